@@ -1,0 +1,30 @@
+//! Compiles `proto/` without protoc, and declares Envoy's service with keyward's own codec.
+
+use std::path::Path;
+use std::{env, error::Error, fs};
+
+use prost::Message as _;
+
+const PROTOS: &[&str] = &["keyward/admin/v1/admin.proto", "keyward/store/v1/stored.proto", "envoy/service/auth/v3/external_auth.proto"];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo:rerun-if-changed=proto");
+    let files = protox::compile(PROTOS, ["proto"])?;
+    let out = env::var("OUT_DIR")?;
+    fs::write(Path::new(&out).join("descriptors.bin"), files.encode_to_vec())?;
+    tonic_prost_build::configure().bytes(".envoy").bytes(".google.rpc").include_file("proto.rs").compile_fds(files)?;
+    tonic_build::manual::Builder::new().build_client(false).compile(&[authorization()]);
+    Ok(())
+}
+
+/// `envoy.service.auth.v3.Authorization`. A request that does not decode reaches the service as an error, to be refused in band.
+fn authorization() -> tonic_build::manual::Service {
+    let check = tonic_build::manual::Method::builder()
+        .name("check")
+        .route_name("Check")
+        .input_type("crate::grpc::codec::Decoded")
+        .output_type("crate::proto::envoy::service::auth::v3::CheckResponse")
+        .codec_path("crate::grpc::codec::CheckCodec")
+        .build();
+    tonic_build::manual::Service::builder().name("Authorization").package("envoy.service.auth.v3").method(check).build()
+}

@@ -1,0 +1,90 @@
+//! What a refused caller is told, as a realm's contract words it.
+
+use std::time::Duration;
+
+use super::template::Template;
+use super::verdict::Reason;
+
+/// The answer to one reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denial {
+    /// 400 to 599: a denial never looks like a success.
+    pub status: u16,
+    /// Lower-case names.
+    pub headers: Vec<(Box<str>, Template<Told>)>,
+    pub body: Template<Told>,
+    /// What a gRPC caller gets instead: a status code (1 to 16) and a plain message.
+    pub grpc_code: u8,
+    pub grpc_message: Template<Told>,
+}
+
+/// A value that a denial may tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// Whole seconds until the request may succeed, rounded up.
+    RetryAfter,
+    /// The reason's name.
+    Reason,
+}
+
+impl Told {
+    /// The value that is written `${name}`.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "retry_after" => Some(Self::RetryAfter),
+            "reason" => Some(Self::Reason),
+            _ => None,
+        }
+    }
+
+    /// Its text. An unknown wait is told as one second.
+    #[must_use]
+    pub fn text(self, reason: Reason, retry_after: Option<Duration>) -> String {
+        match self {
+            Self::RetryAfter => seconds(retry_after.unwrap_or(Duration::from_secs(1))).to_string(),
+            Self::Reason => reason.name().into(),
+        }
+    }
+}
+
+/// Whole seconds, rounded up: never early.
+#[must_use]
+pub fn seconds(wait: Duration) -> u64 {
+    wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
+}
+
+impl Denial {
+    /// What a realm answers where its file says nothing.
+    #[must_use]
+    pub fn default_for(reason: Reason) -> Self {
+        let (status, grpc_code, text) = match reason {
+            Reason::Malformed => (400, 3, "Bad request"),
+            Reason::Limited => (429, 8, "Too many requests"),
+            Reason::Unavailable | Reason::Internal => (503, 14, "Service unavailable"),
+            reason if is_about_the_credential(reason) => (401, 16, "Unauthorized"),
+            _ => (403, 7, "Forbidden"),
+        };
+        let headers = vec![("content-type".into(), Template::text("text/plain; charset=utf-8"))];
+        Self { status, headers, body: Template::text(text), grpc_code, grpc_message: Template::text(text) }
+    }
+}
+
+fn is_about_the_credential(reason: Reason) -> bool {
+    let named = matches!(reason, Reason::Missing | Reason::Ambiguous | Reason::Unknown | Reason::TenantMissing);
+    named || matches!(reason, Reason::Revoked | Reason::Expired | Reason::OwnerDisabled)
+}
+
+/// The reason whose denial a realm's file gives instead, where it gives none for this one: what a contract does not tell apart, its
+/// realm need not say twice.
+#[must_use]
+pub fn stands_for(reason: Reason) -> Option<Reason> {
+    match reason {
+        Reason::Ambiguous | Reason::Revoked | Reason::OwnerDisabled => Some(Reason::Unknown),
+        Reason::Expired => Some(Reason::Revoked),
+        Reason::TenantMissing => Some(Reason::Missing),
+        Reason::NoRoute | Reason::Environment | Reason::Kind | Reason::Tenant | Reason::Address => Some(Reason::Scope),
+        Reason::Internal => Some(Reason::Unavailable),
+        _ => None,
+    }
+}

@@ -1,0 +1,165 @@
+//! Secrets, peppers and digests. A secret is what a caller presents, a digest is what is kept; the pepper stands between them.
+
+use std::fmt;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use super::name::{RealmId, Word};
+
+/// A secret in the clear. Wiped when dropped, never printed, never compared: only its digest is looked up.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct Secret(Vec<u8>);
+
+/// HMAC-SHA-256 (RFC 2104) of a secret under a pepper.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Digest(pub [u8; 32]);
+
+/// The key of the digests: 32 bytes or more, from a file, one per version.
+#[derive(Clone, ZeroizeOnDrop)]
+pub struct Pepper {
+    #[zeroize(skip)]
+    pub version: Word,
+    key: Vec<u8>,
+}
+
+/// Every live pepper, newest first.
+#[derive(Clone, Debug)]
+pub struct Peppers(Vec<Pepper>);
+
+impl Secret {
+    #[must_use]
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, for the caller who may see them.
+    #[must_use]
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The last four characters, kept to recognise a key by.
+    #[must_use]
+    pub fn last_four(&self) -> String {
+        String::from_utf8_lossy(&self.0[self.0.len().saturating_sub(4)..]).into_owned()
+    }
+}
+
+impl Pepper {
+    /// `None` where the key has fewer than 32 bytes.
+    #[must_use]
+    pub fn new(version: Word, key: Vec<u8>) -> Option<Self> {
+        (key.len() >= 32).then_some(Self { version, key })
+    }
+
+    /// HMAC(pepper, realm ‖ 0 ‖ secret): the same secret in two realms has two digests.
+    #[must_use]
+    pub fn digest(&self, realm: &RealmId, secret: &[u8]) -> Digest {
+        Digest(self.mac(&[realm.as_str().as_bytes(), &[0], secret]))
+    }
+
+    /// A value that two replicas compare to know that they hold the same pepper; it tells nothing of it.
+    #[must_use]
+    pub fn check_value(&self) -> [u8; 32] {
+        self.mac(&[b"keyward pepper check value"])
+    }
+
+    fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes a key of any length");
+        for part in parts {
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().into()
+    }
+}
+
+impl Peppers {
+    /// `None` where the list is empty: there is always a pepper to make new digests under.
+    #[must_use]
+    pub fn new(newest_first: Vec<Pepper>) -> Option<Self> {
+        (!newest_first.is_empty()).then_some(Self(newest_first))
+    }
+
+    /// The pepper of new digests.
+    #[must_use]
+    pub fn newest(&self) -> &Pepper {
+        &self.0[0]
+    }
+
+    /// All of them, newest first.
+    pub fn iter(&self) -> impl Iterator<Item = &Pepper> {
+        self.0.iter()
+    }
+
+    /// The secret's digest under every live pepper, newest first.
+    #[must_use]
+    pub fn digests(&self, realm: &RealmId, secret: &[u8]) -> Vec<Digest> {
+        self.0.iter().map(|pepper| pepper.digest(realm, secret)).collect()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Digest(..)")
+    }
+}
+
+impl fmt::Debug for Pepper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pepper({})", self.version)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pepper(byte: u8) -> Pepper {
+        Pepper::new(Word::parse("1").unwrap(), vec![byte; 32]).unwrap()
+    }
+
+    #[test]
+    fn a_digest_is_of_pepper_realm_and_secret_together() {
+        let (a, b) = (RealmId::parse("a").unwrap(), RealmId::parse("b").unwrap());
+        let one = pepper(1).digest(&a, b"secret");
+        assert_eq!(one, pepper(1).digest(&a, b"secret"));
+        assert_ne!(one, pepper(2).digest(&a, b"secret"));
+        assert_ne!(one, pepper(1).digest(&b, b"secret"));
+        assert_ne!(one, pepper(1).digest(&a, b"Secret"));
+    }
+
+    #[test]
+    fn a_digest_is_hmac_sha_256_of_realm_zero_secret() {
+        let digest = pepper(b'k').digest(&RealmId::parse("ocote").unwrap(), b"odt_x");
+        let hex = data_encoding::HEXLOWER.encode(&digest.0);
+        // printf 'ocote\0odt_x' | openssl dgst -sha256 -hmac kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk
+        assert_eq!(hex, DIGEST_BY_OPENSSL);
+    }
+
+    const DIGEST_BY_OPENSSL: &str = "a8af8845c3c059e9a41de1fbde9e13debf5138c926953d19b8209f371f623456";
+
+    #[test]
+    fn nothing_that_is_secret_prints() {
+        let shown = format!(
+            "{:?} {:?} {:?}",
+            Secret::new(b"hush".to_vec()),
+            pepper(b'h'),
+            pepper(1).digest(&RealmId::parse("a").unwrap(), b"hush")
+        );
+        assert_eq!(shown, "Secret(..) Pepper(1) Digest(..)");
+    }
+
+    #[test]
+    fn a_short_pepper_is_no_pepper() {
+        assert!(Pepper::new(Word::parse("1").unwrap(), vec![0; 31]).is_none());
+    }
+}

@@ -1,0 +1,22 @@
+//! The rules: no async, no clock, no I/O, no wire types, no randomness. What is true of a key is decided here, from arguments alone.
+
+pub mod name;
+pub mod time;
+
+pub mod address;
+pub mod credential;
+pub mod denial;
+pub mod format;
+pub mod identity;
+pub mod key;
+pub mod limit;
+pub mod owner;
+pub mod path;
+pub mod realm;
+pub mod realms;
+pub mod record;
+pub mod request;
+pub mod route;
+pub mod template;
+pub mod verdict;
+pub mod window;

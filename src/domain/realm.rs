@@ -1,0 +1,175 @@
+//! A realm: one API's contract. It finds its requests, their credential, their route, and the words to refuse them with.
+
+use std::collections::HashMap;
+
+use super::address::{AddressList, AddressSource};
+use super::credential::{self, Place, Presented};
+use super::denial::Denial;
+use super::format::Format;
+use super::identity::{IdentityHeader, Onward, leaks};
+use super::limit::{self, Limit, Plan};
+use super::name::{RealmId, Scope, Word};
+use super::path::Target;
+use super::request::{Occurs, Request};
+use super::route::Route;
+use super::verdict::{Holder, Reason};
+
+/// The contract.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Realm {
+    pub id: RealmId,
+    /// Lower case, without port; `*.example.com` stands for every name below it.
+    pub hosts: Vec<Box<str>>,
+    pub transport: Transport,
+    pub places: Vec<Place>,
+    pub formats: Vec<Format>,
+    pub tenant: Option<TenantHeader>,
+    pub client_address: AddressSource,
+    /// Empty: any address.
+    pub allowed_addresses: AddressList,
+    pub denied_addresses: AddressList,
+    /// The first that matches is the request's.
+    pub routes: Vec<Route>,
+    /// Every scope that a key of this realm may be given.
+    pub scopes: Vec<Scope>,
+    pub plans: Vec<Plan>,
+    pub default_plan: Option<Word>,
+    pub identity: Vec<IdentityHeader>,
+    pub denials: HashMap<Reason, Denial>,
+    pub when_away: WhenAway,
+}
+
+/// Whether plain HTTP passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    Any,
+    /// `scheme` must be https.
+    Https,
+    /// `x-forwarded-proto` must be https: a proxy before Envoy ends TLS, and Envoy trusts it.
+    HttpsForwarded,
+}
+
+/// The header that names the tenant. What it names must be the key's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantHeader {
+    /// Lower case.
+    pub name: Box<str>,
+    pub required: bool,
+}
+
+/// The two stances when the store is away: a record that cannot be read is not a limit that cannot be counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WhenAway {
+    pub records: RecordStance,
+    pub limits: LimitStance,
+}
+
+/// What becomes of a check whose record cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordStance {
+    /// Refused, whatever the proxy's failure mode.
+    Deny,
+    /// An error to the proxy, so that its `failure_mode_allow` decides.
+    Defer,
+}
+
+/// What becomes of a check whose limits cannot be counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitStance {
+    Deny,
+    /// Passes uncounted: gives up the promise of the limits, and says so in metadata and metrics.
+    Allow,
+}
+
+impl Realm {
+    /// Whether the request came as the realm demands.
+    pub fn transport_of(&self, request: &Request<'_>) -> Result<(), Reason> {
+        let scheme = match self.transport {
+            Transport::Any => return Ok(()),
+            Transport::Https => request.scheme,
+            Transport::HttpsForwarded => match request.headers.one("x-forwarded-proto") {
+                Occurs::Once(value) => value,
+                Occurs::Never | Occurs::Often => return Err(Reason::Insecure),
+            },
+        };
+        if scheme.eq_ignore_ascii_case(b"https") { Ok(()) } else { Err(Reason::Insecure) }
+    }
+
+    /// The first route that is the request's.
+    #[must_use]
+    pub fn route(&self, request: &Request<'_>, target: &Target<'_>) -> Option<&Route> {
+        self.routes.iter().find(|route| route.matches(request, target))
+    }
+
+    /// What the request presents, where the route, or else the realm, lets a credential stand.
+    pub fn credential<'a>(
+        &self,
+        route: Option<&Route>,
+        request: &Request<'a>,
+        target: &Target<'a>,
+    ) -> Result<Option<Presented<'a>>, Reason> {
+        let places = route.and_then(|route| route.places.as_ref()).unwrap_or(&self.places);
+        credential::find(places, request, target).map_err(|_| Reason::Ambiguous)
+    }
+
+    /// The format of what was presented: the first that it fits.
+    pub fn format(&self, presented: &Presented<'_>) -> Result<&Format, Reason> {
+        self.formats.iter().find(|format| format.fits(&presented.0)).ok_or(Reason::Unknown)
+    }
+
+    /// The tenant that the request names; `None` in a realm without tenants, or where none is named and none is required.
+    pub fn tenant<'a>(&self, request: &Request<'a>) -> Result<Option<&'a [u8]>, Reason> {
+        let Some(tenant) = &self.tenant else { return Ok(None) };
+        match request.headers.one(&tenant.name) {
+            Occurs::Once(value) if !value.is_empty() => Ok(Some(value)),
+            Occurs::Often => Err(Reason::Ambiguous),
+            _ if tenant.required => Err(Reason::TenantMissing),
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether the realm's own lists let the client's address in.
+    pub fn address(&self, request: &Request<'_>) -> Result<Option<std::net::IpAddr>, Reason> {
+        let address = self.client_address.read(request);
+        let listed = self.allowed_addresses.0.is_empty() || self.allowed_addresses.holds(address);
+        let banned = !self.denied_addresses.0.is_empty() && (address.is_none() || self.denied_addresses.holds(address));
+        if listed && !banned { Ok(address) } else { Err(Reason::Address) }
+    }
+
+    /// The limits that a check of this key takes from.
+    #[must_use]
+    pub fn limits(&self, holder: &Holder, format: &Format) -> Vec<&Limit> {
+        limit::of(&self.plans, &holder.record, &holder.owner, format.plan.as_ref(), self.default_plan.as_ref())
+    }
+
+    /// What changes in a granted request: identity set, every credential taken away.
+    #[must_use]
+    pub fn onward(&self, request: &Request<'_>, target: &Target<'_>, holder: Option<&Holder>) -> Onward {
+        let mut onward = Onward::default();
+        onward.remove.push("x-envoy-auth-failure-mode-allowed".into());
+        onward.identify(&self.identity, request, &self.id, holder);
+        let looks_secret = |value: &[u8]| self.formats.iter().any(|format| format.fits(value));
+        for place in self.every_place() {
+            if leaks(place, request, target, looks_secret) {
+                onward.strip(place, request);
+            }
+        }
+        onward
+    }
+
+    /// The words for a reason.
+    #[must_use]
+    pub fn denial(&self, reason: Reason) -> Option<&Denial> {
+        self.denials.get(&reason)
+    }
+
+    fn every_place(&self) -> Vec<&Place> {
+        let mut every: Vec<&Place> = Vec::new();
+        for place in self.places.iter().chain(self.routes.iter().filter_map(|route| route.places.as_ref()).flatten()) {
+            if !every.contains(&place) {
+                every.push(place);
+            }
+        }
+        every
+    }
+}

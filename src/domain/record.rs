@@ -1,0 +1,84 @@
+//! What is known of a key, and whether that opens the gate.
+
+use std::net::IpAddr;
+
+use super::address::AddressList;
+use super::key::Digest;
+use super::name::{KeyId, OwnerId, RealmId, Scope, Word};
+use super::owner::Owner;
+use super::route::Demands;
+use super::time::StoreTime;
+use super::verdict::Reason;
+
+/// A key's record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    pub realm: RealmId,
+    pub id: KeyId,
+    pub owner: OwnerId,
+    /// For people.
+    pub label: String,
+    pub environment: Option<Word>,
+    pub kind: Option<Word>,
+    pub plan: Option<Word>,
+    pub tenant: Option<String>,
+    pub scopes: Vec<Scope>,
+    /// Empty: any address.
+    pub addresses: AddressList,
+    pub created: StoreTime,
+    pub expires: Option<StoreTime>,
+    pub revoked: Option<StoreTime>,
+    pub secrets: Vec<KeptSecret>,
+    /// Goes up by one with every write.
+    pub revision: u64,
+    /// Goes up when one of its limits is lowered.
+    pub generation: u64,
+}
+
+/// What is kept of a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptSecret {
+    pub digest: Digest,
+    /// The version of the pepper that the digest is under.
+    pub pepper: Word,
+    /// To recognise it by.
+    pub prefix: String,
+    pub last_four: String,
+    pub created: StoreTime,
+}
+
+/// What a request asks of a key.
+#[derive(Debug, Clone)]
+pub struct Asked<'a> {
+    pub now: StoreTime,
+    /// `None`: no route of the realm is the request's.
+    pub demands: Option<&'a Demands>,
+    /// The tenant that the request names, in realms that have tenants.
+    pub tenant: Option<&'a [u8]>,
+    pub address: Option<IpAddr>,
+}
+
+impl Record {
+    /// Whether the key, found, opens the gate for what is asked. What ends a key stands before what it may not do, so that a dead key
+    /// learns nothing of the routes.
+    pub fn opens(&self, owner: &Owner, asked: &Asked<'_>) -> Result<(), Reason> {
+        deny_if(self.revoked.is_some(), Reason::Revoked)?;
+        deny_if(self.expires.is_some_and(|expires| expires <= asked.now), Reason::Expired)?;
+        deny_if(owner.disabled.is_some(), Reason::OwnerDisabled)?;
+        let foreign = |tenant: &[u8]| self.tenant.as_ref().is_none_or(|own| own.as_bytes() != tenant);
+        deny_if(asked.tenant.is_some_and(foreign), Reason::Tenant)?;
+        let demands = asked.demands.ok_or(Reason::NoRoute)?;
+        deny_if(!allows(&demands.environments, self.environment.as_ref()), Reason::Environment)?;
+        deny_if(!allows(&demands.kinds, self.kind.as_ref()), Reason::Kind)?;
+        deny_if(demands.scopes.iter().any(|scope| !self.scopes.contains(scope)), Reason::Scope)?;
+        deny_if(!self.addresses.0.is_empty() && !self.addresses.holds(asked.address), Reason::Address)
+    }
+}
+
+fn deny_if(refused: bool, reason: Reason) -> Result<(), Reason> {
+    if refused { Err(reason) } else { Ok(()) }
+}
+
+fn allows(list: &[Word], own: Option<&Word>) -> bool {
+    list.is_empty() || own.is_some_and(|own| list.contains(own))
+}

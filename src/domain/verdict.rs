@@ -1,0 +1,117 @@
+//! The two answers of the gate. A refusal is the error type of everything that leads to a grant, and has exactly one reason.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::identity::Onward;
+use super::owner::Owner;
+use super::realm::Realm;
+use super::record::Record;
+
+/// The request may pass.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    pub realm: Arc<Realm>,
+    /// `None`: anonymous.
+    pub holder: Option<Arc<Holder>>,
+    /// What changes in the request before the upstream sees it.
+    pub onward: Onward,
+    /// The limits could not be counted, and the realm lets such requests pass.
+    pub degraded: bool,
+}
+
+/// Whose key it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    pub record: Record,
+    pub owner: Owner,
+}
+
+/// The request may not pass.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    pub reason: Reason,
+    /// `None`: it is no realm's request.
+    pub realm: Option<Arc<Realm>>,
+    /// Whose key it was, where that is known.
+    pub holder: Option<Arc<Holder>>,
+    /// When to come again, where that is known.
+    pub retry_after: Option<Duration>,
+}
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $reason:ident = $name:literal,)*) => {
+        /// Why a request is refused.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Reason {
+            $($(#[$doc])* $reason,)*
+        }
+
+        impl Reason {
+            /// Every reason, in the order of the ladder.
+            pub const ALL: &'static [Self] = &[$(Self::$reason,)*];
+
+            /// The reason's name in realm files, metrics and metadata.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$reason => $name,)*
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Neither the host nor the proxy names a realm, or they name two.
+    NoRealm = "no_realm",
+    /// The request does not decode, or its path can be read in two ways.
+    Malformed = "malformed",
+    /// It came over plain HTTP, and the realm demands https.
+    Insecure = "insecure",
+    /// No credential where one may stand.
+    Missing = "missing",
+    /// More than one credential.
+    Ambiguous = "ambiguous",
+    /// No key has this secret.
+    Unknown = "unknown",
+    /// The request names no tenant, in a realm that demands one.
+    TenantMissing = "tenant_missing",
+    /// The key was revoked.
+    Revoked = "revoked",
+    /// The key's time is over.
+    Expired = "expired",
+    /// The key's owner is disabled.
+    OwnerDisabled = "owner_disabled",
+    /// The tenant is not the key's.
+    Tenant = "tenant",
+    /// No route of the realm is the request's.
+    NoRoute = "no_route",
+    /// The route is not for the key's environment.
+    Environment = "environment",
+    /// The route is not for the key's kind.
+    Kind = "kind",
+    /// The key lacks a scope of the route.
+    Scope = "scope",
+    /// The client's address is not in the realm's or the key's list, or cannot be told.
+    Address = "address",
+    /// A limit is reached.
+    Limited = "limited",
+    /// The store is away or too slow.
+    Unavailable = "unavailable",
+    /// A fault of keyward's own.
+    Internal = "internal",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_a_name_of_its_own() {
+        let mut names: Vec<_> = Reason::ALL.iter().map(|reason| reason.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Reason::ALL.len());
+    }
+}

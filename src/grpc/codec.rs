@@ -1,0 +1,56 @@
+//! Decodes a `CheckRequest` without ever failing the call: bytes that do not decode reach the gate as such, and are refused in band. A
+//! failed RPC would be what `failure_mode_allow` lets pass (CVE-2023-27488).
+
+use prost::Message as _;
+use tonic::Status;
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+
+use crate::proto::envoy::service::auth::v3::{CheckRequest, CheckResponse};
+
+/// A request, or why it is none.
+pub type Decoded = Result<CheckRequest, prost::DecodeError>;
+
+/// The codec of `Check`, on both sides.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CheckCodec;
+
+/// A server decodes requests and encodes responses.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Requests;
+
+/// See [`Requests`].
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Responses;
+
+impl Codec for CheckCodec {
+    type Encode = CheckResponse;
+    type Decode = Decoded;
+    type Encoder = Responses;
+    type Decoder = Requests;
+
+    fn encoder(&mut self) -> Responses {
+        Responses
+    }
+
+    fn decoder(&mut self) -> Requests {
+        Requests
+    }
+}
+
+impl Decoder for Requests {
+    type Item = Decoded;
+    type Error = Status;
+
+    fn decode(&mut self, bytes: &mut DecodeBuf<'_>) -> Result<Option<Decoded>, Status> {
+        Ok(Some(CheckRequest::decode(bytes)))
+    }
+}
+
+impl Encoder for Responses {
+    type Item = CheckResponse;
+    type Error = Status;
+
+    fn encode(&mut self, response: CheckResponse, bytes: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        response.encode(bytes).map_err(|error| Status::internal(error.to_string()))
+    }
+}

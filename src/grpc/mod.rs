@@ -1,0 +1,12 @@
+//! The wire: the only place that names tonic.
+
+pub mod admin;
+pub mod codec;
+pub mod ext_authz;
+pub mod status;
+
+/// The server of `envoy.service.auth.v3.Authorization`, with keyward's codec.
+#[allow(clippy::all, clippy::pedantic, missing_docs)]
+pub mod authorization {
+    include!(concat!(env!("OUT_DIR"), "/envoy.service.auth.v3.Authorization.rs"));
+}

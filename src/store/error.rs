@@ -1,0 +1,24 @@
+//! What a store may say instead of an answer.
+
+use crate::domain::name::Word;
+
+/// Each is a sentence for the operator; `grpc/status.rs` has the table of codes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    #[error("the store is away: {0}")]
+    Unavailable(String),
+    #[error("it changed meanwhile: read it again and repeat")]
+    Conflict,
+    #[error("{0} exists already")]
+    Exists(String),
+    #[error("another key of this realm has this secret")]
+    SecretTaken,
+    #[error("this request id was used within 24 hours for another request: use a new one")]
+    RequestIdReused,
+    #[error("this was done before and can be done only once")]
+    DoneBefore,
+    #[error("pepper version {0} is not the one that this store's keys were made under: start with that one")]
+    OtherPepper(Word),
+    #[error("the store holds what this version cannot read: {0}")]
+    Corrupt(String),
+}

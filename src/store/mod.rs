@@ -1,0 +1,104 @@
+//! Where state is kept. One contract, every engine: each sentence of [`Store`] is a test of that name, run on all of them.
+
+pub mod charge;
+pub mod commit;
+pub mod embedded;
+pub mod error;
+pub mod record;
+pub mod redis;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+pub use charge::{Charge, Return, Subject, SubjectName, Taken};
+pub use commit::{AuditNote, Change, Commit, Committed, Expect, RequestId};
+pub use error::StoreError;
+
+use crate::domain::key::Digest;
+use crate::domain::name::{KeyId, OwnerId, RealmId, Word};
+use crate::domain::owner::Owner;
+use crate::domain::record::Record;
+use crate::domain::time::StoreTime;
+use crate::domain::verdict::Holder;
+
+/// A store, shared.
+pub type SharedStore = Arc<dyn Store>;
+
+/// What keyward asks of a store.
+///
+/// Every method ends within the store's own timeout. A store that cannot answer says [`StoreError::Unavailable`], comes back without a
+/// restart, and never says that something is not there when it could not look.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Finds the key that one of these digests belongs to, with its owner.
+    ///
+    /// - a committed key is found by each of its secrets' digests, in its own realm only
+    /// - the position is read no later than the record
+    async fn find(&self, realm: &RealmId, digests: &[Digest]) -> Result<Finding, StoreError>;
+
+    /// Takes tokens for each charge from all windows of all its subjects, in the order given, with the rule of
+    /// [`window::take`](crate::domain::window::take).
+    ///
+    /// - a charge takes from all of its windows or from none
+    /// - no window ever holds more than its limit, whatever takes at once
+    /// - returns are applied before anything is taken, and a return of what is gone changes nothing
+    /// - a charge that names an older generation than its subject's is stale
+    /// - what was granted is still counted after a crash
+    async fn take(&self, charges: &[Charge]) -> Result<Vec<Taken>, StoreError>;
+
+    /// Applies all changes of a commit, with one audit entry and one log entry a change, or nothing.
+    ///
+    /// - a commit that expects another revision is a conflict and changes nothing
+    /// - a secret that another key of the realm has is refused and changes nothing
+    /// - the same request id with the same content is done once; with other content it is an error
+    /// - a commit marked as once is done once, whoever races for it
+    /// - positions go up by one with every change
+    /// - what was acknowledged is there after a crash
+    async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError>;
+
+    /// Reads one key's record.
+    ///
+    /// - a key is read in its own realm only
+    async fn key(&self, realm: &RealmId, id: &KeyId) -> Result<Option<Record>, StoreError>;
+
+    /// Reads one owner's record.
+    async fn owner(&self, realm: &RealmId, id: &OwnerId) -> Result<Option<Owner>, StoreError>;
+
+    /// Lists keys of a realm, or of one of its owners, in the order of their ids, from after `after`.
+    ///
+    /// - pages follow one another without gap or repetition
+    async fn keys(&self, realm: &RealmId, owner: Option<&OwnerId>, page: &Page) -> Result<Vec<Record>, StoreError>;
+
+    /// Lists owners of a realm in the order of their ids, from after `after`.
+    async fn owners(&self, realm: &RealmId, page: &Page) -> Result<Vec<Owner>, StoreError>;
+
+    /// Keeps the check value of a pepper's version, or compares it with the one that is kept.
+    ///
+    /// - a pepper of a known version and another check value is refused
+    async fn claim_pepper(&self, version: &Word, check_value: [u8; 32]) -> Result<(), StoreError>;
+
+    /// The store's time.
+    ///
+    /// - it never goes backwards
+    async fn now(&self) -> Result<StoreTime, StoreError>;
+}
+
+/// What [`Store::find`] found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    pub holder: Option<Holder>,
+    /// The log's position when the record was read, or before.
+    pub position: u64,
+    /// The store's time.
+    pub now: StoreTime,
+}
+
+/// Which part of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The last id of the page before; `None`: from the start.
+    pub after: Option<String>,
+    /// At most this many.
+    pub count: usize,
+}

@@ -1,0 +1,1 @@
+//! The specification, through the public surface: one test binary.
