@@ -1,1 +1,130 @@
-//! (to be written)
+//! Use case 1: a request in, a grant or a refusal out. Read it from the top: each rung of the ladder is a `?`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::domain::credential::Presented;
+use crate::domain::format::Format;
+use crate::domain::key::Peppers;
+use crate::domain::path::Target;
+use crate::domain::realm::{LimitStance, Realm, RecordStance};
+use crate::domain::realms::Realms;
+use crate::domain::record::Asked;
+use crate::domain::request::Request;
+use crate::domain::route::Route;
+use crate::domain::time::StoreTime;
+use crate::domain::verdict::{Counted, Grant, Holder, Reason, Refusal};
+use crate::domain::window::Spec;
+use crate::replica::tokens::{Spent, Tokens};
+use crate::store::{Charge, SharedStore, StoreError, Subject, SubjectName};
+
+/// The gate of one replica.
+pub struct Gate {
+    realms: Arc<Realms>,
+    store: SharedStore,
+    peppers: Arc<Peppers>,
+    tokens: Tokens,
+}
+
+impl Gate {
+    pub fn new(realms: Arc<Realms>, store: SharedStore, peppers: Arc<Peppers>, tokens: Tokens) -> Self {
+        Self { realms, store, peppers, tokens }
+    }
+
+    /// Decides within `deadline`: a store that has not answered by then is away.
+    pub async fn decide(&self, request: &Request<'_>, deadline: Duration) -> Result<Grant, Refusal> {
+        let realm = self.realms.of(request)?;
+        let verdict = match timeout(deadline, self.decide_in(realm, request)).await {
+            Ok(verdict) => verdict,
+            Err(_) => Err(away(realm.when_away.records)),
+        };
+        verdict.map_err(|refusal| Refusal { realm: Some(realm.clone()), ..refusal })
+    }
+
+    async fn decide_in(&self, realm: &Arc<Realm>, request: &Request<'_>) -> Result<Grant, Refusal> {
+        let target = Target::parse(request.path).map_err(|_| Reason::Malformed)?;
+        realm.transport_of(request)?;
+        let route = realm.route(request, &target);
+        let Some(presented) = realm.credential(route, request, &target)? else {
+            anonymous(realm, route, request)?;
+            return Ok(grant(realm, request, &target, None, Counted::Whole));
+        };
+        let format = realm.format(&presented)?;
+        let tenant = realm.tenant(request)?;
+        let address = realm.address(request)?;
+        let (holder, now) = self.find(realm, &presented).await?;
+        let asked = Asked { now, demands: route.map(|route| &route.demands), tenant, address };
+        let counted = async {
+            holder.record.opens(&holder.owner, &asked)?;
+            self.count(realm, &holder, format, route).await
+        };
+        let counted = counted.await.map_err(|refusal: Refusal| Refusal { holder: Some(holder.clone()), ..refusal })?;
+        Ok(grant(realm, request, &target, Some(holder), counted))
+    }
+
+    /// Whose key was presented.
+    async fn find(&self, realm: &Realm, presented: &Presented<'_>) -> Result<(Arc<Holder>, StoreTime), Refusal> {
+        let digests = self.peppers.digests(&realm.id, &presented.0);
+        let finding = self.store.find(&realm.id, &digests).await.map_err(|error| {
+            tracing::warn!(realm = %realm.id, %error, "a record could not be read");
+            away(realm.when_away.records)
+        })?;
+        let holder = finding.holder.ok_or(Reason::Unknown)?;
+        Ok((Arc::new(holder), finding.now))
+    }
+
+    /// Takes what the request costs from every limit of the key and its owner.
+    async fn count(&self, realm: &Realm, holder: &Holder, format: &Format, route: Option<&Route>) -> Result<Counted, Refusal> {
+        let cost = route.map_or(1, |route| route.cost.get());
+        let Some(charge) = charge(realm, holder, format, cost) else { return Ok(Counted::Whole) };
+        match self.tokens.spend(charge).await {
+            Ok(Spent::Spent { .. }) => Ok(Counted::Whole),
+            Ok(Spent::Exhausted { retry_in }) => Err(Refusal { retry_after: retry_in, ..Reason::Limited.into() }),
+            Err(error) => uncounted(realm, &error),
+        }
+    }
+}
+
+/// A request without a credential passes where its route lets it, from an address that the realm lets in.
+fn anonymous(realm: &Realm, route: Option<&Route>, request: &Request<'_>) -> Result<(), Reason> {
+    if route.is_none_or(|route| !route.anonymous) {
+        return Err(Reason::Missing);
+    }
+    realm.address(request).map(|_| ())
+}
+
+fn grant(realm: &Arc<Realm>, request: &Request<'_>, target: &Target<'_>, holder: Option<Arc<Holder>>, counted: Counted) -> Grant {
+    let onward = realm.onward(request, target, holder.as_deref());
+    Grant { realm: realm.clone(), holder, onward, counted }
+}
+
+/// The charge on every window of the key and its owner; `None` where nothing limits them.
+fn charge(realm: &Realm, holder: &Holder, format: &Format, cost: u32) -> Option<Charge> {
+    use crate::domain::limit::Per;
+    let limits = realm.limits(holder, format);
+    let windows = |per| limits.iter().filter(|limit| limit.per == per).map(|limit| Spec::from(*limit)).collect::<Vec<_>>();
+    let (record, owner) = (&holder.record, &holder.owner);
+    let subject = |key, generation, windows: Vec<Spec>| {
+        let name = SubjectName { realm: record.realm.clone(), owner: owner.id.clone(), key };
+        (!windows.is_empty()).then_some(Subject { name, generation, windows })
+    };
+    let of_key = subject(Some(record.id.clone()), record.generation, windows(Per::Key));
+    let of_owner = subject(None, owner.generation, windows(Per::Owner));
+    let subjects: Vec<Subject> = of_key.into_iter().chain(of_owner).collect();
+    (!subjects.is_empty()).then_some(Charge { subjects, want: cost, cost, ttl: Duration::ZERO, share: 1, returns: Vec::new() })
+}
+
+/// The limits could not be counted: the realm's stance decides. The record was read in this very check.
+fn uncounted(realm: &Realm, error: &StoreError) -> Result<Counted, Refusal> {
+    tracing::warn!(realm = %realm.id, %error, "limits could not be counted");
+    match realm.when_away.limits {
+        LimitStance::Allow => Ok(Counted::NotAtAll),
+        LimitStance::Deny => Err(Reason::Unavailable.into()),
+    }
+}
+
+fn away(stance: RecordStance) -> Refusal {
+    Refusal { stance, ..Reason::Unavailable.into() }
+}

@@ -33,7 +33,7 @@ pub enum Known {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Onward {
     /// Set, overwriting what came.
-    pub set: Vec<(String, Vec<u8>)>,
+    pub set: Vec<(String, String)>,
     /// Removed, after setting. Never one that is set.
     pub remove: Vec<String>,
     pub remove_parameters: Vec<String>,
@@ -77,28 +77,27 @@ impl Onward {
         for header in headers {
             let value = holder.and_then(|holder| header.value.render(|known| known.text(realm, holder)));
             match value.filter(|value| visible(value)) {
-                Some(value) => self.set.push((header.name.to_string(), value.into_bytes())),
+                Some(value) => self.set.push((header.name.to_string(), value)),
                 None => self.remove.push(header.name.to_string()),
             }
             self.remove.extend(look_alikes(&header.name, request));
         }
     }
 
-    /// Takes the credential away from a place.
+    /// Takes the credential away from a place. What is not UTF-8 cannot be set through Envoy: then the parameter is left to Envoy to
+    /// remove, and the cookies go as a whole.
     pub fn strip(&mut self, place: &Place, request: &Request<'_>) {
         match place {
             Place::Header { name, .. } => self.remove.push(name.to_string()),
-            Place::Query { name, removal: QueryRemoval::Sorted } => self.remove_parameters.push(name.to_string()),
-            Place::Query { name, removal: QueryRemoval::Exact } => self.set_path(without_parameter(request.path, name)),
-            Place::Cookie { name } => match without_cookie(request, name) {
-                Some(rest) => self.set.push(("cookie".into(), rest)),
-                None => self.remove.push("cookie".into()),
+            Place::Query { name, removal } => match String::from_utf8(without_parameter(request.path, name)) {
+                Ok(rest) if *removal == QueryRemoval::Exact => self.set.push((":path".into(), rest)),
+                _ => self.remove_parameters.push(name.to_string()),
+            },
+            Place::Cookie { name } => match without_cookie(request, name).map(String::from_utf8) {
+                Some(Ok(rest)) => self.set.push(("cookie".into(), rest)),
+                _ => self.remove.push("cookie".into()),
             },
         }
-    }
-
-    fn set_path(&mut self, path: Vec<u8>) {
-        self.set.push((":path".into(), path));
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::identity::Onward;
 use super::owner::Owner;
-use super::realm::Realm;
+use super::realm::{Realm, RecordStance};
 use super::record::Record;
 
 /// The request may pass.
@@ -16,8 +16,16 @@ pub struct Grant {
     pub holder: Option<Arc<Holder>>,
     /// What changes in the request before the upstream sees it.
     pub onward: Onward,
+    pub counted: Counted,
+}
+
+/// Whether the request was counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// By every limit that it has.
+    Whole,
     /// The limits could not be counted, and the realm lets such requests pass.
-    pub degraded: bool,
+    NotAtAll,
 }
 
 /// Whose key it was.
@@ -37,6 +45,14 @@ pub struct Refusal {
     pub holder: Option<Arc<Holder>>,
     /// When to come again, where that is known.
     pub retry_after: Option<Duration>,
+    /// Whether the proxy's own failure mode may still let it pass.
+    pub stance: RecordStance,
+}
+
+impl From<Reason> for Refusal {
+    fn from(reason: Reason) -> Self {
+        Self { reason, realm: None, holder: None, retry_after: None, stance: RecordStance::Deny }
+    }
 }
 
 macro_rules! reasons {

@@ -1,1 +1,115 @@
-//! (to be written)
+//! Envoy's `Check`: a `CheckRequest` becomes a borrowed request, the gate decides, and every outcome is answered in band. A failed call would
+//! be what `failure_mode_allow` lets pass.
+
+use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use tonic::metadata::MetadataMap;
+use tonic::{Request as Call, Response, Status};
+use tracing::Instrument as _;
+
+use super::authorization::authorization_server::Authorization;
+use super::codec::Decoded;
+use super::envoy_secret::EnvoySecret;
+use super::status::{Caller, response};
+use super::trace_context;
+use crate::domain::request::{Headers, Request};
+use crate::domain::verdict::{Grant, Reason, Refusal};
+use crate::gate::Gate;
+use crate::proto::envoy::service::auth::v3::attribute_context::{HttpRequest, Peer};
+use crate::proto::envoy::service::auth::v3::{CheckRequest, CheckResponse};
+use crate::telemetry::metrics::Metrics;
+
+/// The service.
+pub struct Authorizer {
+    gate: Gate,
+    /// Admits only the operator's own Envoys.
+    secret: Option<EnvoySecret>,
+    /// A check is answered within this time.
+    deadline: Duration,
+    metrics: Arc<Metrics>,
+}
+
+impl Authorizer {
+    pub fn new(gate: Gate, secret: Option<EnvoySecret>, deadline: Duration, metrics: Arc<Metrics>) -> Self {
+        Self { gate, secret, deadline, metrics }
+    }
+
+    /// The answer to one check, whatever was asked and whatever goes wrong.
+    pub async fn answer(&self, asked: Decoded, metadata: &MetadataMap) -> CheckResponse {
+        let asked = asked.unwrap_or_default();
+        let request = read(&asked);
+        let caller = if request.is_grpc() { Caller::Grpc } else { Caller::Http };
+        let decision = AssertUnwindSafe(self.decide(&request, metadata)).catch_unwind();
+        let verdict = decision.await.unwrap_or_else(|_| Err(Reason::Internal.into()));
+        self.metrics.decided(&verdict);
+        response(&verdict, caller)
+    }
+
+    async fn decide(&self, request: &Request<'_>, metadata: &MetadataMap) -> Result<Grant, Refusal> {
+        if self.secret.as_ref().is_some_and(|secret| !secret.admits(metadata)) {
+            tracing::warn!("a check came without this server's Envoy secret");
+            return Err(Reason::Internal.into());
+        }
+        if request.method.is_empty() {
+            return Err(Reason::Malformed.into());
+        }
+        let deadline = expected(metadata).map_or(self.deadline, |theirs| theirs.min(self.deadline));
+        self.gate.decide(request, deadline).await
+    }
+}
+
+#[tonic::async_trait]
+impl Authorization for Authorizer {
+    async fn check(&self, call: Call<Decoded>) -> Result<Response<CheckResponse>, Status> {
+        let (metadata, _, asked) = call.into_parts();
+        let span = trace_context::span(&metadata);
+        Ok(Response::new(self.answer(asked, &metadata).instrument(span).await))
+    }
+}
+
+/// Four fifths of what the caller still waits: its `grpc-timeout`. The rest is for the way back.
+fn expected(metadata: &MetadataMap) -> Option<Duration> {
+    let text = metadata.get("grpc-timeout")?.to_str().ok()?;
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let number: u64 = number.parse().ok()?;
+    let whole = match unit {
+        "H" => Duration::from_secs(number.saturating_mul(3600)),
+        "M" => Duration::from_secs(number.saturating_mul(60)),
+        "S" => Duration::from_secs(number),
+        "m" => Duration::from_millis(number),
+        "u" => Duration::from_micros(number),
+        "n" => Duration::from_nanos(number),
+        _ => return None,
+    };
+    Some(whole / 5 * 4)
+}
+
+/// A `CheckRequest` as the rules see it. Envoy fills one of the two header forms; both are read.
+fn read(asked: &CheckRequest) -> Request<'_> {
+    static NO_HTTP: LazyLock<HttpRequest> = LazyLock::new(HttpRequest::default);
+    let attributes = asked.attributes.as_ref();
+    let http = attributes.and_then(|all| all.request.as_ref()?.http.as_ref()).unwrap_or(&NO_HTTP);
+    let joined = http.headers.iter().map(|entry| (&*entry.key, &*entry.value));
+    let raw = http.header_map.iter().flat_map(|map| &map.headers);
+    let raw = raw.map(|header| (&*header.key, if header.raw_value.is_empty() { &*header.value } else { &*header.raw_value }));
+    let context = attributes.into_iter().flat_map(|all| &all.context_extensions);
+    Request {
+        id: &http.id,
+        method: &http.method,
+        path: &http.path,
+        host: &http.host,
+        scheme: &http.scheme,
+        headers: Headers(joined.chain(raw).collect()),
+        peer: attributes.and_then(|all| address(all.source.as_ref()?)),
+        context: context.map(|entry| (&*entry.key, &*entry.value)).collect(),
+    }
+}
+
+fn address(peer: &Peer) -> Option<IpAddr> {
+    let socket = peer.address.as_ref()?.socket_address.as_ref()?;
+    std::str::from_utf8(&socket.address).ok()?.parse().ok()
+}

@@ -2,8 +2,10 @@
 
 pub mod admin;
 pub mod codec;
+pub mod envoy_secret;
 pub mod ext_authz;
 pub mod status;
+pub mod trace_context;
 
 /// The server of `envoy.service.auth.v3.Authorization`, with keyward's codec.
 #[allow(clippy::all, clippy::pedantic, missing_docs)]

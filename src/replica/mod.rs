@@ -1,1 +1,3 @@
-//! (to be written)
+//! What one replica remembers between checks.
+
+pub mod tokens;

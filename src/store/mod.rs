@@ -4,6 +4,7 @@ pub mod charge;
 pub mod commit;
 pub mod embedded;
 pub mod error;
+pub mod observed;
 pub mod record;
 pub mod redis;
 

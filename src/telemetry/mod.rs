@@ -1,1 +1,5 @@
-//! (to be written)
+//! What operators see: logs, traces, metrics, and whether the process lives and is ready.
+
+pub mod http;
+pub mod metrics;
+pub mod traces;

@@ -1,0 +1,72 @@
+//! A store round a store: counts and times every call.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+
+use super::{Charge, Commit, Committed, Finding, Page, SharedStore, Store, StoreError, Taken};
+use crate::domain::key::Digest;
+use crate::domain::name::{KeyId, OwnerId, RealmId, Word};
+use crate::domain::owner::Owner;
+use crate::domain::record::Record;
+use crate::domain::time::StoreTime;
+use crate::telemetry::metrics::Metrics;
+
+/// The store inside, observed.
+pub struct Observed {
+    inner: SharedStore,
+    metrics: Arc<Metrics>,
+}
+
+impl Observed {
+    pub fn new(inner: SharedStore, metrics: Arc<Metrics>) -> Self {
+        Self { inner, metrics }
+    }
+
+    async fn observe<T>(&self, call: &'static str, answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        let start = Instant::now();
+        let answer = answer.await;
+        self.metrics.store_called(call, start.elapsed(), answer.as_ref().err());
+        answer
+    }
+}
+
+#[async_trait]
+impl Store for Observed {
+    async fn find(&self, realm: &RealmId, digests: &[Digest]) -> Result<Finding, StoreError> {
+        self.observe("find", self.inner.find(realm, digests)).await
+    }
+
+    async fn take(&self, charges: &[Charge]) -> Result<Vec<Taken>, StoreError> {
+        self.observe("take", self.inner.take(charges)).await
+    }
+
+    async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {
+        self.observe("commit", self.inner.commit(commit)).await
+    }
+
+    async fn key(&self, realm: &RealmId, id: &KeyId) -> Result<Option<Record>, StoreError> {
+        self.observe("key", self.inner.key(realm, id)).await
+    }
+
+    async fn owner(&self, realm: &RealmId, id: &OwnerId) -> Result<Option<Owner>, StoreError> {
+        self.observe("owner", self.inner.owner(realm, id)).await
+    }
+
+    async fn keys(&self, realm: &RealmId, owner: Option<&OwnerId>, page: &Page) -> Result<Vec<Record>, StoreError> {
+        self.observe("keys", self.inner.keys(realm, owner, page)).await
+    }
+
+    async fn owners(&self, realm: &RealmId, page: &Page) -> Result<Vec<Owner>, StoreError> {
+        self.observe("owners", self.inner.owners(realm, page)).await
+    }
+
+    async fn claim_pepper(&self, version: &Word, check_value: [u8; 32]) -> Result<(), StoreError> {
+        self.observe("claim_pepper", self.inner.claim_pepper(version, check_value)).await
+    }
+
+    async fn now(&self) -> Result<StoreTime, StoreError> {
+        self.observe("now", self.inner.now()).await
+    }
+}

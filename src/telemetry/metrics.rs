@@ -1,0 +1,113 @@
+//! Every metric, in one table. Labels never hold a key, an owner or an address.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::domain::verdict::{Counted, Grant, Refusal};
+use crate::store::StoreError;
+
+/// The metrics of one process.
+pub struct Metrics {
+    registry: Registry,
+    checks: Family<Check, Counter>,
+    uncounted: Family<InRealm, Counter>,
+    store_calls: Family<StoreCall, Counter>,
+    store_seconds: Family<StoreMethod, Histogram, fn() -> Histogram>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Check {
+    realm: String,
+    /// `grant` or `refusal`.
+    verdict: &'static str,
+    /// Why it was refused; `none` for a grant.
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct InRealm {
+    realm: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StoreCall {
+    call: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StoreMethod {
+    call: &'static str,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("keyward");
+        let version = vec![("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())];
+        registry.register("build", "The build that runs", Info::new(version));
+        let checks = Family::default();
+        registry.register("checks", "Decisions by realm, verdict and reason", checks.clone());
+        let uncounted = Family::default();
+        registry.register("uncounted_grants", "Grants whose limits could not be counted, by realm", uncounted.clone());
+        let store_calls = Family::default();
+        registry.register("store_calls", "Calls to the store, by call and outcome", store_calls.clone());
+        let store_seconds: Family<StoreMethod, Histogram, fn() -> Histogram> = Family::new_with_constructor(latencies);
+        registry.register_with_unit("store_call", "How long calls to the store took", Unit::Seconds, store_seconds.clone());
+        Self { registry, checks, uncounted, store_calls, store_seconds }
+    }
+}
+
+impl Metrics {
+    /// Counts a decision.
+    pub fn decided(&self, verdict: &Result<Grant, Refusal>) {
+        let (realm, verdict, reason) = match verdict {
+            Ok(grant) => {
+                self.count_uncounted(grant);
+                (Some(&grant.realm), "grant", "none")
+            }
+            Err(refusal) => (refusal.realm.as_ref(), "refusal", refusal.reason.name()),
+        };
+        let realm = realm.map_or_else(|| "none".to_owned(), |realm| realm.id.to_string());
+        self.checks.get_or_create(&Check { realm, verdict, reason }).inc();
+    }
+
+    /// Counts a call to the store.
+    pub fn store_called(&self, call: &'static str, took: Duration, error: Option<&StoreError>) {
+        let outcome = match error {
+            None => "ok",
+            Some(StoreError::Unavailable(_)) => "unavailable",
+            Some(StoreError::Corrupt(_)) => "corrupt",
+            Some(_) => "refused",
+        };
+        self.store_calls.get_or_create(&StoreCall { call, outcome }).inc();
+        self.store_seconds.get_or_create(&StoreMethod { call }).observe(took.as_secs_f64());
+    }
+
+    /// The text that Prometheus scrapes (`OpenMetrics` 1.0).
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        match encode(&mut text, &self.registry) {
+            Ok(()) => text,
+            Err(error) => format!("# {error}\n"),
+        }
+    }
+
+    fn count_uncounted(&self, grant: &Grant) {
+        if grant.counted == Counted::NotAtAll {
+            self.uncounted.get_or_create(&InRealm { realm: grant.realm.id.to_string() }).inc();
+        }
+    }
+}
+
+/// From 20 µs, a hit in memory, to 1 s.
+fn latencies() -> Histogram {
+    Histogram::new([0.000_02, 0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0])
+}
