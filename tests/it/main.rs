@@ -1,1 +1,3 @@
 //! The specification, through the public surface: one test binary.
+
+mod layers;

@@ -1,0 +1,84 @@
+//! Configuration to parts: the store, the peppers, the gate, the keyring.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+
+use super::first_start;
+use crate::clock::SharedClock;
+use crate::config::{self, Config, StoreConfig};
+use crate::domain::key::Peppers;
+use crate::gate::Gate;
+use crate::grpc::envoy_secret::EnvoySecret;
+use crate::grpc::ext_authz::Authorizer;
+use crate::keyring::Keyring;
+use crate::replica::tokens::Tokens;
+use crate::store::embedded::Embedded;
+use crate::store::observed::Observed;
+use crate::store::redis::RedisStore;
+use crate::store::{SharedStore, StoreError};
+use crate::telemetry::metrics::Metrics;
+
+/// How long a start waits for its store.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How long the embedded store may take to make a block of tokens durable.
+const EMBEDDED_CALL: Duration = Duration::from_millis(100);
+
+/// What the ports are made of.
+pub(super) struct Parts {
+    pub(super) authorizer: Authorizer,
+    pub(super) keyring: Arc<Keyring>,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+pub(super) async fn parts(config: &Config, clock: SharedClock) -> anyhow::Result<Parts> {
+    let metrics = Arc::new(Metrics::default());
+    let files = first_start::files(config)?;
+    let peppers = Arc::new(config::peppers(&files.peppers)?);
+    let (store, call) = store(&config.store, clock.clone())?;
+    let store: SharedStore = Arc::new(Observed::new(store, metrics.clone()));
+    claim(&store, &peppers).await?;
+    let realms = Arc::new(config.realms.clone());
+    let tokens = Tokens::new(store.clone(), clock, call);
+    let gate = Gate::new(realms.clone(), store.clone(), peppers.clone(), tokens);
+    let authorizer = Authorizer::new(gate, envoy_secret(config)?, config.check_deadline, metrics.clone());
+    let keyring = Arc::new(Keyring::new(store, realms, peppers, files.bootstrap));
+    Ok(Parts { authorizer, keyring, metrics })
+}
+
+/// The store, and how long one of its calls may take.
+fn store(config: &StoreConfig, clock: SharedClock) -> anyhow::Result<(SharedStore, Duration)> {
+    Ok(match config {
+        StoreConfig::Embedded { folder } => {
+            let store = Embedded::open(folder, clock).with_context(|| format!("the store in {} cannot be opened", folder.display()))?;
+            (Arc::new(store), EMBEDDED_CALL)
+        }
+        StoreConfig::Redis(redis) => (Arc::new(RedisStore::connect(redis).context("store.redis")?), redis.timeout),
+    })
+}
+
+/// Waits for the store, and makes sure that its keys were made under these peppers: under others every key would be unknown.
+async fn claim(store: &SharedStore, peppers: &Peppers) -> anyhow::Result<()> {
+    let until = Instant::now() + PATIENCE;
+    for pepper in peppers.iter() {
+        while let Err(error) = store.claim_pepper(&pepper.version, pepper.check_value()).await {
+            if !matches!(error, StoreError::Unavailable(_)) || Instant::now() > until {
+                bail!(error);
+            }
+            tracing::warn!(%error, "waiting for the store");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+    Ok(())
+}
+
+fn envoy_secret(config: &Config) -> anyhow::Result<Option<EnvoySecret>> {
+    let Some(file) = &config.listen.envoy_secret_file else { return Ok(None) };
+    let secret = std::fs::read(file).with_context(|| format!("listen.envoy.secret_file: {} cannot be read", file.display()))?;
+    let secret = secret.trim_ascii();
+    if secret.len() < 16 {
+        bail!("listen.envoy.secret_file: {} must hold at least 16 bytes", file.display());
+    }
+    Ok(Some(EnvoySecret::new(secret)))
+}

@@ -1,0 +1,57 @@
+//! The pepper and the bootstrap secret of an embedded store are made at its first start. On Redis both are the operator's: a replica that
+//! made its own would know none of the others' keys.
+
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use data_encoding::{BASE64, BASE64URL_NOPAD};
+use zeroize::Zeroizing;
+
+use crate::config::{Config, StoreConfig};
+
+/// Where the two secrets are.
+pub(super) struct Files {
+    pub(super) peppers: PathBuf,
+    /// `None`: no bootstrap.
+    pub(super) bootstrap: Option<PathBuf>,
+}
+
+/// The files that the configuration names, or those beside the embedded store's data, made where they are not there yet.
+pub(super) fn files(config: &Config) -> anyhow::Result<Files> {
+    let StoreConfig::Embedded { folder } = &config.store else {
+        let Some(peppers) = config.pepper_file.clone() else { bail!("pepper_file: is needed with redis") };
+        return Ok(Files { peppers, bootstrap: config.bootstrap_file.clone() });
+    };
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    let peppers = config.pepper_file.clone().unwrap_or_else(|| folder.join("pepper"));
+    let bootstrap = config.bootstrap_file.clone().unwrap_or_else(|| folder.join("bootstrap"));
+    make_once(&peppers, || Ok(format!("1:{}\n", BASE64.encode(&random()?[..]))))?;
+    make_once(&bootstrap, || Ok(format!("{}\n", BASE64URL_NOPAD.encode(&random()?[..]))))?;
+    Ok(Files { peppers, bootstrap: Some(bootstrap) })
+}
+
+/// Durable before it is used: keys are made under the pepper at once.
+fn make_once(file: &Path, content: impl FnOnce() -> anyhow::Result<String>) -> anyhow::Result<()> {
+    let beside = file.with_extension("part");
+    match std::fs::metadata(file) {
+        Ok(_) => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(error).with_context(|| format!("{} cannot be read", file.display())),
+    }
+    let make = || -> anyhow::Result<()> {
+        let mut made = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+        made.write_all(Zeroizing::new(content()?).as_bytes())?;
+        made.sync_all()?;
+        std::fs::rename(&beside, file)?;
+        Ok(std::fs::File::open(file.parent().unwrap_or(Path::new(".")))?.sync_all()?)
+    };
+    make().with_context(|| format!("{} cannot be made", file.display()))
+}
+
+fn random() -> anyhow::Result<Zeroizing<[u8; 32]>> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut bytes[..]).context("the operating system gives no randomness")?;
+    Ok(bytes)
+}

@@ -1,0 +1,126 @@
+//! The composition root: configuration → built parts → bound ports → running → drained. Only here are engine, adapter and configuration
+//! named together.
+
+mod build;
+mod first_start;
+mod listen;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router as Pages;
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::server::{Router, TcpIncoming};
+use tonic_health::server::HealthReporter;
+
+use crate::clock::SharedClock;
+use crate::config::Config;
+use crate::telemetry::{http, traces};
+
+/// How long calls in flight may take to end once the server stops.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// A server whose ports are open and whose store has answered.
+pub struct Bound {
+    addresses: Addresses,
+    envoy: (Router, TcpIncoming),
+    admin: (Router, TcpIncoming),
+    pages: (Pages, TcpListener),
+    health: HealthReporter,
+    stopping: CancellationToken,
+}
+
+/// Where a server listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Addresses {
+    pub envoy: SocketAddr,
+    pub admin: SocketAddr,
+    pub http: SocketAddr,
+}
+
+/// Builds, binds, says where, and runs until `shutdown`.
+pub async fn serve(
+    config: Config,
+    clock: SharedClock,
+    addresses_file: Option<PathBuf>,
+    shutdown: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    let _traces = traces::start(config.otlp_endpoint.as_deref())?;
+    let bound = bind(&config, clock).await?;
+    let addresses = bound.addresses();
+    tracing::info!(envoy = %addresses.envoy, admin = %addresses.admin, http = %addresses.http, "keyward listens");
+    if let Some(file) = addresses_file {
+        write_addresses(&file, addresses)?;
+    }
+    bound.run(shutdown).await
+}
+
+/// Builds everything and opens the ports. Every reason not to start is an error here.
+pub async fn bind(config: &Config, clock: SharedClock) -> anyhow::Result<Bound> {
+    let parts = build::parts(config, clock).await?;
+    let stopping = CancellationToken::new();
+    let (reporter, health) = tonic_health::server::health_reporter();
+    reporter.set_serving::<listen::AuthorizationServer>().await;
+    let envoy = listen::bind(&config.listen.envoy)?;
+    let admin = listen::bind(&config.listen.admin)?;
+    let pages = TcpListener::bind(config.listen.http).await;
+    let pages = pages.with_context(|| format!("listen.http: {} cannot be bound", config.listen.http))?;
+    let addresses = Addresses { envoy: envoy.local_addr()?, admin: admin.local_addr()?, http: pages.local_addr()? };
+    Ok(Bound {
+        addresses,
+        envoy: (listen::envoy(&config.listen.envoy, parts.authorizer, health)?, envoy),
+        admin: (listen::admin(&config.listen.admin, &parts.keyring)?, admin),
+        pages: (http::pages(parts.metrics, stopping.clone()), pages),
+        health: reporter,
+        stopping,
+    })
+}
+
+impl Bound {
+    /// Where it listens.
+    #[must_use]
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// Serves until `shutdown`, then drains: health says NOT_SERVING, connections are told to go away, calls in flight end, and after 20
+    /// seconds whatever is left is cut.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let stop = || {
+            let stopping = self.stopping.clone();
+            async move { stopping.cancelled().await }
+        };
+        let (envoy, admin, pages) = (self.envoy, self.admin, self.pages);
+        let serving = async {
+            tokio::try_join!(
+                async { envoy.0.serve_with_incoming_shutdown(envoy.1, stop()).await.context("the Envoy port failed") },
+                async { admin.0.serve_with_incoming_shutdown(admin.1, stop()).await.context("the admin port failed") },
+                async { axum::serve(pages.1, pages.0).with_graceful_shutdown(stop()).await.context("the HTTP port failed") },
+            )
+        };
+        tokio::pin!(serving);
+        tokio::select! {
+            ended = &mut serving => return ended.map(|_| ()),
+            () = shutdown => {}
+        }
+        tracing::info!("keyward stops");
+        self.health.set_not_serving::<listen::AuthorizationServer>().await;
+        self.stopping.cancel();
+        match tokio::time::timeout(DRAIN, serving).await {
+            Ok(ended) => ended.map(|_| ()),
+            Err(_) => Ok(tracing::warn!("calls were still in flight after {DRAIN:?}, and were cut")),
+        }
+    }
+}
+
+/// Written beside and renamed, so that whoever waits for the file reads all of it.
+fn write_addresses(file: &Path, addresses: Addresses) -> anyhow::Result<()> {
+    let beside = file.with_extension("part");
+    let written = std::fs::write(&beside, serde_json::to_vec(&addresses)?).and_then(|()| std::fs::rename(&beside, file));
+    written.with_context(|| format!("the addresses cannot be written to {}", file.display()))
+}

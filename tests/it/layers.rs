@@ -1,0 +1,77 @@
+//! The house's walls: which room may not name what. A line of code that breaks one fails here, with its place.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A room, and the words that none of its lines may hold.
+const WALLS: &[(&str, &[&str])] = &[
+    ("src/domain", &["async ", "await", "tokio", "serde", "tonic", "prost", "redis", "redb", "tracing", "getrandom", "Instant::now", "SystemTime"]),
+    ("src/domain", &["crate::store", "crate::grpc", "crate::config", "crate::gate", "crate::replica", "crate::clock", "crate::telemetry"]),
+    ("src/gate.rs", &["tonic", "prost", "redis", "redb", "embedded", "crate::grpc", "crate::config", "crate::proto", "crate::server"]),
+    ("src/keyring", &["tonic", "prost", "redis", "redb", "embedded", "crate::grpc", "crate::config", "crate::proto", "crate::server"]),
+    ("src/replica", &["tonic", "prost", "redis", "redb", "embedded", "crate::grpc", "crate::config", "crate::proto", "crate::server"]),
+    ("src/store", &["tonic", "crate::grpc", "crate::config", "crate::gate", "crate::keyring", "crate::server", "crate::replica"]),
+    ("src/store/embedded", &["redis"]),
+    ("src/store/redis", &["redb", "embedded"]),
+    ("src/config", &["tonic", "crate::grpc", "crate::gate", "crate::keyring", "crate::server", "crate::store", "crate::telemetry"]),
+    ("src/grpc", &["redis", "redb", "embedded", "crate::config", "crate::server", "crate::cli"]),
+    ("src/telemetry", &["tonic::", "redb", "crate::grpc", "crate::gate", "crate::config", "crate::server"]),
+    ("src/cli", &["redis::", "redb", "crate::store", "crate::gate", "crate::keyring", "crate::grpc"]),
+];
+
+/// Lines in a file of `src`.
+const LONGEST_FILE: usize = 300;
+
+#[test]
+fn no_room_names_what_its_walls_keep_out() {
+    let broken: Vec<String> = WALLS.iter().flat_map(|(room, words)| names(room, words)).collect();
+    assert!(broken.is_empty(), "walls are broken:\n{}", broken.join("\n"));
+}
+
+#[test]
+fn a_wall_that_is_broken_is_seen() {
+    assert!(!names("src/grpc", &["tonic"]).is_empty(), "the wire names tonic, so a wall against it must show");
+}
+
+#[test]
+fn no_file_of_src_is_longer_than_three_hundred_lines() {
+    let long: Vec<String> = files(Path::new("src"))
+        .iter()
+        .map(|file| (file, fs::read_to_string(file).unwrap().lines().count()))
+        .filter(|(_, lines)| *lines > LONGEST_FILE)
+        .map(|(file, lines)| format!("{}: {lines}", file.display()))
+        .collect();
+    assert!(long.is_empty(), "{}", long.join("\n"));
+}
+
+#[test]
+fn every_file_of_src_opens_by_saying_what_it_is_for() {
+    let rust = files(Path::new("src")).into_iter().filter(|file| file.extension().is_some_and(|ending| ending == "rs"));
+    let mute: Vec<PathBuf> = rust.filter(|file| !fs::read_to_string(file).unwrap().starts_with("//! ")).collect();
+    assert!(mute.is_empty(), "{mute:?}");
+}
+
+/// `file:line: word` for each code line of the room that holds one of the words.
+fn names(room: &str, words: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    let root = Path::new(room);
+    let all = if root.exists() { files(root) } else { files(Path::new(&format!("{room}.rs"))) };
+    for file in all.iter().filter(|file| file.extension().is_some_and(|ending| ending == "rs")) {
+        let text = fs::read_to_string(file).unwrap();
+        let code = text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//"));
+        for (at, line) in code {
+            let code = line.split(" // ").next().unwrap_or(line);
+            let word = words.iter().find(|word| code.contains(**word));
+            found.extend(word.map(|word| format!("{}:{}: {word}", file.display(), at + 1)));
+        }
+    }
+    found
+}
+
+fn files(root: &Path) -> Vec<PathBuf> {
+    if root.is_file() {
+        return vec![root.to_owned()];
+    }
+    let entries = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}

@@ -1,0 +1,222 @@
+//! Limits over three processes and one Redis whose replies come 5 to 100 ms late: no true window is above its limit. With the deadline
+//! check at the moment of spending taken out (a boot clock that stands still), the same run exceeds it.
+//!
+//! The processes are this test binary, started again; each stamps its decisions with the host's boot clock.
+
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use keyward::clock::{Clock, SharedClock, SystemClock};
+use keyward::domain::key::{Pepper, Peppers};
+use keyward::domain::name::{KeyId, OwnerId, RealmId, Word};
+use keyward::domain::owner::Owner;
+use keyward::domain::realms::Realms;
+use keyward::domain::record::{KeptSecret, Record};
+use keyward::domain::time::{BootTime, StoreTime};
+use keyward::gate::Gate;
+use keyward::grpc::authorization::authorization_server::{Authorization, AuthorizationServer};
+use keyward::grpc::codec::Decoded;
+use keyward::grpc::ext_authz::Authorizer;
+use keyward::proto::envoy::service::auth::v3::CheckResponse;
+use keyward::replica::tokens::Tokens;
+use keyward::store::redis::{RedisStore, Settings};
+use keyward::store::{AuditNote, Change, Commit, Expect, Store};
+use keyward::telemetry::metrics::Metrics;
+use prost_types::Value;
+use prost_types::value::Kind;
+use tonic::transport::server::TcpIncoming;
+use tonic::{Request, Response, Status};
+
+use crate::support::check::{self, Checks};
+use crate::support::proxy::Proxy;
+use crate::support::redis::RedisServer;
+
+const LIMIT: usize = 10;
+const WINDOW: Duration = Duration::from_secs(1);
+/// Between spending a token and reading the clock for the stamp a process may lose the processor.
+const STAMP_ERROR: Duration = Duration::from_millis(15);
+const RUN: Duration = Duration::from_secs(8);
+const SECRET: &str = "wnd_0123456789abcdef0123456789abcdef";
+const REALM: &str = "
+realm: windows
+hosts: [windows.test]
+credentials: [{header: x-api-key}]
+keys: [{prefix: wnd_, alphabet: hex, length: 32}]
+routes: [{prefix: /}]
+plans: {small: [{limit: second, per: owner, most: 10, window: 1s}]}
+default_plan: small
+";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_true_window_is_above_its_limit_over_three_processes_and_late_replies() {
+    let (worst, admitted) = hammer("running").await;
+    assert!(worst <= LIMIT, "{worst} admissions in one window of {LIMIT}");
+    assert!(admitted > 3 * LIMIT, "only {admitted} admissions: the run shows nothing");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_the_deadline_check_at_the_moment_of_spending_a_window_is_exceeded() {
+    let (worst, _) = hammer("standing").await;
+    assert!(worst > LIMIT, "the control held {worst} of {LIMIT}: the test above could not fail");
+}
+
+/// Three processes hammered for a while; the largest count in any true window, and the count of all.
+async fn hammer(clock: &str) -> (usize, usize) {
+    let redis = RedisServer::start();
+    let proxy = Proxy::delaying(redis.socket(), 5..=100).await;
+    seed(&redis).await;
+    let replicas: Vec<Replica> = (0..3).map(|_| Replica::start(&format!("redis://{}", proxy.address), clock)).collect();
+    let until = Instant::now() + RUN;
+    let mut callers = Vec::new();
+    for replica in &replicas {
+        let checks = check::connect(replica.address).await;
+        callers.extend((0..8).map(|_| tokio::spawn(call(checks.clone(), until))));
+    }
+    let mut stamps = Vec::new();
+    for caller in callers {
+        stamps.extend(caller.await.unwrap());
+    }
+    stamps.sort_unstable();
+    (worst_window(&stamps), stamps.len())
+}
+
+fn worst_window(stamps: &[Duration]) -> usize {
+    let within = |from: usize| stamps[from..].iter().take_while(|stamp| **stamp < stamps[from] + WINDOW.saturating_sub(STAMP_ERROR)).count();
+    (0..stamps.len()).map(within).max().unwrap_or(0)
+}
+
+async fn call(mut checks: Checks, until: Instant) -> Vec<Duration> {
+    let mut stamps = Vec::new();
+    while Instant::now() < until {
+        let request = check::request("GET", "windows.test", "/", &[("x-api-key", SECRET)]);
+        let response = checks.check(request).await.unwrap().into_inner();
+        if check::admits(&response) {
+            stamps.push(Duration::from_nanos(check::metadata(&response, "decided_at").unwrap().parse().unwrap()));
+        }
+    }
+    stamps
+}
+
+struct Replica {
+    process: Child,
+    address: std::net::SocketAddr,
+}
+
+impl Replica {
+    fn start(url: &str, clock: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("address");
+        let process = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "windows_over_processes::a_replica_that_another_test_started", "--nocapture"])
+            .envs([("KEYWARD_REPLICA_REDIS", url), ("KEYWARD_REPLICA_CLOCK", clock)])
+            .env("KEYWARD_REPLICA_ADDRESS", &file)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let address = crate::support::eventually("a replica says where it listens", || std::fs::read_to_string(&file).ok()?.parse().ok());
+        Self { process, address }
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Does nothing unless [`Replica::start`] started it.
+#[tokio::test]
+async fn a_replica_that_another_test_started() {
+    let Ok(url) = std::env::var("KEYWARD_REPLICA_REDIS") else { return };
+    let clock: SharedClock = match std::env::var("KEYWARD_REPLICA_CLOCK").unwrap().as_str() {
+        "standing" => Arc::new(Standing),
+        _ => Arc::new(SystemClock),
+    };
+    let store = Arc::new(RedisStore::connect(&settings(url)).unwrap());
+    let realms = Arc::new(Realms::new([keyward::config::realm("windows.yaml", REALM).unwrap()]).unwrap());
+    let tokens = Tokens::new(store.clone(), clock, Duration::from_millis(50));
+    let gate = Gate::new(realms, store, Arc::new(peppers()), tokens);
+    let authorizer = Authorizer::new(gate, None, Duration::from_secs(1), Arc::new(Metrics::default()));
+    let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let file = std::path::PathBuf::from(std::env::var_os("KEYWARD_REPLICA_ADDRESS").unwrap());
+    let beside = file.with_extension("part");
+    std::fs::write(&beside, incoming.local_addr().unwrap().to_string()).unwrap();
+    std::fs::rename(&beside, &file).unwrap();
+    let service = AuthorizationServer::new(Stamped(authorizer));
+    tonic::transport::Server::builder().add_service(service).serve_with_incoming(incoming).await.unwrap();
+}
+
+/// Stamps each decision with the host's boot clock.
+struct Stamped(Authorizer);
+
+#[tonic::async_trait]
+impl Authorization for Stamped {
+    async fn check(&self, call: Request<Decoded>) -> Result<Response<CheckResponse>, Status> {
+        let (metadata, _, asked) = call.into_parts();
+        let mut response = self.0.answer(asked, &metadata).await;
+        let stamp = SystemClock.boot().0.as_nanos().to_string();
+        let ours = response.dynamic_metadata.as_mut().and_then(|all| all.fields.get_mut("keyward")).unwrap();
+        let Some(Kind::StructValue(ours)) = &mut ours.kind else { panic!("metadata is a struct") };
+        ours.fields.insert("decided_at".into(), Value { kind: Some(Kind::StringValue(stamp)) });
+        Ok(Response::new(response))
+    }
+}
+
+/// The control: on this clock no deadline ever passes.
+struct Standing;
+
+impl Clock for Standing {
+    fn boot(&self) -> BootTime {
+        BootTime(Duration::ZERO)
+    }
+
+    fn wall(&self) -> StoreTime {
+        SystemClock.wall()
+    }
+}
+
+fn settings(url: String) -> Settings {
+    Settings { url, connect_timeout: Duration::from_secs(1), timeout: Duration::from_millis(400) }
+}
+
+fn peppers() -> Peppers {
+    Peppers::new(vec![Pepper::new(Word::parse("1").unwrap(), vec![7; 32]).unwrap()]).unwrap()
+}
+
+async fn seed(redis: &RedisServer) {
+    let store = RedisStore::connect(&settings(redis.url())).unwrap();
+    let (realm, owner) = (RealmId::parse("windows").unwrap(), OwnerId::parse("acme").unwrap());
+    let digest = peppers().newest().digest(&realm, SECRET.as_bytes());
+    let secret = KeptSecret {
+        digest,
+        pepper: Word::parse("1").unwrap(),
+        prefix: "wnd_".into(),
+        last_four: "cdef".into(),
+        created: StoreTime(1),
+    };
+    let record = Record {
+        realm: realm.clone(),
+        id: KeyId::parse("key_1").unwrap(),
+        owner: owner.clone(),
+        label: String::new(),
+        environment: None,
+        kind: None,
+        plan: None,
+        tenant: None,
+        scopes: Vec::new(),
+        addresses: keyward::domain::address::AddressList::default(),
+        created: StoreTime(1),
+        expires: None,
+        revoked: None,
+        secrets: vec![secret],
+        revision: 1,
+        generation: 0,
+    };
+    let owner =
+        Owner { realm, id: owner, name: String::new(), plan: None, created: StoreTime(1), disabled: None, revision: 1, generation: 0 };
+    let changes = vec![Change::Owner { owner, expect: Expect::Absent }, Change::Key { record, expect: Expect::Absent }];
+    let audit = AuditNote { actor: None, action: "CreateKey", subject: "key_1".into() };
+    store.commit(&Commit { changes, audit, request: None, once: None }).await.unwrap();
+}
