@@ -1,0 +1,36 @@
+//! How the server starts, stops, and refuses to start.
+
+use super::{REALM, server};
+use crate::support::check;
+use crate::support::keyward::{Keyward, Store};
+use crate::support::redis::RedisServer;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_told_to_stop_answers_what_is_in_flight_and_ends_well() {
+    let (mut keyward, secret) = server(&Store::Embedded, |config| config);
+    let mut checks = check::connect(keyward.envoy).await;
+    assert!(check::admits(checks.check(check::request("GET", "plain.test", "/", &[("x-api-key", &secret)])).await.unwrap().get_ref()));
+    assert_eq!(keyward.stop(), Some(0), "{}", keyward.said());
+}
+
+#[test]
+fn a_replica_with_another_pepper_refuses_to_start() {
+    let redis = RedisServer::start();
+    let (_first, _) = server(&Store::Redis(&redis.url()), |config| config);
+    let realms = tempfile::tempdir().unwrap();
+    std::fs::write(realms.path().join("plain.yaml"), REALM).unwrap();
+    let said = Keyward::refuses_to_start(realms.path(), &Store::Redis(&redis.url()), |folder| {
+        std::fs::write(folder.join("pepper"), format!("1:{}\n", data_encoding::BASE64.encode(&[8; 32]))).unwrap();
+    });
+    assert!(said.contains("pepper version 1 is not the one that this store's keys were made under"), "{said}");
+}
+
+#[test]
+fn a_redis_that_may_evict_windows_is_refused() {
+    let redis = RedisServer::start();
+    redis.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
+    let realms = tempfile::tempdir().unwrap();
+    std::fs::write(realms.path().join("plain.yaml"), REALM).unwrap();
+    let said = Keyward::refuses_to_start(realms.path(), &Store::Redis(&redis.url()), |_| {});
+    assert!(said.contains("noeviction"), "{said}");
+}
