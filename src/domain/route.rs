@@ -66,6 +66,15 @@ impl Route {
         let extension = |(name, value): &(Box<str>, Box<str>)| request.extension(name) == Some(value.as_bytes());
         path && method && self.extensions.iter().all(extension)
     }
+
+    /// Whether it is every request's that is the other's: the other is never reached behind it.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        let any_path = PathPattern { segments: Vec::new(), open: true };
+        let path = self.path.as_ref().is_none_or(|path| path.covers(other.path.as_ref().unwrap_or(&any_path)));
+        let method = self.methods.is_empty() || (!other.methods.is_empty() && other.methods.iter().all(|m| self.methods.contains(m)));
+        path && method && self.extensions.iter().all(|extension| other.extensions.contains(extension))
+    }
 }
 
 impl PathPattern {
@@ -92,6 +101,16 @@ impl PathPattern {
         };
         let segments = if path.is_empty() { Vec::new() } else { path.split('/').map(segment).collect::<Result<_, _>>()? };
         Ok(Self { segments, open })
+    }
+
+    /// Whether it matches every path that the other matches.
+    fn covers(&self, other: &Self) -> bool {
+        let length = match (self.open, other.open) {
+            (true, _) => other.segments.len() >= self.segments.len(),
+            (false, true) => false,
+            (false, false) => other.segments.len() == self.segments.len(),
+        };
+        length && self.segments.iter().zip(&other.segments).all(|(own, other)| *own == Segment::Any || own == other)
     }
 
     fn matches(&self, target: &Target<'_>) -> bool {
@@ -130,6 +149,35 @@ mod tests {
         assert!(matches(&pattern, "/v1/bookings") && matches(&pattern, "/v1/bookings/7/8"));
         assert!(!matches(&pattern, "/v1/bookingsx") && !matches(&pattern, "/v1"));
         assert!(matches(&PathPattern::prefix("/").unwrap(), "/anything"));
+    }
+
+    #[test]
+    fn a_route_covers_another_where_every_request_of_the_other_is_its_own() {
+        let route = |path: Option<PathPattern>, methods: &[&str], extensions: &[(&str, &str)]| Route {
+            path,
+            methods: methods.iter().map(|method| (*method).into()).collect(),
+            extensions: extensions.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+            demands: Demands::default(),
+            places: None,
+            anonymous: false,
+            cost: NonZeroU32::MIN,
+        };
+        let covers =
+            |one: &Option<PathPattern>, other: &Option<PathPattern>| route(one.clone(), &[], &[]).covers(&route(other.clone(), &[], &[]));
+        let [root, below, any, one] = ["/", "/v1", "/v1/{x}", "/v1/x"].map(|text| match text {
+            "/" | "/v1" => PathPattern::prefix(text).ok(),
+            _ => PathPattern::template(text).ok(),
+        });
+        for (wide, narrow) in [(&None, &root), (&root, &None), (&root, &below), (&below, &any), (&below, &below), (&any, &one)] {
+            assert!(covers(wide, narrow), "{wide:?} {narrow:?}");
+        }
+        for (narrow, wide) in [(&below, &root), (&any, &below), (&one, &any), (&below, &None), (&any, &root)] {
+            assert!(!covers(narrow, wide), "{narrow:?} {wide:?}");
+        }
+        let with = |methods: &[&str], extensions: &[(&str, &str)]| route(None, methods, extensions);
+        assert!(with(&[], &[]).covers(&with(&["GET"], &[("a", "1")])) && with(&["GET", "PUT"], &[]).covers(&with(&["PUT"], &[])));
+        assert!(!with(&["GET"], &[]).covers(&with(&[], &[])) && !with(&["GET"], &[]).covers(&with(&["GET", "PUT"], &[])));
+        assert!(!with(&[], &[("a", "1")]).covers(&with(&[], &[])) && !with(&[], &[("a", "1")]).covers(&with(&[], &[("a", "2")])));
     }
 
     #[test]

@@ -1,0 +1,121 @@
+//! Denials: what a realm's file says of some reasons, made total over all of them.
+
+use std::collections::HashMap;
+
+use super::document::At;
+use super::json::json;
+use super::map::Map;
+use super::names::{header_name, visible};
+use crate::domain::denial::{Denial, Told, stands_for};
+use crate::domain::template::Template;
+use crate::domain::verdict::Reason;
+
+/// What a file says of each reason that it names.
+pub(super) type Said = HashMap<Reason, Words>;
+
+/// What a file says of one reason. What it leaves out is as it would be if it said nothing.
+#[derive(Default)]
+pub(super) struct Words {
+    status: Option<u16>,
+    headers: Vec<(Box<str>, Template<Told>)>,
+    body: Option<Body>,
+    grpc_code: Option<u8>,
+    grpc_message: Option<Template<Told>>,
+}
+
+struct Body {
+    content_type: &'static str,
+    text: Template<Told>,
+}
+
+/// gRPC's status codes by name; the first is 1 (CANCELLED), and OK is none of them.
+const CODES: [(&str, u8); 16] = [
+    ("CANCELLED", 1),
+    ("UNKNOWN", 2),
+    ("INVALID_ARGUMENT", 3),
+    ("DEADLINE_EXCEEDED", 4),
+    ("NOT_FOUND", 5),
+    ("ALREADY_EXISTS", 6),
+    ("PERMISSION_DENIED", 7),
+    ("RESOURCE_EXHAUSTED", 8),
+    ("FAILED_PRECONDITION", 9),
+    ("ABORTED", 10),
+    ("OUT_OF_RANGE", 11),
+    ("UNIMPLEMENTED", 12),
+    ("INTERNAL", 13),
+    ("UNAVAILABLE", 14),
+    ("DATA_LOSS", 15),
+    ("UNAUTHENTICATED", 16),
+];
+
+/// Every reason's denial: its own words, else those of the reason that stands for it, else the default.
+pub(super) fn total(said: &Said) -> HashMap<Reason, Denial> {
+    let words = |reason| std::iter::successors(Some(reason), |reason| stands_for(*reason)).find_map(|reason| said.get(&reason));
+    let denial = |reason| words(reason).map_or_else(|| Denial::default_for(reason), |words| words.denial(reason));
+    Reason::ALL.iter().map(|reason| (*reason, denial(*reason))).collect()
+}
+
+pub(super) fn said(at: &At<'_>) -> Option<Said> {
+    let reasons: Vec<_> = Reason::ALL.iter().map(|reason| (reason.name(), *reason)).collect();
+    let said = at.pairs(|at| at.one_of(&reasons), |reason, at| words(at, reason.copied()))?;
+    Some(said.into_iter().collect())
+}
+
+fn words(at: &At<'_>, reason: Option<Reason>) -> Option<Words> {
+    let mut map = at.map()?;
+    let status = map.optional("status", |at| at.number(400..=599));
+    let headers = map.or_default("headers", |at| at.pairs(|at| header(at, reason), |_, at| told(at, visible)));
+    let body = body(&mut map);
+    let grpc = map.or("grpc", (None, None), grpc);
+    map.finish()?;
+    let (grpc_code, grpc_message) = grpc?;
+    Some(Words { status: status?, headers: headers?, body: body?, grpc_code, grpc_message })
+}
+
+fn header(at: &At<'_>, reason: Option<Reason>) -> Option<Box<str>> {
+    let name = header_name(at)?;
+    let waits = matches!(reason, Some(Reason::Limited | Reason::Unavailable));
+    if waits && &*name == "retry-after" { at.problem("is set by keyward, to the time that is left") } else { Some(name) }
+}
+
+fn body(map: &mut Map<'_>) -> Option<Option<Body>> {
+    let (content_type, text) = match map.either(&["json", "text"])? {
+        Some("json") => ("application/json", map.required("json", |at| told(at, json))),
+        Some(_) => ("text/plain; charset=utf-8", map.required("text", |at| told(at, At::text))),
+        None => return Some(None),
+    };
+    Some(Some(Body { content_type, text: text? }))
+}
+
+fn grpc(at: &At<'_>) -> Option<(Option<u8>, Option<Template<Told>>)> {
+    let mut map = at.map()?;
+    let code = map.optional("code", |at| at.one_of(&CODES));
+    let message = map.optional("message", |at| told(at, visible));
+    map.finish()?;
+    Some((code?, message?))
+}
+
+/// A text with what a denial may tell in it.
+fn told<'a, T: AsRef<str>>(at: &At<'a>, text: impl FnOnce(&At<'a>) -> Option<T>) -> Option<Template<Told>> {
+    Template::parse(text(at)?.as_ref(), Told::named).map_or_else(|error| at.problem(error), Some)
+}
+
+impl Words {
+    fn denial(&self, reason: Reason) -> Denial {
+        let default = Denial::default_for(reason);
+        let mut headers = self.headers.clone();
+        if headers.iter().all(|(name, _)| &**name != "content-type") {
+            match &self.body {
+                Some(body) => headers.push(("content-type".into(), Template::text(body.content_type))),
+                None => headers.extend(default.headers),
+            }
+        }
+        Denial {
+            status: self.status.unwrap_or(default.status),
+            headers,
+            body: self.body.as_ref().map_or(default.body, |body| body.text.clone()),
+            grpc_code: self.grpc_code.unwrap_or(default.grpc_code),
+            grpc_message: self.grpc_message.clone().unwrap_or(default.grpc_message),
+        }
+    }
+}

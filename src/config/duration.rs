@@ -1,0 +1,45 @@
+//! Spans of time, written as a number and a unit: `150ms`, `1s`, `5m`, `24h`.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::document::At;
+
+/// Largest first.
+const UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+
+/// A span within bounds.
+pub(super) fn duration(at: &At<'_>, range: &RangeInclusive<Duration>) -> Option<Duration> {
+    let duration = parse(at.text()?).filter(|duration| range.contains(duration));
+    duration.or_else(|| {
+        at.must_be(format_args!("a time from {} to {}, such as 150ms, 1s, 5m or 24h", show(*range.start()), show(*range.end())))
+    })
+}
+
+/// The span as it would be written.
+pub(super) fn show(duration: Duration) -> String {
+    let ms = duration.as_millis();
+    let unit = UNITS.iter().find(|(_, unit)| ms.is_multiple_of(u128::from(*unit)));
+    unit.map_or_else(|| format!("{ms}ms"), |(name, unit)| format!("{}{name}", ms / u128::from(*unit)))
+}
+
+fn parse(text: &str) -> Option<Duration> {
+    let (number, unit) = text.split_at(text.find(|letter: char| !letter.is_ascii_digit())?);
+    let (_, ms) = UNITS.iter().find(|(name, _)| *name == unit)?;
+    Some(Duration::from_millis(number.parse::<u64>().ok()?.checked_mul(*ms)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_a_number_and_a_unit_and_shows_as_it_is_written() {
+        for text in ["1ms", "150ms", "1s", "90s", "5m", "24h", "1500ms"] {
+            assert_eq!(show(parse(text).unwrap()), text);
+        }
+        for text in ["", "5", "m", "1d", "1.5s", "-1s", "1 s", "+1s", "1sm", "99999999999999999999s", "18446744073709551615h"] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+    }
+}

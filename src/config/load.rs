@@ -1,0 +1,84 @@
+//! The server's file, and with it the realm files that it names.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::Config;
+use super::document::{At, read};
+use super::duration::{duration, show};
+use super::files::path;
+use super::listen::listen;
+use super::map::Map;
+use super::problem::{Problem, Problems};
+use super::realms::realms;
+use super::store::{RedisConfig, StoreConfig, store};
+use super::yaml::Value;
+use crate::domain::realms::Realms;
+
+const CHECK_DEADLINE: Duration = Duration::from_millis(150);
+
+/// Reads the server's file and the realm files that it names, or reports the problems of all of them.
+pub fn load(file: &Path) -> Result<Config, Problems> {
+    let name = file.display().to_string();
+    let text = std::fs::read_to_string(file).map_err(|error| Problem::of_file(&name, format_args!("cannot be read: {error}")))?;
+    let base = file.parent().unwrap_or(Path::new(""));
+    let mut of_realms = Vec::new();
+    let config = read(&name, &text, |at| whole(at, base, &mut of_realms));
+    config.map_err(|Problems(of_file)| Problems([of_file, of_realms].concat()))
+}
+
+/// The problems of realm files are not this file's: they go to `of_realms`.
+fn whole(at: &At<'_>, base: &Path, of_realms: &mut Vec<Problem>) -> Option<Config> {
+    let mut map = at.map()?;
+    let realms = map.required("realms", |at| all_realms(at, base, of_realms));
+    let store = map.required("store", |at| store(at, base));
+    let pepper_file = map.optional("pepper_file", |at| path(at, base));
+    let bootstrap_file = map.optional("bootstrap_file", |at| path(at, base));
+    let listen = map.or_default("listen", |at| listen(at, base));
+    let check_deadline = map.or("check_deadline", CHECK_DEADLINE, deadline);
+    let otlp_endpoint = map.optional("otlp_endpoint", endpoint);
+    if let Some(StoreConfig::Redis(redis)) = &store {
+        with_redis(&map, redis, pepper_file.as_ref(), check_deadline);
+    }
+    map.finish()?;
+    Some(Config {
+        realms: realms?,
+        store: store?,
+        pepper_file: pepper_file?,
+        bootstrap_file: bootstrap_file?,
+        listen: listen?,
+        check_deadline: check_deadline?,
+        otlp_endpoint: otlp_endpoint?,
+    })
+}
+
+/// What must hold beside a store that replicas share.
+fn with_redis(map: &Map<'_>, redis: &RedisConfig, pepper_file: Option<&Option<PathBuf>>, check_deadline: Option<Duration>) -> Option<()> {
+    if pepper_file.is_some_and(Option::is_none) {
+        map.at("pepper_file").problem::<()>("is missing: with redis every replica reads the same one");
+    }
+    if check_deadline? > redis.timeout {
+        return Some(());
+    }
+    let says = format!("must be above the timeout of redis, which is {}: a check asks it at least once", show(redis.timeout));
+    map.at("check_deadline").problem(says)
+}
+
+/// A file or a folder, or a list of them.
+fn all_realms(at: &At<'_>, base: &Path, of_realms: &mut Vec<Problem>) -> Option<Realms> {
+    let paths = match at.value() {
+        Value::List(_) => at.some()?.distinct(|at| path(at, base))?,
+        _ => vec![path(at, base)?],
+    };
+    realms(&paths).map_err(|Problems(mut problems)| of_realms.append(&mut problems)).ok()
+}
+
+fn deadline(at: &At<'_>) -> Option<Duration> {
+    duration(at, &(Duration::from_millis(10)..=Duration::from_secs(10)))
+}
+
+fn endpoint(at: &At<'_>) -> Option<String> {
+    let text = at.text()?;
+    let fits = ["http://", "https://"].iter().any(|scheme| text.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()));
+    if fits { Some(text.into()) } else { at.must_be("a URL that begins with http:// or https://") }
+}

@@ -1,0 +1,140 @@
+//! Maps of a document: those with keys of ours, where a key that we do not know is refused, and those with keys of the writer's choice.
+
+use super::document::At;
+use super::hint::{hint, listed};
+use super::yaml::{Value, name_of};
+
+/// A map with keys of ours. What may stand in it is asked for before [`Map::finish`].
+pub(super) struct Map<'a> {
+    at: At<'a>,
+    entries: Entries<'a>,
+    known: Vec<&'static str>,
+}
+
+/// What stands in a map; sound where no key is odd and none stands twice.
+struct Entries<'a> {
+    all: Vec<Entry<'a>>,
+    sound: Option<()>,
+}
+
+struct Entry<'a> {
+    name: &'a str,
+    key: At<'a>,
+    value: At<'a>,
+}
+
+impl<'a> Map<'a> {
+    /// The value of a key that must be there.
+    pub(super) fn required<T>(&mut self, key: &'static str, reader: impl FnOnce(&At<'a>) -> Option<T>) -> Option<T> {
+        match self.optional(key, reader)? {
+            None => self.at(key).problem("is missing"),
+            some => some,
+        }
+    }
+
+    /// The value of a key; `Some(None)` where it is not there.
+    pub(super) fn optional<T>(&mut self, key: &'static str, reader: impl FnOnce(&At<'a>) -> Option<T>) -> Option<Option<T>> {
+        self.known.push(key);
+        match self.find(key) {
+            Some(at) => reader(at).map(Some),
+            None => Some(None),
+        }
+    }
+
+    /// The value of a key, or what is true where it is not there.
+    pub(super) fn or<T>(&mut self, key: &'static str, otherwise: T, reader: impl FnOnce(&At<'a>) -> Option<T>) -> Option<T> {
+        self.optional(key, reader).map(|value| value.unwrap_or(otherwise))
+    }
+
+    /// The value of a key, or an empty one.
+    pub(super) fn or_default<T: Default>(&mut self, key: &'static str, reader: impl FnOnce(&At<'a>) -> Option<T>) -> Option<T> {
+        self.or(key, T::default(), reader)
+    }
+
+    /// Which of several keys is there; `Some(None)` where none is. Two of them are one too many.
+    pub(super) fn either(&mut self, keys: &[&'static str]) -> Option<Option<&'static str>> {
+        self.known.extend(keys);
+        let mut there = keys.iter().copied().filter(|key| self.find(key).is_some());
+        match (there.next(), there.next()) {
+            (Some(_), Some(second)) => self.at(second).problem(format_args!("is one too many: there may be one of {}", listed(keys))),
+            (one, _) => Some(one),
+        }
+    }
+
+    /// Which of several keys is there. One of them must be.
+    pub(super) fn one_of(&mut self, keys: &[&'static str]) -> Option<&'static str> {
+        match self.either(keys)? {
+            None => self.at.problem(format_args!("must have {}", listed(keys))),
+            one => one,
+        }
+    }
+
+    /// A key of this map, to report what is wrong there. One that is not there stands where the map begins.
+    pub(super) fn at(&self, key: &str) -> At<'a> {
+        self.find(key).cloned().unwrap_or_else(|| self.at.absent(key))
+    }
+
+    /// Refuses every key that was not asked for.
+    pub(super) fn finish(self) -> Option<()> {
+        let mut sound = self.entries.sound;
+        for Entry { name, key, .. } in &self.entries.all {
+            if !self.known.contains(name) {
+                sound = key.problem(format_args!("is no key here: {}", hint(name, &self.known)));
+            }
+        }
+        sound
+    }
+
+    fn find(&self, key: &str) -> Option<&At<'a>> {
+        self.entries.all.iter().find(|entry| entry.name == key).map(|entry| &entry.value)
+    }
+}
+
+impl<'a> At<'a> {
+    /// A map with keys of ours.
+    pub(super) fn map(&self) -> Option<Map<'a>> {
+        Some(Map { entries: self.entries()?, at: self.clone(), known: Vec::new() })
+    }
+
+    /// A map with keys of the writer's choice, in the order written. A value is read even where its key is wrong.
+    pub(super) fn pairs<K: PartialEq, V>(
+        &self,
+        mut name: impl FnMut(&At<'a>) -> Option<K>,
+        mut value: impl FnMut(Option<&K>, &At<'a>) -> Option<V>,
+    ) -> Option<Vec<(K, V)>> {
+        let entries = self.entries()?;
+        let mut pairs: Vec<Option<(K, V)>> = Vec::with_capacity(entries.all.len());
+        for Entry { key, value: at, .. } in &entries.all {
+            let name = name(key);
+            let twice = name.is_some() && pairs.iter().flatten().any(|(other, _)| Some(other) == name.as_ref());
+            let value = value(name.as_ref(), at);
+            pairs.push(if twice { key.problem("stands here twice") } else { name.zip(value) });
+        }
+        entries.sound.and(pairs.into_iter().collect())
+    }
+
+    fn entries(&self) -> Option<Entries<'a>> {
+        let Value::Map(nodes) = self.value() else { return self.must_be("a map") };
+        let mut entries = Entries { all: Vec::with_capacity(nodes.len()), sound: Some(()) };
+        for (key, value) in nodes {
+            let key = self.sub(self.key().to_owned(), key);
+            let Some(name) = key.text().map(name_of) else {
+                entries.sound = None;
+                continue;
+            };
+            let path = self.below(name);
+            let value = self.sub(path.clone(), value).on_line_of(&key);
+            entries.add(Entry { name, key: key.named(path), value });
+        }
+        Some(entries)
+    }
+}
+
+impl<'a> Entries<'a> {
+    fn add(&mut self, entry: Entry<'a>) {
+        match self.all.iter().find(|other| other.name == entry.name) {
+            Some(first) => self.sound = entry.key.problem(format_args!("stands here twice, first in line {}", first.key.line())),
+            None => self.all.push(entry),
+        }
+    }
+}

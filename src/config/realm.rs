@@ -1,0 +1,99 @@
+//! A realm's file, top to bottom. What is wrong in one part is never reported again by a part that builds on it.
+
+use super::addresses::{lists, source};
+use super::credentials::places;
+use super::denials;
+use super::document::{At, read};
+use super::hosts::host;
+use super::identity::identity;
+use super::keys::formats;
+use super::limits::{plan_of, plans};
+use super::names::header_name;
+use super::problem::Problems;
+use super::routes::{self, routes};
+use crate::domain::credential::Place;
+use crate::domain::name::{RealmId, Scope, admin_realm};
+use crate::domain::realm::{LimitStance, Realm, RecordStance, TenantHeader, Transport, WhenAway};
+use crate::domain::route::Route;
+
+const TRANSPORTS: [(&str, Transport); 3] =
+    [("required", Transport::Https), ("forwarded", Transport::HttpsForwarded), ("any", Transport::Any)];
+const RECORDS: [(&str, RecordStance); 2] = [("deny", RecordStance::Deny), ("defer", RecordStance::Defer)];
+const LIMITS: [(&str, LimitStance); 2] = [("deny", LimitStance::Deny), ("allow", LimitStance::Allow)];
+const DENY: WhenAway = WhenAway { records: RecordStance::Deny, limits: LimitStance::Deny };
+
+/// Reads the text of a realm's file. `file` is its name, for the problems.
+pub fn realm(file: &str, text: &str) -> Result<Realm, Problems> {
+    read(file, text, whole)
+}
+
+fn whole(at: &At<'_>) -> Option<Realm> {
+    let mut map = at.map()?;
+    let id = map.required("realm", id);
+    let hosts = map.required("hosts", |at| at.some()?.distinct(host));
+    let transport = map.or("https", Transport::Https, |at| at.one_of(&TRANSPORTS));
+    let own_places = map.required("credentials", places);
+    let plans = map.or_default("plans", plans);
+    let default_plan = map.optional("default_plan", |at| plan_of(at, plans.as_deref()));
+    let formats = map.required("keys", |at| formats(at, plans.as_deref()));
+    let tenant = map.optional("tenant", tenant);
+    let client_address = map.or_default("client_address", source);
+    let addresses = map.or_default("addresses", lists);
+    let scopes = map.or_default("scopes", |at| at.distinct(scope));
+    let known = routes::Known { scopes: scopes.as_deref(), formats: formats.as_deref(), plans: plans.as_deref() };
+    let routes = map.required("routes", |at| routes(at, known));
+    let identity = map.or_default("identity", |at| identity(at, &every_place(own_places.as_deref(), routes.as_deref())));
+    let denials = map.or_default("denials", denials::said);
+    let when_away = map.or("when_store_is_away", DENY, when_away);
+    map.finish()?;
+    let (allowed_addresses, denied_addresses) = addresses?;
+    Some(Realm {
+        id: id?,
+        hosts: hosts?,
+        transport: transport?,
+        places: own_places?,
+        formats: formats?,
+        tenant: tenant?,
+        client_address: client_address?,
+        allowed_addresses,
+        denied_addresses,
+        routes: routes?,
+        scopes: scopes?,
+        plans: plans?,
+        default_plan: default_plan?,
+        identity: identity?,
+        denials: denials::total(&denials?),
+        when_away: when_away?,
+    })
+}
+
+/// A realm's id, but not that of the built-in one.
+pub(super) fn id(at: &At<'_>) -> Option<RealmId> {
+    let id = at.parsed(RealmId::parse)?;
+    if id == admin_realm() { at.problem(format_args!("{id} is the realm of the admin tokens: choose another name")) } else { Some(id) }
+}
+
+fn scope(at: &At<'_>) -> Option<Scope> {
+    at.parsed(Scope::parse)
+}
+
+fn tenant(at: &At<'_>) -> Option<TenantHeader> {
+    let mut map = at.map()?;
+    let name = map.required("header", header_name);
+    let required = map.or("required", true, At::flag);
+    map.finish()?;
+    Some(TenantHeader { name: name?, required: required? })
+}
+
+fn when_away(at: &At<'_>) -> Option<WhenAway> {
+    let mut map = at.map()?;
+    let records = map.or("records", DENY.records, |at| at.one_of(&RECORDS));
+    let limits = map.or("limits", DENY.limits, |at| at.one_of(&LIMITS));
+    map.finish()?;
+    Some(WhenAway { records: records?, limits: limits? })
+}
+
+fn every_place<'a>(own: Option<&'a [Place]>, routes: Option<&'a [Route]>) -> Vec<&'a Place> {
+    let of_routes = routes.unwrap_or_default().iter().filter_map(|route| route.places.as_ref()).flatten();
+    own.unwrap_or_default().iter().chain(of_routes).collect()
+}

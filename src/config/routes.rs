@@ -1,0 +1,106 @@
+//! Routes: what they match, and that what they demand can be had in this realm.
+
+use std::num::NonZeroU32;
+
+use super::credentials::places;
+use super::document::At;
+use super::map::Map;
+use super::names::word;
+use crate::domain::format::Format;
+use crate::domain::limit::Plan;
+use crate::domain::name::{Scope, Word};
+use crate::domain::route::{Demands, PathPattern, Route};
+
+/// What a realm's routes may speak of; `None` what could not be read.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    pub(super) scopes: Option<&'a [Scope]>,
+    pub(super) formats: Option<&'a [Format]>,
+    pub(super) plans: Option<&'a [Plan]>,
+}
+
+/// At least one route, each of which some request reaches.
+pub(super) fn routes(at: &At<'_>, known: Known<'_>) -> Option<Vec<Route>> {
+    at.some()?.list_in_order(|at, before: &[Option<Route>]| {
+        let route = route(at, known)?;
+        match before.iter().position(|earlier| earlier.as_ref().is_some_and(|earlier| earlier.covers(&route))) {
+            Some(index) => at.problem(format_args!("is never reached: routes[{index}] takes all of its requests")),
+            None => Some(route),
+        }
+    })
+}
+
+fn route(at: &At<'_>, known: Known<'_>) -> Option<Route> {
+    let mut map = at.map()?;
+    let path = path(&mut map);
+    let methods = map.or_default("methods", |at| at.some()?.distinct(method));
+    let extensions = map.or_default("extensions", extensions);
+    let demands = demands(&mut map, known);
+    let cost = map.or("cost", NonZeroU32::MIN, |at| cost(at, known));
+    let anonymous = map.or_default("anonymous", At::flag);
+    let places = map.optional("credentials", places);
+    map.finish()?;
+    Some(Route {
+        path: path?,
+        methods: methods?,
+        extensions: extensions?,
+        demands: demands?,
+        places: places?,
+        anonymous: anonymous?,
+        cost: cost?,
+    })
+}
+
+fn path(map: &mut Map<'_>) -> Option<Option<PathPattern>> {
+    match map.either(&["path", "prefix"])? {
+        Some("path") => map.required("path", |at| at.parsed(PathPattern::template)).map(Some),
+        Some(_) => map.required("prefix", |at| at.parsed(PathPattern::prefix)).map(Some),
+        None => Some(None),
+    }
+}
+
+fn extensions(at: &At<'_>) -> Option<Vec<(Box<str>, Box<str>)>> {
+    at.pairs(|at| Some(at.text()?.into()), |_, at| Some(at.text()?.into()))
+}
+
+fn demands(map: &mut Map<'_>, known: Known<'_>) -> Option<Demands> {
+    let scopes = map.or_default("scopes", |at| at.distinct(|at| scope(at, known)));
+    let kinds = map.or_default("kinds", |at| at.some()?.distinct(|at| said_by(at, known, |format| format.kind.as_ref())));
+    let environments =
+        map.or_default("environments", |at| at.some()?.distinct(|at| said_by(at, known, |format| format.environment.as_ref())));
+    Some(Demands { scopes: scopes?, kinds: kinds?, environments: environments? })
+}
+
+/// A method is compared exactly, and those in use are upper case.
+fn method(at: &At<'_>) -> Option<Box<str>> {
+    let text = super::names::token(at)?;
+    if text.bytes().any(|byte| byte.is_ascii_lowercase()) { at.must_be("upper case") } else { Some(text.into()) }
+}
+
+fn scope(at: &At<'_>, known: Known<'_>) -> Option<Scope> {
+    let scope = at.parsed(Scope::parse)?;
+    let listed = known.scopes.is_none_or(|scopes| scopes.contains(&scope));
+    if listed {
+        Some(scope)
+    } else {
+        at.problem(format_args!("the scope {scope} is not listed in the realm's scopes: no key could have it"))
+    }
+}
+
+/// A kind or an environment that some format's prefix says.
+fn said_by(at: &At<'_>, known: Known<'_>, says: impl Fn(&Format) -> Option<&Word>) -> Option<Word> {
+    let word = word(at)?;
+    let said = known.formats.is_none_or(|formats| formats.iter().any(|format| says(format) == Some(&word)));
+    if said { Some(word) } else { at.problem(format_args!("no format of the realm's keys says {word}")) }
+}
+
+/// A cost that every limit of the realm lets through at least once.
+fn cost(at: &At<'_>, known: Known<'_>) -> Option<NonZeroU32> {
+    let cost = NonZeroU32::new(at.number(1..=u32::MAX)?)?;
+    for plan in known.plans.unwrap_or_default() {
+        if let Some(limit) = plan.limits.iter().find(|limit| limit.most < cost.get()) {
+            return at.problem(format_args!("is more than the limit {} of the plan {} ever lets through", limit.name, plan.name));
+        }
+    }
+    Some(cost)
+}
