@@ -1,8 +1,11 @@
 //! What a mutation writes.
 
+use ipnet::IpNet;
+
+use crate::domain::address::AddressList;
 use crate::domain::name::KeyId;
 use crate::domain::owner::Owner;
-use crate::domain::record::Record;
+use crate::domain::record::{KeptSecret, Record};
 
 /// Changes that are made together, or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,4 +59,132 @@ pub struct Committed {
     pub position: u64,
     /// The audit note's subject of the commit that was made before, where this is a replay.
     pub replayed: Option<String>,
+}
+
+/// Whether the key may do less than before, so that nobody may go on with what they remember of it. In doubt, it restricts.
+#[must_use]
+pub fn restricts_key(before: &Record, after: &Record) -> bool {
+    let ends_sooner = after.expires.is_some_and(|end| before.expires.is_none_or(|before| end < before));
+    let lost = |secret: &KeptSecret| !after.secrets.iter().any(|kept| kept.digest == secret.digest);
+    let other = (&before.owner, &before.environment, &before.kind, &before.tenant)
+        != (&after.owner, &after.environment, &after.kind, &after.tenant);
+    (after.revoked.is_some() && before.revoked.is_none())
+        || ends_sooner
+        || before.scopes.iter().any(|scope| !after.scopes.contains(scope))
+        || narrows(&before.addresses, &after.addresses)
+        || before.secrets.iter().any(lost)
+        || other
+        || after.generation > before.generation
+}
+
+/// Whether the owner's keys may do less than before.
+#[must_use]
+pub fn restricts_owner(before: &Owner, after: &Owner) -> bool {
+    (after.disabled.is_some() && before.disabled.is_none()) || after.generation > before.generation
+}
+
+/// An empty list is any address.
+fn narrows(before: &AddressList, after: &AddressList) -> bool {
+    let covered = |block: &IpNet| after.0.iter().any(|wider| wider.contains(block));
+    !after.0.is_empty() && (before.0.is_empty() || !before.0.iter().all(covered))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::key::Digest;
+    use crate::domain::name::{OwnerId, RealmId, Scope, Word};
+    use crate::domain::time::StoreTime;
+
+    fn record() -> Record {
+        let word = |text| Word::parse(text).unwrap();
+        let secret = |byte| KeptSecret {
+            digest: Digest([byte; 32]),
+            pepper: word("1"),
+            prefix: "k_".into(),
+            last_four: "abcd".into(),
+            created: StoreTime(1),
+        };
+        Record {
+            realm: RealmId::parse("otesse").unwrap(),
+            id: KeyId::parse("key_1").unwrap(),
+            owner: OwnerId::parse("acme").unwrap(),
+            label: String::new(),
+            environment: Some(word("live")),
+            kind: None,
+            plan: None,
+            tenant: None,
+            scopes: ["a:read", "a:write"].map(|scope| Scope::parse(scope).unwrap()).into(),
+            addresses: AddressList(vec!["192.0.2.0/24".parse().unwrap()]),
+            created: StoreTime(1),
+            expires: Some(StoreTime(100)),
+            revoked: None,
+            secrets: vec![secret(1), secret(2)],
+            revision: 1,
+            generation: 1,
+        }
+    }
+
+    #[test]
+    fn whatever_takes_something_from_a_key_restricts() {
+        let changes: [fn(&mut Record); 10] = [
+            |key| key.revoked = Some(StoreTime(5)),
+            |key| key.expires = Some(StoreTime(99)),
+            |key| drop(key.scopes.pop()),
+            |key| key.addresses = AddressList(vec!["192.0.2.0/25".parse().unwrap()]),
+            |key| key.addresses = AddressList(vec!["198.51.100.0/24".parse().unwrap()]),
+            |key| drop(key.secrets.pop()),
+            |key| key.owner = OwnerId::parse("other").unwrap(),
+            |key| key.environment = None,
+            |key| key.tenant = Some("t".into()),
+            |key| key.generation = 2,
+        ];
+        for (number, change) in changes.into_iter().enumerate() {
+            let mut after = record();
+            change(&mut after);
+            assert!(restricts_key(&record(), &after), "change {number}");
+        }
+        let unlimited = Record { expires: None, addresses: AddressList::default(), ..record() };
+        assert!(restricts_key(&unlimited, &Record { expires: Some(StoreTime(100)), ..unlimited.clone() }));
+        assert!(restricts_key(&unlimited, &Record { addresses: record().addresses, ..unlimited.clone() }));
+    }
+
+    #[test]
+    fn what_only_gives_or_renames_does_not_restrict() {
+        let changes: [fn(&mut Record); 7] = [
+            |key| key.label = "new".into(),
+            |key| key.revision = 2,
+            |key| key.expires = None,
+            |key| key.expires = Some(StoreTime(101)),
+            |key| key.scopes.push(Scope::parse("b:read").unwrap()),
+            |key| key.addresses = AddressList(vec!["192.0.0.0/16".parse().unwrap(), "198.51.100.0/24".parse().unwrap()]),
+            |key| key.addresses = AddressList::default(),
+        ];
+        for (number, change) in changes.into_iter().enumerate() {
+            let mut after = record();
+            change(&mut after);
+            assert!(!restricts_key(&record(), &after), "change {number}");
+        }
+        let revoked = Record { revoked: Some(StoreTime(5)), ..record() };
+        assert!(!restricts_key(&revoked, &record()));
+    }
+
+    #[test]
+    fn an_owner_is_restricted_by_being_disabled_or_limited_and_not_by_a_name() {
+        let owner = Owner {
+            realm: record().realm,
+            id: record().owner,
+            name: "Acme".into(),
+            plan: None,
+            created: StoreTime(1),
+            disabled: None,
+            revision: 1,
+            generation: 1,
+        };
+        let disabled = Owner { disabled: Some(StoreTime(5)), ..owner.clone() };
+        assert!(restricts_owner(&owner, &disabled));
+        assert!(restricts_owner(&owner, &Owner { generation: 2, ..owner.clone() }));
+        assert!(!restricts_owner(&disabled, &owner));
+        assert!(!restricts_owner(&owner, &Owner { name: "Acme Ltd".into(), revision: 2, ..owner.clone() }));
+    }
 }

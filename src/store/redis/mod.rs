@@ -1,1 +1,183 @@
-//! (to be written)
+//! The store in Redis. Checks share one pipelined connection ([`link`]), everything else borrows one from a pool ([`pool`]); what must happen
+//! at one instant is a script. Redis may be away at any time, at the start too: then every call says so in time, and the next one tries again.
+//!
+//! A user of an ACL needs `+eval +evalsha +time +get +set +del +hget +hset +hdel +hsetnx +hmget +zadd +zrem +zrangebylex +sadd +sismember
+//! +xadd +pexpire +ping +unwatch` on `~kw:1:*`, and `+config|get` if keyward shall check the settings.
+
+mod commit;
+mod fault;
+mod find;
+mod link;
+mod list;
+mod names;
+mod pool;
+mod script;
+mod step;
+mod stored;
+pub mod take;
+mod terms;
+
+use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use ::redis::io::tcp::TcpSettings;
+use ::redis::{Client, IntoConnectionInfo, ProtocolVersion};
+use async_trait::async_trait;
+use tokio::sync::OnceCell;
+use tokio::time::Instant;
+
+use self::link::Link;
+use self::pool::Pool;
+use super::{Charge, Commit, Committed, Finding, Page, Store, StoreError, Taken};
+use crate::domain::key::Digest;
+use crate::domain::name::{KeyId, OwnerId, RealmId, Word};
+use crate::domain::owner::Owner;
+use crate::domain::record::Record;
+use crate::domain::time::StoreTime;
+
+/// How to reach Redis.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// `redis://[user:password@]host:port[/db]`, `rediss://…`, `unix:///path[?db=…&user=…&pass=…]`.
+    pub url: String,
+    pub connect_timeout: Duration,
+    /// For one call of a check; any other call may make its connection besides.
+    pub timeout: Duration,
+}
+
+/// A store in one Redis.
+pub struct RedisStore {
+    checks: Link,
+    admin: Pool,
+    timeout: Duration,
+    connect_timeout: Duration,
+    /// Set once the server's settings were seen to be fit.
+    fit: OnceCell<()>,
+    /// The latest instant that was told: Redis's clock may be set back, the store's time does not go back.
+    latest: AtomicI64,
+}
+
+impl RedisStore {
+    /// Prepares the connections and makes none: Redis may be away. To be called inside a Tokio runtime.
+    pub fn connect(settings: &Settings) -> Result<Self, StoreError> {
+        // Under RESP3 a connection that was lost is noticed, and made again, before the next call needs it.
+        let info = settings.url.as_str().into_connection_info().map_err(|error| fault::unusable(&error))?;
+        let spoken = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+        let info = info.set_redis_settings(spoken).set_tcp_settings(TcpSettings::default().set_nodelay(true));
+        let client = Client::open(info.clone()).map_err(|error| fault::unusable(&error))?;
+        Ok(Self {
+            checks: Link::new(client, settings)?,
+            admin: Pool::new(info, settings)?,
+            timeout: settings.timeout,
+            connect_timeout: settings.connect_timeout,
+            fit: OnceCell::new(),
+            latest: AtomicI64::new(0),
+        })
+    }
+
+    /// Refuses a server that may forget what it holds. Done before the first call, too; here to be done at the start.
+    pub async fn check_settings(&self) -> Result<(), StoreError> {
+        self.fitting(self.for_a_check()).await
+    }
+
+    /// When a check's call must have ended.
+    fn for_a_check(&self) -> Instant {
+        Instant::now() + self.timeout
+    }
+
+    /// When any other call must have ended: it may have to make its connection first.
+    fn for_admin(&self) -> Instant {
+        Instant::now() + self.connect_timeout + self.timeout
+    }
+
+    async fn fitting(&self, deadline: Instant) -> Result<(), StoreError> {
+        if self.fit.initialized() {
+            return Ok(());
+        }
+        // Callers queue for the first answer: each of them only until its own deadline.
+        let check = self.fit.get_or_try_init(|| terms::check(&self.checks, deadline));
+        tokio::time::timeout_at(deadline, check).await.map_err(|_| fault::no_answer())?.copied()
+    }
+
+    fn told(&self, now: StoreTime) -> StoreTime {
+        StoreTime(self.latest.fetch_max(now.0, Ordering::Relaxed).max(now.0))
+    }
+}
+
+#[async_trait]
+impl Store for RedisStore {
+    async fn find(&self, realm: &RealmId, digests: &[Digest]) -> Result<Finding, StoreError> {
+        let deadline = self.for_a_check();
+        self.fitting(deadline).await?;
+        let found = find::find(&self.checks, deadline, realm, digests).await?;
+        Ok(Finding { now: self.told(found.now), ..found })
+    }
+
+    async fn take(&self, charges: &[Charge]) -> Result<Vec<Taken>, StoreError> {
+        let deadline = self.for_a_check();
+        self.fitting(deadline).await?;
+        take::take(&self.checks, deadline, charges).await
+    }
+
+    async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {
+        let deadline = self.for_admin();
+        self.fitting(deadline).await?;
+        commit::commit(&self.admin, deadline, commit).await
+    }
+
+    async fn key(&self, realm: &RealmId, id: &KeyId) -> Result<Option<Record>, StoreError> {
+        let deadline = self.for_admin();
+        self.fitting(deadline).await?;
+        list::key(&self.admin, deadline, realm, id).await
+    }
+
+    async fn owner(&self, realm: &RealmId, id: &OwnerId) -> Result<Option<Owner>, StoreError> {
+        let deadline = self.for_admin();
+        self.fitting(deadline).await?;
+        list::owner(&self.admin, deadline, realm, id).await
+    }
+
+    async fn keys(&self, realm: &RealmId, owner: Option<&OwnerId>, page: &Page) -> Result<Vec<Record>, StoreError> {
+        let deadline = self.for_admin();
+        self.fitting(deadline).await?;
+        list::keys(&self.admin, deadline, (realm, owner), page).await
+    }
+
+    async fn owners(&self, realm: &RealmId, page: &Page) -> Result<Vec<Owner>, StoreError> {
+        let deadline = self.for_admin();
+        self.fitting(deadline).await?;
+        list::owners(&self.admin, deadline, realm, page).await
+    }
+
+    async fn claim_pepper(&self, version: &Word, check_value: [u8; 32]) -> Result<(), StoreError> {
+        let deadline = self.for_admin();
+        self.fitting(deadline).await?;
+        terms::claim_pepper(&self.admin, deadline, version, check_value).await
+    }
+
+    async fn now(&self) -> Result<StoreTime, StoreError> {
+        let deadline = self.for_a_check();
+        self.fitting(deadline).await?;
+        find::now(&self.checks, deadline).await.map(|now| self.told(now))
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Settings(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn time_that_redis_sets_back_is_told_as_standing_still() {
+        let second = Duration::from_secs(1);
+        let settings = Settings { url: "unix:///nowhere".into(), connect_timeout: second, timeout: second };
+        let store = RedisStore::connect(&settings).unwrap();
+        assert_eq!([5, 9, 3, 10].map(|now| store.told(StoreTime(now)).0), [5, 9, 9, 10]);
+    }
+}

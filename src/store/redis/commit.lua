@@ -1,0 +1,92 @@
+-- Applies all changes of a commit, each with its entry in the log and in the audit log, or nothing: every check stands before the first write.
+--
+-- KEYS  position, log, audit, once; for every change: records, digests, lists it joins.., lists it leaves..; last, the request if there is one
+-- ARGV  fingerprint or '', subject, how long requests are kept (ms), once mark or '', number of changes; for every change:
+--       id, revision expected ('' for none) and value (both open with the revision in 8 bytes), log entry, audit note, 'key/owner',
+--       numbers of lists joined, of lists left, of digests, digests.., number of digests dropped, digests dropped..
+-- Answers {'made', position}, {'replayed', position, subject}, {'reused'}, {'done'}, {'exists', change}, {'conflict'} or {'taken'}.
+
+local next_key, next_arg = 4, 5
+
+local function key()
+  next_key = next_key + 1
+  return KEYS[next_key]
+end
+
+local function arg()
+  next_arg = next_arg + 1
+  return ARGV[next_arg]
+end
+
+local function list(count, item)
+  local items = {}
+  for i = 1, tonumber(count) do items[i] = item() end
+  return items
+end
+
+local function change()
+  local change = {records = key(), digests = key(), id = arg(), expected = arg(), value = arg(), entry = arg(), note = arg(), holder = arg()}
+  change.joins = list(arg(), key)
+  change.leaves = list(arg(), key)
+  change.secrets = list(arg(), arg)
+  change.dropped = list(arg(), arg)
+  return change
+end
+
+local fingerprint, subject, lifetime, once = unpack(ARGV, 1, 4)
+local changes = list(ARGV[5], change)
+local request = KEYS[next_key + 1]
+
+-- Why the change can't be made, or nil.
+local changed, held = {}, {}
+local function obstacle(change, number)
+  local name = change.records .. '/' .. change.id
+  local before = redis.call('HGET', change.records, change.id)
+  if changed[name] then return {'conflict'} end
+  if change.expected == '' and before then return {'exists', tostring(number)} end
+  if change.expected ~= '' and not (before and string.sub(before, 1, 8) == change.expected) then return {'conflict'} end
+  changed[name] = true
+  for _, digest in ipairs(change.secrets) do
+    local place = change.digests .. '/' .. digest
+    local holder = held[place] or redis.call('HGET', change.digests, digest)
+    if holder and string.match(holder, '^(.-)/') ~= change.id then return {'taken'} end
+    held[place] = change.holder
+  end
+end
+
+if request then
+  local before = redis.call('HMGET', request, 'fingerprint', 'position', 'subject')
+  if before[1] == fingerprint then return {'replayed', before[2], before[3]} end
+  if before[1] then return {'reused'} end
+end
+if once ~= '' and redis.call('SISMEMBER', KEYS[4], once) == 1 then return {'done'} end
+for number, change in ipairs(changes) do
+  local why = obstacle(change, number)
+  if why then return why end
+end
+
+local time = redis.call('TIME')
+local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+local position = tonumber(redis.call('GET', KEYS[1]) or '0')
+
+for _, change in ipairs(changes) do
+  position = position + 1
+  local id = string.format('%.0f-0', position)
+  -- The log first: it is the one write that Redis may refuse, when its position was lost.
+  redis.call('XADD', KEYS[2], id, 'entry', change.entry)
+  redis.call('XADD', KEYS[3], id, 'at', now, 'note', change.note)
+  redis.call('HSET', change.records, change.id, change.value)
+  for _, digest in ipairs(change.dropped) do redis.call('HDEL', change.digests, digest) end
+  for _, digest in ipairs(change.secrets) do redis.call('HSET', change.digests, digest, change.holder) end
+  for _, ids in ipairs(change.leaves) do redis.call('ZREM', ids, change.id) end
+  for _, ids in ipairs(change.joins) do redis.call('ZADD', ids, 0, change.id) end
+end
+
+position = string.format('%.0f', position)
+redis.call('SET', KEYS[1], position)
+if once ~= '' then redis.call('SADD', KEYS[4], once) end
+if request then
+  redis.call('HSET', request, 'fingerprint', fingerprint, 'position', position, 'subject', subject)
+  redis.call('PEXPIRE', request, lifetime)
+end
+return {'made', position}

@@ -1,0 +1,60 @@
+//! What Redis, or the way to it, says, as a word of the trait: one table. Nothing here ever becomes «not found».
+
+use ::redis::{ErrorKind, RedisError, ServerErrorKind};
+use deadpool_redis::PoolError;
+
+use crate::store::StoreError;
+
+/// Why a call has no answer.
+pub(super) fn fault(error: &RedisError) -> StoreError {
+    match error.kind() {
+        _ if error.is_timeout() => no_answer(),
+        ErrorKind::UnexpectedReturnType => StoreError::Corrupt(format!("Redis answered what keyward never asks for: {error}")),
+        ErrorKind::Io => StoreError::Unavailable(format!("no connection to Redis: {error}")),
+        ErrorKind::Server(_) | ErrorKind::Extension => StoreError::Unavailable(format!("Redis says {}", words(error))),
+        _ => StoreError::Unavailable(error.to_string()),
+    }
+}
+
+/// Why no connection could be had from the pool.
+pub(super) fn no_connection(error: &PoolError) -> StoreError {
+    match error {
+        PoolError::Backend(error) => fault(error),
+        PoolError::Timeout(_) => no_answer(),
+        other => StoreError::Unavailable(other.to_string()),
+    }
+}
+
+/// The time for a call is over.
+pub(super) fn no_answer() -> StoreError {
+    StoreError::Unavailable("Redis did not answer in time".into())
+}
+
+/// What was configured can't be used.
+pub(super) fn unusable(error: &RedisError) -> StoreError {
+    StoreError::Unavailable(format!("the store's url leads nowhere, it must be redis://, rediss:// or unix://: {error}"))
+}
+
+/// Whether the server answered, if only to refuse.
+pub(super) fn is_an_answer(error: &RedisError) -> bool {
+    matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension)
+}
+
+/// Whether the connection leads to a server that is no primary any more: another connection may lead to the one that is.
+pub(super) fn leads_astray(error: &RedisError) -> bool {
+    matches!(error.kind(), ErrorKind::Server(ServerErrorKind::ReadOnly))
+}
+
+/// Whether the server does not let keyward, or anyone, give this command.
+pub(super) fn is_forbidden(error: &RedisError) -> bool {
+    matches!(error.kind(), ErrorKind::Server(ServerErrorKind::NoPerm | ServerErrorKind::ResponseError))
+}
+
+/// Whether the server, restarted or emptied of scripts, does not know a script and so has run nothing.
+pub(super) fn is_unknown_script(error: &RedisError) -> bool {
+    matches!(error.kind(), ErrorKind::Server(ServerErrorKind::NoScript))
+}
+
+fn words(error: &RedisError) -> String {
+    [error.code(), error.detail()].into_iter().flatten().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,76 @@
+//! Names of what is kept in Redis. `kw:1:` is the layout's version. All state of keys and owners is in the hash slot of `{kw}`, so that every
+//! mutation is one script in one slot; windows are spread, each owner's in a slot of its own together with those of its keys.
+//!
+//! No name can be read in two ways: ids hold none of the characters `/ : { }`, and what people choose freely stands last.
+
+use crate::domain::name::{OwnerId, RealmId};
+use crate::store::{RequestId, SubjectName};
+
+/// The position of the last change.
+pub(super) const POSITION: &str = "kw:1:{kw}:position";
+/// What replicas follow: a stream whose ids are positions.
+pub(super) const LOG: &str = "kw:1:{kw}:log";
+/// Who did what: a stream with the same ids.
+pub(super) const AUDIT: &str = "kw:1:{kw}:audit";
+/// Marks of what can be done only once: a set.
+pub(super) const ONCE: &str = "kw:1:{kw}:once";
+/// Check values of peppers by version: a hash.
+pub(super) const PEPPERS: &str = "kw:1:{kw}:peppers";
+
+/// Keys' records by id: a hash.
+pub(super) fn keys(realm: &RealmId) -> String {
+    format!("kw:1:{{kw}}:keys:{realm}")
+}
+
+/// Owners' records by id: a hash.
+pub(super) fn owners(realm: &RealmId) -> String {
+    format!("kw:1:{{kw}}:owners:{realm}")
+}
+
+/// `<key>/<owner>` by digest: a hash.
+pub(super) fn digests(realm: &RealmId) -> String {
+    format!("kw:1:{{kw}}:digests:{realm}")
+}
+
+/// Ids of a realm's keys in their order: a sorted set without scores.
+pub(super) fn key_ids(realm: &RealmId) -> String {
+    format!("kw:1:{{kw}}:key-ids:{realm}")
+}
+
+/// Ids of an owner's keys in their order: a sorted set without scores.
+pub(super) fn key_ids_of(realm: &RealmId, owner: &OwnerId) -> String {
+    format!("kw:1:{{kw}}:key-ids:{realm}/{owner}")
+}
+
+/// Ids of a realm's owners in their order: a sorted set without scores.
+pub(super) fn owner_ids(realm: &RealmId) -> String {
+    format!("kw:1:{{kw}}:owner-ids:{realm}")
+}
+
+/// What a request was answered: a hash that expires.
+pub(super) fn request(request: &RequestId) -> String {
+    format!("kw:1:{{kw}}:request:{}/{}", request.caller, request.id)
+}
+
+/// A subject's windows: a string that expires. There is one for every live key, so its name is short.
+pub(super) fn windows(subject: &SubjectName) -> String {
+    let (realm, owner) = (&subject.realm, &subject.owner);
+    match &subject.key {
+        Some(key) => format!("kw:1:{{{realm}/{owner}}}{key}"),
+        None => format!("kw:1:{{{realm}/{owner}}}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::name::KeyId;
+
+    #[test]
+    fn windows_of_an_owner_and_of_its_keys_are_in_one_hash_slot() {
+        let owner = SubjectName { realm: RealmId::parse("otesse").unwrap(), owner: OwnerId::parse("acme").unwrap(), key: None };
+        let key = SubjectName { key: Some(KeyId::parse("key_1").unwrap()), ..owner.clone() };
+        assert_eq!(windows(&owner), "kw:1:{otesse/acme}");
+        assert_eq!(windows(&key), "kw:1:{otesse/acme}key_1");
+    }
+}

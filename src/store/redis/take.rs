@@ -1,0 +1,129 @@
+//! Taking tokens: one call of the script for every charge, all of a batch sent together. Never repeated where nobody knows whether it was
+//! done: what a lost call took stays counted.
+
+use std::time::Duration;
+
+use ::redis::aio::ConnectionManager;
+use ::redis::{Cmd, RedisResult, Value};
+use tokio::time::Instant;
+
+use super::link::Link;
+use super::script::Script;
+use super::{fault, names};
+use crate::domain::time::StoreTime;
+use crate::store::{Charge, StoreError, SubjectName, Taken};
+
+/// The rule of [`window::take`](crate::domain::window::take), as Redis runs it.
+pub const SCRIPT: &str = include_str!("take.lua");
+
+static TAKE: Script = Script::new(SCRIPT);
+
+pub(super) async fn take(link: &Link, deadline: Instant, charges: &[Charge]) -> Result<Vec<Taken>, StoreError> {
+    if charges.is_empty() {
+        return Ok(Vec::new());
+    }
+    let answers = link.run(deadline, |connection| answers(connection, charges)).await?;
+    answers.into_iter().map(|answer| read(answer.map_err(|error| fault::fault(&error))?)).collect()
+}
+
+/// Writes a charge's names and arguments behind the start of a call. `now` is this server's time, or, in tests of the rule, any.
+pub fn write(call: &mut Cmd, charge: &Charge, now: Option<StoreTime>) {
+    let names = subjects(charge);
+    let place = |name: &SubjectName| names.iter().position(|other| *other == name).map_or(0, |at| at + 1);
+    call.arg(names.len());
+    for name in &names {
+        call.arg(names::windows(name));
+    }
+    match now {
+        Some(now) => call.arg(now.0),
+        None => call.arg(""),
+    };
+    call.arg(charge.want).arg(charge.cost).arg(milliseconds(charge.ttl)).arg(charge.share).arg(charge.subjects.len());
+    for subject in &charge.subjects {
+        call.arg(place(&subject.name)).arg(u32::try_from(subject.generation).unwrap_or(u32::MAX)).arg(subject.windows.len());
+        for window in &subject.windows {
+            call.arg(window.length_ms).arg(window.most).arg(window.slot_ms);
+        }
+    }
+    call.arg(charge.returns.len());
+    for back in &charge.returns {
+        call.arg(place(&back.subject)).arg(back.length_ms).arg(back.slot).arg(back.tokens);
+    }
+}
+
+/// Reads the script's answer.
+pub fn read(answer: Value) -> Result<Taken, StoreError> {
+    let Value::Array(answer) = answer else { return Err(odd("no list")) };
+    let mut parts = answer.into_iter();
+    let word = parts.next().and_then(|word| ::redis::from_redis_value::<String>(word).ok()).unwrap_or_default();
+    let numbers = parts.map(|part| if let Value::Int(number) = part { Ok(number) } else { Err(odd("no number")) });
+    let numbers = numbers.collect::<Result<Vec<i64>, _>>()?;
+    match (word.as_str(), numbers.as_slice()) {
+        ("granted", [tokens, rest @ ..]) => {
+            let (slots, left) = rest.split_at(rest.len() / 2);
+            Ok(Taken::Granted { tokens: count(*tokens)?, slots: slots.to_vec(), left: counts(left)? })
+        }
+        ("refused", [wait, left @ ..]) => {
+            Ok(Taken::Refused { retry_in: u64::try_from(*wait).ok().map(Duration::from_millis), left: counts(left)? })
+        }
+        ("returned", left) => Ok(Taken::Granted { tokens: 0, slots: Vec::new(), left: counts(left)? }),
+        ("stale", []) => Ok(Taken::Stale),
+        _ => Err(odd(&word)),
+    }
+}
+
+/// Of every charge, in their order. Those that met a server without the script are sent again with it: it has run nothing of them.
+async fn answers(mut connection: ConnectionManager, charges: &[Charge]) -> RedisResult<Vec<RedisResult<Value>>> {
+    let mut answers = send(&mut connection, charges.iter().map(|charge| call(TAKE.by_hash(), charge))).await?;
+    let unknown = |answer: &RedisResult<Value>| answer.as_ref().is_err_and(fault::is_unknown_script);
+    let again: Vec<usize> = (0..answers.len()).filter(|at| unknown(&answers[*at])).collect();
+    if !again.is_empty() {
+        let repeated = send(&mut connection, again.iter().map(|at| call(TAKE.by_text(), &charges[*at]))).await?;
+        for (at, answer) in again.into_iter().zip(repeated) {
+            answers[at] = answer;
+        }
+    }
+    Ok(answers)
+}
+
+async fn send(connection: &mut ConnectionManager, calls: impl Iterator<Item = Cmd>) -> RedisResult<Vec<RedisResult<Value>>> {
+    let mut all = ::redis::pipe();
+    all.ignore_errors();
+    for call in calls {
+        all.add_command(call);
+    }
+    all.query_async(connection).await
+}
+
+fn call(mut start: Cmd, charge: &Charge) -> Cmd {
+    write(&mut start, charge, None);
+    start
+}
+
+/// Everyone whose windows are touched: those who are charged, and those who only get something back.
+fn subjects(charge: &Charge) -> Vec<&SubjectName> {
+    let mut names: Vec<&SubjectName> = Vec::with_capacity(charge.subjects.len());
+    for name in charge.subjects.iter().map(|subject| &subject.name).chain(charge.returns.iter().map(|back| &back.subject)) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// Rounded up: a token is counted as long as it may be spent.
+fn milliseconds(ttl: Duration) -> u32 {
+    u32::try_from(ttl.as_nanos().div_ceil(1_000_000)).unwrap_or(u32::MAX)
+}
+
+fn counts(numbers: &[i64]) -> Result<Vec<u32>, StoreError> {
+    numbers.iter().copied().map(count).collect()
+}
+
+fn count(number: i64) -> Result<u32, StoreError> {
+    u32::try_from(number).map_err(|_| odd("a count that is none"))
+}
+
+fn odd(what: &str) -> StoreError {
+    StoreError::Corrupt(format!("the answer of the script that takes tokens: {what}"))
+}
