@@ -62,8 +62,9 @@ package() {
   fi
   say "installing Debian's $1"
   as_root+=(env DEBIAN_FRONTEND=noninteractive apt-get -qq)
-  "${as_root[@]}" install -y --no-install-recommends "$1" >&2 ||
-    { "${as_root[@]}" update >&2 && "${as_root[@]}" install -y --no-install-recommends "$1" >&2; } ||
+  # Without the lock: a package may start a server, which would hold it.
+  "${as_root[@]}" install -y --no-install-recommends "$1" >&2 9>&- ||
+    { "${as_root[@]}" update >&2 9>&- && "${as_root[@]}" install -y --no-install-recommends "$1" >&2 9>&-; } ||
     fail "$1 could not be installed: see above, or install it by hand"
 }
 

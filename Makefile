@@ -1,0 +1,36 @@
+# `make` lists what there is to do. What is needed beyond Rust, Python, a C compiler and curl is installed on the way (scripts/tools.sh).
+.DEFAULT_GOAL := help
+.PHONY: help demo contracts test lint bench soak tools
+
+STORE ?= embedded
+# Tests are told where Envoy is; redis-server is found on PATH.
+WITH_ENVOY = KEYWARD_ENVOY="$$(scripts/tools.sh envoy)"
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## keyward, Envoy and an echoing upstream, with keys to try: prints curl lines, stays until Ctrl-C
+	scripts/demo.sh
+
+contracts: tools ## The four vendors' contracts, a line a case; STORE=embedded or STORE=redis
+	$(if $(filter embedded redis,$(STORE)),,$(error STORE is embedded or redis, not '$(STORE)'))
+	$(WITH_ENVOY) KEYWARD_STORE=$(STORE) cargo test --locked --test it contracts:: -- --nocapture --test-threads=1
+
+test: tools ## Every test, with a real Envoy and a real Redis
+	$(WITH_ENVOY) cargo test --locked --no-fail-fast
+
+lint: ## Formatting, clippy, dependencies, manifests, lengths of files
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	scripts/check-dependencies.sh
+	scripts/validate-deploy.sh
+	scripts/check-lengths.sh
+
+bench: tools ## What a check costs, beside a server that always says OK
+	$(WITH_ENVOY) cargo bench --locked
+
+soak: tools ## The tests that are bounded in `make test`, at their full length
+	$(WITH_ENVOY) KEYWARD_SOAK=1 cargo test --locked --release --test it -- --nocapture --test-threads=1
+
+tools:
+	@scripts/tools.sh envoy redis >/dev/null
