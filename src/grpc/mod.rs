@@ -1,6 +1,7 @@
 //! The wire: the only place that names tonic.
 
 pub mod admin;
+pub mod admin_auth;
 pub mod codec;
 pub mod envoy_secret;
 pub mod ext_authz;

@@ -1,0 +1,115 @@
+//! From the wire: requests to what the keyring is asked.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use prost::Message;
+use sha2::{Digest as _, Sha256};
+
+use super::fields::{self, Fields};
+use super::{names, page::Question};
+use crate::domain::address::AddressList;
+use crate::domain::key::Secret;
+use crate::domain::name::{OwnerId, RealmId, Scope, Word};
+use crate::keyring::{KeyDraft, KeyringError, NewKey, NewOwner, Once, OwnerDraft, Target, Terms};
+use crate::proto::keyward::admin::v1 as wire;
+
+/// A key to make.
+pub(super) fn new_key(mut request: wire::CreateKeyRequest) -> Result<NewKey, KeyringError> {
+    let mut fields = Fields::default();
+    let secret = std::mem::take(&mut request.secret);
+    let id = std::mem::take(&mut request.request_id);
+    let once = once_of(&mut fields, &id, hash(&[b"CreateKey", &request.encode_to_vec()]));
+    let realm = fields.take("parent", names::realm(&request.parent));
+    let key = fields.take("key", request.key.as_ref().ok_or("must be set"));
+    let draft = key.zip(realm.as_ref()).and_then(|(key, realm)| draft(&mut fields, realm, key));
+    let secret = (!secret.is_empty()).then(|| Secret::new(secret.into_bytes()));
+    let made = realm.zip(draft).map(|(realm, key)| NewKey { realm, key, secret, once });
+    fields.all(made)
+}
+
+/// An owner to make.
+pub(super) fn new_owner(mut request: wire::CreateOwnerRequest) -> Result<NewOwner, KeyringError> {
+    let mut fields = Fields::default();
+    let id = std::mem::take(&mut request.request_id);
+    let once = once_of(&mut fields, &id, hash(&[b"CreateOwner", &request.encode_to_vec()]));
+    let realm = fields.take("parent", names::realm(&request.parent));
+    let id = fields.take("owner_id", OwnerId::parse(&request.owner_id));
+    let owner = request.owner.unwrap_or_default();
+    let draft = OwnerDraft { name: owner.display_name, plan: fields.unless_empty("owner.plan", &owner.plan, Word::parse) };
+    let made = realm.zip(id).map(|(realm, id)| NewOwner { realm, id, owner: draft, once });
+    fields.all(made)
+}
+
+/// One thing, and the terms on which it is to be changed.
+pub(super) struct Change<'a> {
+    pub(super) name: &'a str,
+    pub(super) etag: &'a str,
+    pub(super) request_id: &'a str,
+}
+
+/// What is to be changed, and on which terms.
+pub(super) fn change<Id>(
+    action: &str,
+    asked: &Change<'_>,
+    name: fn(&str) -> Result<Target<Id>, String>,
+) -> Result<(Target<Id>, Terms), KeyringError> {
+    let mut fields = Fields::default();
+    let content = hash(&[action.as_bytes(), asked.name.as_bytes(), asked.etag.as_bytes()]);
+    let target = fields.take("name", name(asked.name));
+    let seen = fields.unless_empty("etag", asked.etag, fields::revision);
+    let once = once_of(&mut fields, asked.request_id, content);
+    fields.all(target.map(|target| (target, Terms { seen, once })))
+}
+
+/// The question of a list: its RPC, and its request without page size and token.
+pub(super) fn question(rpc: &str, request: &impl Message) -> Question {
+    let mut question = Question::default();
+    question.copy_from_slice(&hash(&[rpc.as_bytes(), &request.encode_to_vec()])[..16]);
+    question
+}
+
+fn draft(fields: &mut Fields, realm: &RealmId, key: &wire::Key) -> Option<KeyDraft> {
+    let owner = fields.take("key.owner", names::owner(&key.owner).and_then(|owner| of_realm(realm, owner)));
+    let environment = fields.unless_empty("key.environment", &key.environment, Word::parse);
+    let kind = fields.unless_empty("key.kind", &key.kind, Word::parse);
+    let plan = fields.unless_empty("key.plan", &key.plan, Word::parse);
+    let scopes = fields.each("key.scopes", &key.scopes, Scope::parse);
+    let addresses = AddressList(fields.each("key.allowed_addresses", &key.allowed_addresses, block));
+    let expires = key.expire_time.as_ref().and_then(|at| fields.take("key.expire_time", fields::instant(at)));
+    let tenant = (!key.tenant.is_empty()).then(|| key.tenant.clone());
+    Some(KeyDraft { owner: owner?, label: key.label.clone(), environment, kind, plan, tenant, scopes, addresses, expires })
+}
+
+pub(super) fn of_realm(realm: &RealmId, owner: Target<OwnerId>) -> Result<OwnerId, String> {
+    if owner.realm == *realm { Ok(owner.id) } else { Err(format!("must be an owner of the realm {realm}, as the key is")) }
+}
+
+/// A block of addresses; a bare address stands for itself. A block of IPv4 addresses written as IPv6 would never match a request's.
+fn block(text: &str) -> Result<IpNet, String> {
+    let block = match text.parse::<IpAddr>() {
+        Ok(address) => IpNet::from(address.to_canonical()),
+        Err(_) => text.parse::<IpNet>().map_err(|_| format!("must be an address or a CIDR block such as 192.0.2.0/24, and is {text:?}"))?,
+    };
+    if let IpAddr::V6(address) = block.network()
+        && address.to_ipv4_mapped().is_some()
+    {
+        return Err("must be written as IPv4".into());
+    }
+    if block.addr() == block.network() { Ok(block) } else { Err(format!("must be {} if the block is meant", block.trunc())) }
+}
+
+fn once_of(fields: &mut Fields, id: &str, content: [u8; 32]) -> Option<Once> {
+    let id = fields.unless_empty("request_id", id, |id| uuid::Uuid::try_parse(id).map_err(|_| "must be a UUID"))?;
+    Some(Once { id: id.hyphenated().to_string(), content })
+}
+
+/// SHA-256 of parts, each with its length before it.
+fn hash(parts: &[&[u8]]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
+}

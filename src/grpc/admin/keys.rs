@@ -1,0 +1,79 @@
+//! `KeyService`.
+
+use std::sync::Arc;
+
+use tonic::{Request, Response, Status};
+
+use super::super::admin_auth::caller;
+use super::asked::{self, Change};
+use super::fields::Fields;
+use super::mask::Masked as _;
+use super::{names, page, shown};
+use crate::domain::key::Secret;
+use crate::domain::name::{OwnerId, RealmId};
+use crate::keyring::{Keyring, KeyringError};
+use crate::proto::keyward::admin::v1::key_service_server::KeyService;
+use crate::proto::keyward::admin::v1::{
+    CreateKeyRequest, CreateKeyResponse, GetKeyRequest, GetKeyResponse, Key, ListKeysRequest, ListKeysResponse, RevokeKeyRequest,
+    RevokeKeyResponse,
+};
+use crate::store::Page;
+
+/// The service.
+#[derive(Debug)]
+pub struct Keys(pub(super) Arc<Keyring>);
+
+#[tonic::async_trait]
+impl KeyService for Keys {
+    async fn create_key(&self, request: Request<CreateKeyRequest>) -> Result<Response<CreateKeyResponse>, Status> {
+        let caller = caller(&request)?;
+        let new = asked::new_key(request.into_inner())?;
+        let created = self.0.create_key(&caller, &new).await?;
+        let secret = created.secret.as_ref().map(text).unwrap_or_default();
+        Ok(Response::new(CreateKeyResponse { key: Some(shown::key(created.record)), secret, replayed: created.replayed }))
+    }
+
+    async fn get_key(&self, request: Request<GetKeyRequest>) -> Result<Response<GetKeyResponse>, Status> {
+        let GetKeyRequest { name, read_mask } = request.into_inner();
+        let mut fields = Fields::default();
+        let target = fields.take("name", names::key(&name));
+        fields.take("read_mask", Key::known(read_mask.as_ref()));
+        let record = self.0.key(&fields.all(target)?).await?;
+        Ok(Response::new(GetKeyResponse { key: Some(shown::key(record).masked(read_mask.as_ref())) }))
+    }
+
+    async fn list_keys(&self, request: Request<ListKeysRequest>) -> Result<Response<ListKeysResponse>, Status> {
+        let request = request.into_inner();
+        let question = asked::question("ListKeys", &ListKeysRequest { page_size: 0, page_token: String::new(), ..request.clone() });
+        let (realm, owner, page) = listed(&request, &question)?;
+        let listing = self.0.keys(&realm, owner.as_ref(), &page).await?;
+        let next = listing.items.last().filter(|_| listing.more).map(|last| page::token(last.id.as_str(), &question));
+        let keys = listing.items.into_iter().map(|record| shown::key(record).masked(request.read_mask.as_ref())).collect();
+        Ok(Response::new(ListKeysResponse { keys, next_page_token: next.unwrap_or_default() }))
+    }
+
+    async fn revoke_key(&self, request: Request<RevokeKeyRequest>) -> Result<Response<RevokeKeyResponse>, Status> {
+        let caller = caller(&request)?;
+        let RevokeKeyRequest { name, etag, request_id } = request.into_inner();
+        let (target, terms) = asked::change("RevokeKey", &Change { name: &name, etag: &etag, request_id: &request_id }, names::key)?;
+        let changed = self.0.revoke(&caller, &target, &terms).await?;
+        Ok(Response::new(RevokeKeyResponse { key: Some(shown::key(changed.now)), position: changed.position.unwrap_or(0) }))
+    }
+}
+
+/// A secret of any format is ASCII.
+pub(super) fn text(secret: &Secret) -> String {
+    String::from_utf8_lossy(secret.expose()).into_owned()
+}
+
+fn listed(request: &ListKeysRequest, question: &page::Question) -> Result<(RealmId, Option<OwnerId>, Page), KeyringError> {
+    let mut fields = Fields::default();
+    let realm = fields.take("parent", names::realm(&request.parent));
+    let owner = fields.unless_empty("owner", &request.owner, |name| {
+        let owner = names::owner(name)?;
+        realm.as_ref().map_or(Ok(owner.id.clone()), |realm| asked::of_realm(realm, owner))
+    });
+    fields.take("read_mask", Key::known(request.read_mask.as_ref()));
+    let page = page::asked(&mut fields, request.page_size, &request.page_token, question);
+    fields.all(realm.zip(page).map(|(realm, page)| (realm, owner, page)))
+}

@@ -1,0 +1,59 @@
+//! To the wire: what the keyring answers. No secret and no digest passes here; a minted secret is put into its one response by the RPC itself.
+
+use prost_types::Timestamp;
+
+use super::names;
+use crate::domain::name::Word;
+use crate::domain::owner::Owner;
+use crate::domain::record::{KeptSecret, Record};
+use crate::domain::time::StoreTime;
+use crate::proto::keyward::admin::v1 as wire;
+
+pub(super) fn key(record: Record) -> wire::Key {
+    let mut secrets: Vec<&KeptSecret> = record.secrets.iter().collect();
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.created));
+    wire::Key {
+        name: names::of_key(&record.realm, &record.id),
+        owner: names::of_owner(&record.realm, &record.owner),
+        environment: text(record.environment.as_ref()),
+        kind: text(record.kind.as_ref()),
+        plan: text(record.plan.as_ref()),
+        scopes: record.scopes.iter().map(ToString::to_string).collect(),
+        allowed_addresses: record.addresses.0.iter().map(ToString::to_string).collect(),
+        secrets: secrets.into_iter().map(secret).collect(),
+        create_time: Some(instant(record.created)),
+        expire_time: record.expires.map(instant),
+        revoke_time: record.revoked.map(instant),
+        etag: etag(record.revision),
+        label: record.label,
+        tenant: record.tenant.unwrap_or_default(),
+    }
+}
+
+pub(super) fn owner(owner: Owner) -> wire::Owner {
+    wire::Owner {
+        name: names::of_owner(&owner.realm, &owner.id),
+        plan: text(owner.plan.as_ref()),
+        create_time: Some(instant(owner.created)),
+        disable_time: owner.disabled.map(instant),
+        etag: etag(owner.revision),
+        display_name: owner.name,
+    }
+}
+
+fn secret(kept: &KeptSecret) -> wire::KeySecret {
+    wire::KeySecret { prefix: kept.prefix.clone(), last_four: kept.last_four.clone(), create_time: Some(instant(kept.created)) }
+}
+
+fn text(word: Option<&Word>) -> String {
+    word.map(ToString::to_string).unwrap_or_default()
+}
+
+fn etag(revision: u64) -> String {
+    format!("\"{revision}\"")
+}
+
+fn instant(at: StoreTime) -> Timestamp {
+    let nanos = at.0.rem_euclid(1000) * 1_000_000;
+    Timestamp { seconds: at.0.div_euclid(1000), nanos: i32::try_from(nanos).unwrap_or(0) }
+}

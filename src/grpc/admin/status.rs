@@ -1,0 +1,97 @@
+//! The one table from what a keyring says to what a gRPC client gets: a code, a reason, and the details of `google.rpc`.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+use crate::keyring::KeyringError as E;
+use crate::store::StoreError;
+
+/// Of every `ErrorInfo`.
+const DOMAIN: &str = "keyward";
+
+impl From<E> for Status {
+    fn from(error: E) -> Self {
+        let (code, reason) = row(&error);
+        let mut details = ErrorDetails::with_error_info(reason, DOMAIN, metadata(&error));
+        detail(&mut details, &error);
+        Self::with_error_details(code, told(&error), details)
+    }
+}
+
+fn row(error: &E) -> (Code, &'static str) {
+    match error {
+        E::Invalid(_) => (Code::InvalidArgument, "INVALID"),
+        E::RequestIdReused => (Code::InvalidArgument, "REQUEST_ID_REUSED"),
+        E::TokenRefused => (Code::Unauthenticated, "TOKEN_REFUSED"),
+        E::BootstrapRefused => (Code::Unauthenticated, "BOOTSTRAP_REFUSED"),
+        E::RoleMissing(_) => (Code::PermissionDenied, "ROLE_MISSING"),
+        E::AdminOnly => (Code::PermissionDenied, "ADMIN_ONLY"),
+        E::NoRealm(_) => (Code::NotFound, "REALM_NOT_FOUND"),
+        E::NoKey(..) => (Code::NotFound, "KEY_NOT_FOUND"),
+        E::NoOwner(..) => (Code::NotFound, "OWNER_NOT_FOUND"),
+        E::OwnerExists(..) => (Code::AlreadyExists, "OWNER_EXISTS"),
+        E::SecretTaken(_) => (Code::AlreadyExists, "SECRET_TAKEN"),
+        E::OwnerMissing(..) => (Code::FailedPrecondition, "OWNER_MISSING"),
+        E::BootstrapOff => (Code::FailedPrecondition, "BOOTSTRAP_OFF"),
+        E::BootstrapDone => (Code::FailedPrecondition, "BOOTSTRAP_DONE"),
+        E::EtagOld => (Code::Aborted, "ETAG_MISMATCH"),
+        E::Busy => (Code::Aborted, "BUSY"),
+        E::Store(StoreError::Unavailable(_)) => (Code::Unavailable, "STORE_AWAY"),
+        E::Store(_) | E::Randomness(_) => (Code::Internal, "INTERNAL"),
+    }
+}
+
+/// What a program may want to know beside the reason.
+fn metadata(error: &E) -> HashMap<String, String> {
+    let pair = |name: &str, value: &dyn ToString| (name.to_owned(), value.to_string());
+    match error {
+        E::RoleMissing(role) => [pair("role", role)].into(),
+        E::NoRealm(realm) | E::SecretTaken(realm) => [pair("realm", realm)].into(),
+        E::NoKey(realm, key) => [pair("realm", realm), pair("key", key)].into(),
+        E::NoOwner(realm, owner) | E::OwnerExists(realm, owner) | E::OwnerMissing(realm, owner) => {
+            [pair("realm", realm), pair("owner", owner)].into()
+        }
+        _ => HashMap::new(),
+    }
+}
+
+fn detail(details: &mut ErrorDetails, error: &E) {
+    let says = error.to_string();
+    match error {
+        E::Invalid(wrong) => {
+            for wrong in wrong {
+                details.add_bad_request_violation(&wrong.field, &wrong.says);
+            }
+        }
+        E::RequestIdReused => drop(details.add_bad_request_violation("request_id", says)),
+        E::NoRealm(realm) => drop(details.set_resource_info("keyward.Realm", format!("realms/{realm}"), "", says)),
+        E::NoKey(realm, key) => drop(details.set_resource_info("keyward.Key", format!("realms/{realm}/keys/{key}"), "", says)),
+        E::NoOwner(realm, owner) | E::OwnerExists(realm, owner) => {
+            details.set_resource_info("keyward.Owner", format!("realms/{realm}/owners/{owner}"), "", says);
+        }
+        E::OwnerMissing(realm, owner) => {
+            details.add_precondition_failure_violation("OWNER", format!("realms/{realm}/owners/{owner}"), says);
+        }
+        E::BootstrapOff | E::BootstrapDone => drop(details.add_precondition_failure_violation("BOOTSTRAP", "realms/keyward", says)),
+        E::Busy | E::Store(StoreError::Unavailable(_)) => drop(details.set_retry_info(Some(Duration::from_secs(1)))),
+        _ => {}
+    }
+}
+
+/// What is the server's own affair is logged, here and once, and not told.
+fn told(error: &E) -> String {
+    match error {
+        E::Store(StoreError::Unavailable(_)) => {
+            tracing::warn!(%error, "an admin call could not be answered");
+            "the store is away: repeat it in a moment".into()
+        }
+        E::Store(_) | E::Randomness(_) => {
+            tracing::error!(%error, "an admin call could not be answered");
+            "a fault of the server's own: its log says which".into()
+        }
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,116 @@
+//! The first admin token: whoever can read the server's one-time secret may redeem it, once. The same file access is the way back from a
+//! lock-out.
+
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+use super::create::{Created, KeyDraft};
+use super::edit::{ATTEMPTS, Kept};
+use super::mint::Origin;
+use super::{Keyring, KeyringError, Role, Target, contract};
+use crate::domain::address::AddressList;
+use crate::domain::key::Secret;
+use crate::domain::name::{NameError, OwnerId, RealmId, Scope, admin_realm};
+use crate::domain::owner::Owner;
+use crate::domain::record::Record;
+use crate::domain::time::StoreTime;
+use crate::store::{AuditNote, Change, Commit, Expect, StoreError};
+
+/// The owner that the first token belongs to.
+pub const ADMINS: &str = "admins";
+
+/// A shorter one could be guessed.
+const SHORTEST: usize = 16;
+
+/// Long enough to make tokens for people and machines in peace, short enough not to stay.
+const LIFETIME_MS: i64 = 30 * 24 * 60 * 60 * 1000;
+
+impl Keyring {
+    /// Redeems the one-time secret for a token that may do everything, for 30 days.
+    pub async fn bootstrap(&self, presented: &[u8]) -> Result<Created, KeyringError> {
+        let mark = self.redeemed(presented)?;
+        for _ in 0..ATTEMPTS {
+            let now = self.store.now().await?;
+            let (record, secret) = self.first_token(now)?;
+            let changes = [self.admins(now).await?, Some(Change::Key { record: record.clone(), expect: Expect::Absent })];
+            match self.store.commit(&commit(changes.into_iter().flatten().collect(), &record, mark)).await {
+                Ok(_) => return Ok(Created { record, secret, replayed: false }),
+                Err(StoreError::DoneBefore) => return Err(KeyringError::BootstrapDone),
+                Err(StoreError::Conflict | StoreError::Exists(_)) => {}
+                Err(other) => return Err(other.into()),
+            }
+        }
+        Err(KeyringError::Busy)
+    }
+
+    fn first_token(&self, now: StoreTime) -> Result<(Record, Option<Secret>), KeyringError> {
+        let (realm, draft) = (self.realm(&admin_realm())?, draft(now)?);
+        let format = contract::of_key(realm, &draft, None, now)?;
+        self.minted(&Origin { realm: &realm.id, draft: &draft, format, now })
+    }
+
+    /// SHA-256 of the secret, where it is the one that the server holds: the mark that no second commit may carry.
+    fn redeemed(&self, presented: &[u8]) -> Result<[u8; 32], KeyringError> {
+        let read = self.bootstrap.as_ref().ok_or(KeyringError::BootstrapOff)?;
+        let held = zeroize::Zeroizing::new(read().map_err(|_| KeyringError::BootstrapOff)?);
+        if held.trim_ascii().len() < SHORTEST {
+            return Err(KeyringError::BootstrapOff);
+        }
+        let (held, presented) = (hash(&held), hash(presented));
+        if held.ct_eq(&presented).into() { Ok(held) } else { Err(KeyringError::BootstrapRefused) }
+    }
+
+    /// The change after which there is an owner for the token, one that is not disabled; `None`: there is.
+    async fn admins(&self, now: StoreTime) -> Result<Option<Change>, KeyringError> {
+        let (realm, id) = (admin_realm(), admins()?);
+        Ok(match self.store.owner(&realm, &id).await? {
+            None => Some(Change::Owner { owner: fresh(realm, id, now), expect: Expect::Absent }),
+            Some(owner) if owner.disabled.is_some() => {
+                let revision = owner.revision;
+                Some(Owner { disabled: None, ..owner }.written(revision + 1, Expect::Revision(revision)))
+            }
+            Some(_) => None,
+        })
+    }
+}
+
+fn hash(secret: &[u8]) -> [u8; 32] {
+    Sha256::digest(secret.trim_ascii()).into()
+}
+
+fn admins() -> Result<OwnerId, KeyringError> {
+    OwnerId::parse(ADMINS).map_err(unnameable)
+}
+
+fn fresh(realm: RealmId, id: OwnerId, now: StoreTime) -> Owner {
+    let name = "Administrators".into();
+    Owner { realm, id, name, plan: None, created: now, disabled: None, revision: 1, generation: 0 }
+}
+
+fn draft(now: StoreTime) -> Result<KeyDraft, KeyringError> {
+    Ok(KeyDraft {
+        owner: admins()?,
+        label: "bootstrap".into(),
+        environment: None,
+        kind: None,
+        plan: None,
+        tenant: None,
+        scopes: vec![Scope::parse(Role::Admin.scope()).map_err(unnameable)?],
+        addresses: AddressList::default(),
+        expires: Some(StoreTime(now.0 + LIFETIME_MS)),
+    })
+}
+
+fn commit(changes: Vec<Change>, record: &Record, mark: [u8; 32]) -> Commit {
+    let target = Target { realm: record.realm.clone(), id: record.id.clone() };
+    Commit {
+        changes,
+        audit: AuditNote { actor: None, action: "Bootstrap", subject: Record::name(&target) },
+        request: None,
+        once: Some(mark),
+    }
+}
+
+fn unnameable(error: NameError) -> KeyringError {
+    KeyringError::invalid("key", error.to_string())
+}

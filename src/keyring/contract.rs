@@ -1,0 +1,173 @@
+//! What a realm's contract lets a key or an owner be. Everything that is wrong is said at once, each with its field.
+
+use std::borrow::Cow;
+
+use super::create::KeyDraft;
+use super::owners::OwnerDraft;
+use super::{KeyringError, Wrong};
+use crate::domain::credential::Presented;
+use crate::domain::format::{Alphabet, Checksum, Format};
+use crate::domain::key::Secret;
+use crate::domain::name::{Scope, Word, admin_realm};
+use crate::domain::realm::Realm;
+use crate::domain::time::StoreTime;
+
+/// Of labels, display names and tenants, in characters; of lists, in entries.
+const LONGEST: usize = 128;
+const MOST: usize = 64;
+
+/// A secret that is given must not be shorter: the last four characters are shown.
+const SHORTEST_SECRET: usize = 8;
+
+/// The format that the key's secret has or is to be minted to, where the contract takes the key.
+pub(super) fn of_key<'a>(realm: &'a Realm, key: &KeyDraft, given: Option<&Secret>, now: StoreTime) -> Result<&'a Format, KeyringError> {
+    let mut wrong = Vec::new();
+    wrong.extend(text("key.label", &key.label));
+    wrong.extend(plan("key.plan", realm, key.plan.as_ref()));
+    wrong.extend(tenant(realm, key.tenant.as_deref()));
+    wrong.extend(scopes(realm, &key.scopes));
+    wrong.extend(addresses(realm, key));
+    wrong.extend(expires(realm, key.expires, now));
+    let format = match given {
+        Some(secret) => fitting(realm, key, secret),
+        None => chosen(realm, key),
+    };
+    match format {
+        Ok(format) if wrong.is_empty() => Ok(format),
+        Ok(_) => Err(KeyringError::Invalid(wrong)),
+        Err(first) => Err(KeyringError::Invalid([first].into_iter().chain(wrong).collect())),
+    }
+}
+
+/// Whether the contract takes the owner.
+pub(super) fn of_owner(realm: &Realm, owner: &OwnerDraft) -> Result<(), KeyringError> {
+    let wrong: Vec<Wrong> =
+        text("owner.display_name", &owner.name).into_iter().chain(plan("owner.plan", realm, owner.plan.as_ref())).collect();
+    if wrong.is_empty() { Ok(()) } else { Err(KeyringError::Invalid(wrong)) }
+}
+
+/// The one format that environment and kind leave; where several are alike in both, the first, as for checks.
+fn chosen<'a>(realm: &'a Realm, key: &KeyDraft) -> Result<&'a Format, Wrong> {
+    let fits = |asked: &Option<Word>, own: &Option<Word>| asked.is_none() || asked == own;
+    let mut left = realm.formats.iter().filter(|format| fits(&key.environment, &format.environment) && fits(&key.kind, &format.kind));
+    let field = if key.environment.is_some() && key.kind.is_none() { "key.kind" } else { "key.environment" };
+    let choices = || format!("with the kind, must choose one of the realm's formats: {}", choices(&realm.formats));
+    let first = left.next().ok_or_else(|| Wrong::new("key.environment", choices()))?;
+    let alike = |other: &Format| other.environment == first.environment && other.kind == first.kind;
+    if left.all(alike) { Ok(first) } else { Err(Wrong::new(field, choices())) }
+}
+
+/// The format of a given secret, which says the environment and the kind.
+fn fitting<'a>(realm: &'a Realm, key: &KeyDraft, secret: &Secret) -> Result<&'a Format, Wrong> {
+    if secret.expose().len() < SHORTEST_SECRET {
+        return Err(Wrong::new("secret", format!("must have at least {SHORTEST_SECRET} bytes")));
+    }
+    let presented = Presented(Cow::Borrowed(secret.expose()));
+    let format =
+        realm.format(&presented).map_err(|_| Wrong::new("secret", format!("must have one of the realm's formats: {}", shapes(realm))))?;
+    agrees("key.environment", key.environment.as_ref(), format.environment.as_ref())?;
+    agrees("key.kind", key.kind.as_ref(), format.kind.as_ref())?;
+    Ok(format)
+}
+
+fn agrees(field: &str, asked: Option<&Word>, own: Option<&Word>) -> Result<(), Wrong> {
+    match (asked, own) {
+        (None, _) => Ok(()),
+        (asked, own) if asked == own => Ok(()),
+        (_, Some(own)) => Err(Wrong::new(field, format!("must be {own}, as the secret's format says, or empty"))),
+        (_, None) => Err(Wrong::new(field, "must be empty: the secret's format says nothing of it")),
+    }
+}
+
+fn text(field: &str, text: &str) -> Option<Wrong> {
+    let fits = text.chars().count() <= LONGEST && !text.chars().any(char::is_control);
+    (!fits).then(|| Wrong::new(field, format!("must have at most {LONGEST} characters, none of them a control character")))
+}
+
+fn plan(field: &str, realm: &Realm, plan: Option<&Word>) -> Option<Wrong> {
+    let plan = plan.filter(|plan| !realm.plans.iter().any(|known| known.name == **plan))?;
+    let known = listed(realm.plans.iter().map(|known| known.name.as_str()));
+    Some(Wrong::new(field, format!("must be a plan of the realm ({known}), and {plan} is none")))
+}
+
+fn tenant(realm: &Realm, tenant: Option<&str>) -> Option<Wrong> {
+    let required = realm.tenant.as_ref().is_some_and(|header| header.required);
+    match tenant {
+        None => required.then(|| Wrong::new("key.tenant", "must be set: requests of this realm must name their key's tenant")),
+        Some(tenant) => {
+            let fits = tenant.len() <= LONGEST && tenant.bytes().all(|byte| byte.is_ascii_graphic());
+            (!fits).then(|| Wrong::new("key.tenant", format!("must have at most {LONGEST} characters, all visible ASCII")))
+        }
+    }
+}
+
+fn scopes(realm: &Realm, scopes: &[Scope]) -> Vec<Wrong> {
+    let mut wrong = too_many("key.scopes", scopes.len());
+    for (at, scope) in scopes.iter().enumerate() {
+        let field = || format!("key.scopes[{at}]");
+        if !realm.scopes.contains(scope) {
+            let known = listed(realm.scopes.iter().map(Scope::as_str));
+            wrong.push(Wrong::new(field(), format!("must be a scope of the realm ({known}), and {scope} is none")));
+        } else if scopes[..at].contains(scope) {
+            wrong.push(Wrong::new(field(), format!("must not stand twice, and {scope} does")));
+        }
+    }
+    wrong
+}
+
+fn addresses(realm: &Realm, key: &KeyDraft) -> Vec<Wrong> {
+    if realm.id == admin_realm() && !key.addresses.0.is_empty() {
+        return vec![Wrong::new("key.allowed_addresses", "must be empty: admin tokens are not bound to addresses")];
+    }
+    too_many("key.allowed_addresses", key.addresses.0.len())
+}
+
+fn expires(realm: &Realm, expires: Option<StoreTime>, now: StoreTime) -> Option<Wrong> {
+    match expires {
+        None if realm.id == admin_realm() => Some(Wrong::new("key.expire_time", "must be set: every admin token ends some day")),
+        Some(expires) if expires <= now => Some(Wrong::new("key.expire_time", "must be in the future")),
+        _ => None,
+    }
+}
+
+fn too_many(field: &str, count: usize) -> Vec<Wrong> {
+    if count <= MOST { Vec::new() } else { vec![Wrong::new(field, format!("must have at most {MOST} entries, and has {count}"))] }
+}
+
+fn choices(formats: &[Format]) -> String {
+    let word = |word: &Option<Word>| word.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
+    let one = |format: &Format| format!("environment {}, kind {}", word(&format.environment), word(&format.kind));
+    let mut all: Vec<String> = formats.iter().map(one).collect();
+    all.dedup();
+    all.join("; ")
+}
+
+fn shapes(realm: &Realm) -> String {
+    let one = |format: &Format| {
+        let (least, most) = (format.length.start(), format.length.end());
+        let length = if least == most { least.to_string() } else { format!("{least} to {most}") };
+        format!("{:?} and {length} characters of {}{}", format.prefix, alphabet(format.alphabet), checksum(format.checksum))
+    };
+    realm.formats.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+fn alphabet(alphabet: Alphabet) -> &'static str {
+    match alphabet {
+        Alphabet::Hex => "0-9 a-f",
+        Alphabet::Base62 => "0-9 A-Z a-z",
+        Alphabet::Base64Url => "0-9 A-Z a-z - _",
+        Alphabet::Opaque => "visible ASCII but ! \" , ;",
+    }
+}
+
+fn checksum(checksum: Checksum) -> &'static str {
+    match checksum {
+        Checksum::None => "",
+        Checksum::Crc32 => " and their checksum",
+    }
+}
+
+fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.collect();
+    if names.is_empty() { "it has none".into() } else { names.join(", ") }
+}

@@ -1,0 +1,111 @@
+//! A key is made: minted to its realm's format, or from a secret that another system made. The secret leaves here once.
+
+use super::edit::Kept;
+use super::mint::Origin;
+use super::terms::{Once, Target};
+use super::{Caller, Keyring, KeyringError, contract};
+use crate::domain::address::AddressList;
+use crate::domain::key::Secret;
+use crate::domain::name::{KeyId, OwnerId, RealmId, Scope, Word};
+use crate::domain::record::Record;
+use crate::domain::time::StoreTime;
+use crate::store::{AuditNote, Change, Commit, Expect, StoreError};
+
+/// A key to make.
+#[derive(Debug, Clone)]
+pub struct NewKey {
+    pub realm: RealmId,
+    pub key: KeyDraft,
+    /// To be taken verbatim; `None`: one is minted.
+    pub secret: Option<Secret>,
+    pub once: Option<Once>,
+}
+
+/// What a key's maker chooses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyDraft {
+    pub owner: OwnerId,
+    pub label: String,
+    /// With the kind, chooses among the realm's formats.
+    pub environment: Option<Word>,
+    pub kind: Option<Word>,
+    pub plan: Option<Word>,
+    pub tenant: Option<String>,
+    pub scopes: Vec<Scope>,
+    pub addresses: AddressList,
+    pub expires: Option<StoreTime>,
+}
+
+/// A key that was made, now or under the same request id before.
+#[derive(Debug, Clone)]
+pub struct Created {
+    pub record: Record,
+    /// What was minted; `None` where the secret was given, or shown before.
+    pub secret: Option<Secret>,
+    pub replayed: bool,
+}
+
+impl Keyring {
+    /// Makes a key. A repeated request id makes none, and answers with the one that was made, as it is now, without its secret.
+    pub async fn create_key(&self, caller: &Caller, new: &NewKey) -> Result<Created, KeyringError> {
+        caller.may_change(&new.realm)?;
+        let realm = self.realm(&new.realm)?;
+        let now = self.store.now().await?;
+        let format = contract::of_key(realm, &new.key, new.secret.as_ref(), now)?;
+        self.owner_is_there(new).await?;
+        self.no_older_pepper_knows(new).await?;
+        let origin = Origin { realm: &new.realm, draft: &new.key, format, now };
+        let (record, secret) = match &new.secret {
+            Some(given) => (self.recorded(&origin, given)?, None),
+            None => self.minted(&origin)?,
+        };
+        let committed = self.store.commit(&new.commit(caller, &record)).await.map_err(|error| new.refused(error))?;
+        match committed.replayed {
+            None => Ok(Created { record, secret, replayed: false }),
+            Some(subject) => self.made_before(new, &subject).await,
+        }
+    }
+
+    /// It may be disabled: its keys are refused then, and can be made ready.
+    async fn owner_is_there(&self, new: &NewKey) -> Result<(), KeyringError> {
+        let owner = self.store.owner(&new.realm, &new.key.owner).await?;
+        owner.map(drop).ok_or_else(|| KeyringError::OwnerMissing(new.realm.clone(), new.key.owner.clone()))
+    }
+
+    /// The commit compares digests under the newest pepper alone: whether a given secret has one under an older one is looked up before.
+    async fn no_older_pepper_knows(&self, new: &NewKey) -> Result<(), KeyringError> {
+        let Some(given) = &new.secret else { return Ok(()) };
+        let older: Vec<_> = self.peppers.iter().skip(1).map(|pepper| pepper.digest(&new.realm, given.expose())).collect();
+        if older.is_empty() || self.store.find(&new.realm, &older).await?.holder.is_none() {
+            return Ok(());
+        }
+        Err(KeyringError::SecretTaken(new.realm.clone()))
+    }
+
+    async fn made_before(&self, new: &NewKey, subject: &str) -> Result<Created, KeyringError> {
+        let id = subject.rsplit('/').next().and_then(|id| KeyId::parse(id).ok());
+        let id = id.ok_or_else(|| StoreError::Corrupt(format!("a request that made a key stands for {subject:?}, which is none")))?;
+        let record = self.key(&Target { realm: new.realm.clone(), id }).await?;
+        Ok(Created { record, secret: None, replayed: true })
+    }
+}
+
+impl NewKey {
+    fn commit(&self, caller: &Caller, record: &Record) -> Commit {
+        let target = Target { realm: record.realm.clone(), id: record.id.clone() };
+        let given = self.secret.as_ref().and(record.secrets.first()).map(|kept| &kept.digest);
+        Commit {
+            changes: vec![Change::Key { record: record.clone(), expect: Expect::Absent }],
+            audit: AuditNote { actor: Some(caller.key.clone()), action: "CreateKey", subject: Record::name(&target) },
+            request: self.once.as_ref().map(|once| once.of(caller, given)),
+            once: None,
+        }
+    }
+
+    fn refused(&self, error: StoreError) -> KeyringError {
+        match error {
+            StoreError::SecretTaken => KeyringError::SecretTaken(self.realm.clone()),
+            other => other.into(),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What a keyring says instead of an answer. Each is a sentence for whoever asked; `grpc/admin/status.rs` has the table of codes.
+
+use crate::domain::name::{KeyId, OwnerId, RealmId};
+use crate::store::StoreError;
+
+use super::NoRandomness;
+
+/// Why nothing was done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyringError {
+    #[error("{}", listed(.0))]
+    Invalid(Vec<Wrong>),
+    #[error("an admin token that is valid now is needed: send `authorization: Bearer <token>`")]
+    TokenRefused,
+    #[error("this token lacks the role {0}: use one whose scopes hold {0} or admin")]
+    RoleMissing(&'static str),
+    #[error("in the realm keyward only a token with the scope admin may do this")]
+    AdminOnly,
+    #[error("there is no realm {0}: a realm is a file that the server reads when it starts")]
+    NoRealm(RealmId),
+    #[error("the realm {0} has no key {1}")]
+    NoKey(RealmId, KeyId),
+    #[error("the realm {0} has no owner {1}")]
+    NoOwner(RealmId, OwnerId),
+    #[error("the realm {0} has no owner {1} that the key could belong to: create the owner first")]
+    OwnerMissing(RealmId, OwnerId),
+    #[error("the realm {0} has an owner {1} already")]
+    OwnerExists(RealmId, OwnerId),
+    #[error("a key of the realm {0} has this secret already")]
+    SecretTaken(RealmId),
+    #[error("it is no longer what the etag says: read it again, look at what changed, and repeat")]
+    EtagOld,
+    #[error("others keep changing it at this moment: repeat")]
+    Busy,
+    #[error("this request id was used within 24 hours for another request: use a new one")]
+    RequestIdReused,
+    #[error("the server has no one-time secret: start it with a bootstrap file that holds at least 16 bytes")]
+    BootstrapOff,
+    #[error("this is not the one-time secret that the server holds")]
+    BootstrapRefused,
+    #[error("this one-time secret was redeemed before: put a new one into the server's bootstrap file and redeem that")]
+    BootstrapDone,
+    #[error(transparent)]
+    Randomness(#[from] NoRandomness),
+    #[error(transparent)]
+    Store(StoreError),
+}
+
+/// A field that cannot be taken as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wrong {
+    /// Its path in what was asked: `key.scopes[1]`.
+    pub field: String,
+    /// What it should be, as a sentence's end: `must be ...`.
+    pub says: String,
+}
+
+impl Wrong {
+    #[must_use]
+    pub fn new(field: impl Into<String>, says: impl Into<String>) -> Self {
+        Self { field: field.into(), says: says.into() }
+    }
+}
+
+impl KeyringError {
+    /// One wrong field.
+    #[must_use]
+    pub fn invalid(field: impl Into<String>, says: impl Into<String>) -> Self {
+        Self::Invalid(vec![Wrong::new(field, says)])
+    }
+}
+
+impl From<StoreError> for KeyringError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict => Self::Busy,
+            StoreError::RequestIdReused => Self::RequestIdReused,
+            other => Self::Store(other),
+        }
+    }
+}
+
+fn listed(wrong: &[Wrong]) -> String {
+    wrong.iter().map(|wrong| format!("{}: {}", wrong.field, wrong.says)).collect::<Vec<_>>().join("; ")
+}

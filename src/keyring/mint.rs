@@ -1,0 +1,72 @@
+//! From what was asked to what is kept: an id, a digest, and what there is to recognise a secret by.
+
+use data_encoding::BASE32HEX_NOPAD;
+
+use super::create::KeyDraft;
+use super::{Keyring, KeyringError};
+use crate::domain::format::Format;
+use crate::domain::key::Secret;
+use crate::domain::name::{KeyId, RealmId};
+use crate::domain::record::{KeptSecret, Record};
+use crate::domain::time::StoreTime;
+
+/// What a new key is made of.
+pub(super) struct Origin<'a> {
+    pub(super) realm: &'a RealmId,
+    pub(super) draft: &'a KeyDraft,
+    /// The secret's.
+    pub(super) format: &'a Format,
+    pub(super) now: StoreTime,
+}
+
+impl Keyring {
+    /// A record with a new secret, to be shown.
+    pub(super) fn minted(&self, origin: &Origin<'_>) -> Result<(Record, Option<Secret>), KeyringError> {
+        let secret = origin.format.mint(self.randomness)?;
+        Ok((self.recorded(origin, &secret)?, Some(secret)))
+    }
+
+    /// A record of this secret.
+    pub(super) fn recorded(&self, origin: &Origin<'_>, secret: &Secret) -> Result<Record, KeyringError> {
+        let Origin { realm, draft, format, now } = origin;
+        Ok(Record {
+            realm: (*realm).clone(),
+            id: self.key_id(*now)?,
+            owner: draft.owner.clone(),
+            label: draft.label.clone(),
+            environment: format.environment.clone(),
+            kind: format.kind.clone(),
+            plan: draft.plan.clone(),
+            tenant: draft.tenant.clone(),
+            scopes: draft.scopes.clone(),
+            addresses: draft.addresses.clone(),
+            created: *now,
+            expires: draft.expires,
+            revoked: None,
+            secrets: vec![self.kept(origin, secret)],
+            revision: 1,
+            generation: 0,
+        })
+    }
+
+    fn kept(&self, origin: &Origin<'_>, secret: &Secret) -> KeptSecret {
+        let pepper = self.peppers.newest();
+        KeptSecret {
+            digest: pepper.digest(origin.realm, secret.expose()),
+            pepper: pepper.version.clone(),
+            prefix: origin.format.prefix.to_string(),
+            last_four: secret.last_four(),
+            created: origin.now,
+        }
+    }
+
+    /// `key_` and a version 7 UUID (RFC 9562) in lower-case base32hex: ids sort by when they were made.
+    fn key_id(&self, now: StoreTime) -> Result<KeyId, KeyringError> {
+        let mut random = [0; 10];
+        (self.randomness)(&mut random)?;
+        let millis = u64::try_from(now.0).unwrap_or(0);
+        let uuid = uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid();
+        let text = format!("key_{}", BASE32HEX_NOPAD.encode(uuid.as_bytes()).to_ascii_lowercase());
+        KeyId::parse(&text).map_err(|error| KeyringError::invalid("key", error.to_string()))
+    }
+}

@@ -1,0 +1,87 @@
+//! USE CASE 2: keys and owners are made, read and ended, by callers whose admin token says that they may. A file a verb; every verb is a
+//! ladder from what was asked to one commit.
+
+mod bootstrap;
+mod caller;
+mod contract;
+mod create;
+mod edit;
+mod error;
+mod mint;
+mod owners;
+mod read;
+mod revoke;
+mod terms;
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+pub use bootstrap::ADMINS;
+pub use caller::{Caller, Role};
+pub use create::{Created, KeyDraft, NewKey};
+pub use edit::Changed;
+pub use error::{KeyringError, Wrong};
+pub use owners::{NewOwner, OwnerDraft};
+pub use read::Listing;
+pub use terms::{Once, Target, Terms};
+
+use crate::domain::key::Peppers;
+use crate::domain::name::RealmId;
+use crate::domain::realm::Realm;
+use crate::domain::realms::Realms;
+use crate::store::SharedStore;
+
+/// Fills bytes with randomness that nobody can foresee.
+pub type Randomness = fn(&mut [u8]) -> Result<(), NoRandomness>;
+
+/// Reads what the one-time secret of the bootstrap is right now.
+pub type ReadSecret = Box<dyn Fn() -> io::Result<Vec<u8>> + Send + Sync>;
+
+/// The operating system gave no randomness, so nothing secret can be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the operating system gives no randomness: {0}")]
+pub struct NoRandomness(pub String);
+
+/// Everything that is done with keys and owners but checking them.
+pub struct Keyring {
+    store: SharedStore,
+    realms: Arc<Realms>,
+    peppers: Arc<Peppers>,
+    randomness: Randomness,
+    bootstrap: Option<ReadSecret>,
+}
+
+impl Keyring {
+    /// The keyring of these realms, which must hold the realm of the admin tokens. Bootstrap is off until it is told where its secret is.
+    #[must_use]
+    pub fn new(store: SharedStore, realms: Arc<Realms>, peppers: Arc<Peppers>) -> Self {
+        Self { store, realms, peppers, randomness: of_the_system, bootstrap: None }
+    }
+
+    /// Lets whoever knows this secret, read anew at every call, have the first admin token.
+    #[must_use]
+    pub fn with_bootstrap(self, read: impl Fn() -> io::Result<Vec<u8>> + Send + Sync + 'static) -> Self {
+        Self { bootstrap: Some(Box::new(read)), ..self }
+    }
+
+    /// Mints from other randomness than the operating system's.
+    #[must_use]
+    pub fn with_randomness(self, randomness: Randomness) -> Self {
+        Self { randomness, ..self }
+    }
+
+    fn realm(&self, id: &RealmId) -> Result<&Realm, KeyringError> {
+        self.realms.get(id).map(|realm| &**realm).ok_or_else(|| KeyringError::NoRealm(id.clone()))
+    }
+}
+
+fn of_the_system(bytes: &mut [u8]) -> Result<(), NoRandomness> {
+    getrandom::fill(bytes).map_err(|error| NoRandomness(error.to_string()))
+}
+
+impl fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keyring(..)")
+    }
+}

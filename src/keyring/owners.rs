@@ -1,0 +1,89 @@
+//! Owners are made, disabled and enabled again.
+
+use super::edit::{Edit, Kept};
+use super::terms::Once;
+use super::{Caller, Changed, Keyring, KeyringError, Target, Terms, contract};
+use crate::domain::name::{OwnerId, RealmId, Word};
+use crate::domain::owner::Owner;
+use crate::domain::time::StoreTime;
+use crate::store::{AuditNote, Change, Commit, Expect, StoreError};
+
+/// An owner to make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewOwner {
+    pub realm: RealmId,
+    pub id: OwnerId,
+    pub owner: OwnerDraft,
+    pub once: Option<Once>,
+}
+
+/// What an owner's maker chooses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnerDraft {
+    /// For people.
+    pub name: String,
+    pub plan: Option<Word>,
+}
+
+impl Keyring {
+    /// Makes an owner. A repeated request id answers with the owner as it is now.
+    pub async fn create_owner(&self, caller: &Caller, new: &NewOwner) -> Result<Owner, KeyringError> {
+        caller.may_change(&new.realm)?;
+        contract::of_owner(self.realm(&new.realm)?, &new.owner)?;
+        let owner = new.made_at(self.store.now().await?);
+        let committed = self.store.commit(&new.commit(caller, owner.clone())).await.map_err(|error| new.refused(error))?;
+        match committed.replayed {
+            None => Ok(owner),
+            Some(_) => self.owner(&new.target()).await,
+        }
+    }
+
+    /// Shuts all keys of an owner; what each of them is by itself stays as it is.
+    pub async fn disable(&self, caller: &Caller, target: &Target<OwnerId>, terms: &Terms) -> Result<Changed<Owner>, KeyringError> {
+        let change = |owner: &mut Owner, now| {
+            owner.disabled.get_or_insert(now);
+        };
+        self.edit(Edit { caller, action: "DisableOwner", target, change }, terms).await
+    }
+
+    /// Lets an owner's keys in again.
+    pub async fn enable(&self, caller: &Caller, target: &Target<OwnerId>, terms: &Terms) -> Result<Changed<Owner>, KeyringError> {
+        let change = |owner: &mut Owner, _: StoreTime| owner.disabled = None;
+        self.edit(Edit { caller, action: "EnableOwner", target, change }, terms).await
+    }
+}
+
+impl NewOwner {
+    fn target(&self) -> Target<OwnerId> {
+        Target { realm: self.realm.clone(), id: self.id.clone() }
+    }
+
+    fn made_at(&self, now: StoreTime) -> Owner {
+        Owner {
+            realm: self.realm.clone(),
+            id: self.id.clone(),
+            name: self.owner.name.clone(),
+            plan: self.owner.plan.clone(),
+            created: now,
+            disabled: None,
+            revision: 1,
+            generation: 0,
+        }
+    }
+
+    fn commit(&self, caller: &Caller, owner: Owner) -> Commit {
+        Commit {
+            changes: vec![Change::Owner { owner, expect: Expect::Absent }],
+            audit: AuditNote { actor: Some(caller.key.clone()), action: "CreateOwner", subject: Owner::name(&self.target()) },
+            request: self.once.as_ref().map(|once| once.of(caller, None)),
+            once: None,
+        }
+    }
+
+    fn refused(&self, error: StoreError) -> KeyringError {
+        match error {
+            StoreError::Exists(_) | StoreError::Conflict => KeyringError::OwnerExists(self.realm.clone(), self.id.clone()),
+            other => other.into(),
+        }
+    }
+}
