@@ -1,1 +1,87 @@
-//! (to be written)
+//! The command line: `serve` and `check-config` for the server, the rest for the admin API, which is all that a client speaks.
+
+mod bootstrap;
+mod check_config;
+mod client;
+mod failure;
+mod keys;
+mod output;
+mod owners;
+mod serve;
+mod view;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use client::ClientArgs;
+use failure::Failure;
+use output::Output;
+
+const EXIT_CODES: &str = "\
+Results go to standard output, everything else to standard error. Secrets are never arguments: they are read from files or standard input.
+
+Exit codes:
+  0  done
+  1  refused, or failed
+  2  wrong usage, or wrong configuration
+  3  the server cannot be reached";
+
+/// Authorization of API keys for Envoy, Istio and Envoy Gateway.
+#[derive(Debug, Parser)]
+#[command(name = "keyward", version, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(flatten)]
+    client: ClientArgs,
+    /// How results are printed.
+    #[arg(long, global = true, value_enum, default_value_t = Output::Table)]
+    output: Output,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the server.
+    Serve(serve::Serve),
+    /// Reads configuration and realm files, and prints every problem.
+    CheckConfig(check_config::CheckConfig),
+    /// Redeems the server's one-time secret for the first admin token.
+    Bootstrap(bootstrap::Bootstrap),
+    /// Makes, reads, disables and enables owners.
+    #[command(subcommand)]
+    Owners(owners::Owners),
+    /// Makes, reads and revokes keys.
+    #[command(subcommand)]
+    Keys(keys::Keys),
+}
+
+/// Does what the arguments say.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let printed = error.print();
+            return ExitCode::from(u8::from(error.use_stderr() || printed.is_err()) * failure::USAGE);
+        }
+    };
+    match cli.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+impl Cli {
+    fn run(self) -> Result<(), Failure> {
+        match self.command {
+            Command::Serve(serve) => serve.run(),
+            Command::CheckConfig(check) => check.run(),
+            Command::Bootstrap(bootstrap) => client::block_on(bootstrap.run(&self.client, self.output)),
+            Command::Owners(owners) => client::block_on(owners.run(&self.client, self.output)),
+            Command::Keys(keys) => client::block_on(keys.run(&self.client, self.output)),
+        }
+    }
+}

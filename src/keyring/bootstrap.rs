@@ -10,7 +10,7 @@ use super::mint::Origin;
 use super::{Keyring, KeyringError, Role, Target, contract};
 use crate::domain::address::AddressList;
 use crate::domain::key::Secret;
-use crate::domain::name::{NameError, OwnerId, RealmId, Scope, admin_realm};
+use crate::domain::name::{OwnerId, RealmId, Scope, admin_realm};
 use crate::domain::owner::Owner;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
@@ -79,7 +79,7 @@ fn hash(secret: &[u8]) -> [u8; 32] {
 }
 
 fn admins() -> Result<OwnerId, KeyringError> {
-    OwnerId::parse(ADMINS).map_err(unnameable)
+    Ok(OwnerId::parse(ADMINS)?)
 }
 
 fn fresh(realm: RealmId, id: OwnerId, now: StoreTime) -> Owner {
@@ -95,7 +95,7 @@ fn draft(now: StoreTime) -> Result<KeyDraft, KeyringError> {
         kind: None,
         plan: None,
         tenant: None,
-        scopes: vec![Scope::parse(Role::Admin.scope()).map_err(unnameable)?],
+        scopes: vec![Scope::parse(Role::Admin.scope())?],
         addresses: AddressList::default(),
         expires: Some(StoreTime(now.0 + LIFETIME_MS)),
     })
@@ -109,8 +109,4 @@ fn commit(changes: Vec<Change>, record: &Record, mark: [u8; 32]) -> Commit {
         request: None,
         once: Some(mark),
     }
-}
-
-fn unnameable(error: NameError) -> KeyringError {
-    KeyringError::invalid("key", error.to_string())
 }

@@ -1,6 +1,6 @@
 //! What a keyring says instead of an answer. Each is a sentence for whoever asked; `grpc/admin/status.rs` has the table of codes.
 
-use crate::domain::name::{KeyId, OwnerId, RealmId};
+use crate::domain::name::{KeyId, NameError, OwnerId, RealmId};
 use crate::store::StoreError;
 
 use super::NoRandomness;
@@ -43,6 +43,8 @@ pub enum KeyringError {
     #[error(transparent)]
     Randomness(#[from] NoRandomness),
     #[error(transparent)]
+    Name(#[from] NameError),
+    #[error(transparent)]
     Store(StoreError),
 }
 
@@ -59,14 +61,6 @@ impl Wrong {
     #[must_use]
     pub fn new(field: impl Into<String>, says: impl Into<String>) -> Self {
         Self { field: field.into(), says: says.into() }
-    }
-}
-
-impl KeyringError {
-    /// One wrong field.
-    #[must_use]
-    pub fn invalid(field: impl Into<String>, says: impl Into<String>) -> Self {
-        Self::Invalid(vec![Wrong::new(field, says)])
     }
 }
 

@@ -67,6 +67,6 @@ impl Keyring {
         let millis = u64::try_from(now.0).unwrap_or(0);
         let uuid = uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid();
         let text = format!("key_{}", BASE32HEX_NOPAD.encode(uuid.as_bytes()).to_ascii_lowercase());
-        KeyId::parse(&text).map_err(|error| KeyringError::invalid("key", error.to_string()))
+        Ok(KeyId::parse(&text)?)
     }
 }

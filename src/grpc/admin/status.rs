@@ -40,7 +40,7 @@ fn row(error: &E) -> (Code, &'static str) {
         E::EtagOld => (Code::Aborted, "ETAG_MISMATCH"),
         E::Busy => (Code::Aborted, "BUSY"),
         E::Store(StoreError::Unavailable(_)) => (Code::Unavailable, "STORE_AWAY"),
-        E::Store(_) | E::Randomness(_) => (Code::Internal, "INTERNAL"),
+        E::Store(_) | E::Name(_) | E::Randomness(_) => (Code::Internal, "INTERNAL"),
     }
 }
 
@@ -88,7 +88,7 @@ fn told(error: &E) -> String {
             tracing::warn!(%error, "an admin call could not be answered");
             "the store is away: repeat it in a moment".into()
         }
-        E::Store(_) | E::Randomness(_) => {
+        E::Store(_) | E::Name(_) | E::Randomness(_) => {
             tracing::error!(%error, "an admin call could not be answered");
             "a fault of the server's own: its log says which".into()
         }

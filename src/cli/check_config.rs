@@ -1,0 +1,42 @@
+//! `keyward check-config`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::failure::Failure;
+use super::output;
+use crate::config::{self, Problems};
+use crate::domain::name::admin_realm;
+use crate::domain::realms::Realms;
+
+/// Reads configuration as `serve` would, and prints every problem of every file, one a line.
+#[derive(Debug, Args)]
+pub(super) struct CheckConfig {
+    /// The server's file, and with it the realm files that it names.
+    #[arg(long, value_name = "FILE", required_unless_present = "paths")]
+    config: Option<PathBuf>,
+    /// Realm files, or folders of them.
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+}
+
+impl CheckConfig {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let of_file = self.config.as_deref().map(|file| config::load(file).map(|config| config.realms));
+        let of_paths = (!self.paths.is_empty()).then(|| config::realms(&self.paths));
+        let (mut realms, mut problems) = (0, Vec::new());
+        for read in [of_file, of_paths].into_iter().flatten() {
+            match read {
+                Ok(read) => realms += count(&read),
+                Err(Problems(found)) => problems.extend(found),
+            }
+        }
+        if problems.is_empty() { output::line(&format!("ok: {realms} realms")) } else { Err(Failure::Usage(Problems(problems).to_string())) }
+    }
+}
+
+/// The built-in realm is in no file.
+fn count(realms: &Realms) -> usize {
+    realms.iter().filter(|realm| realm.id != admin_realm()).count()
+}

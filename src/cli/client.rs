@@ -1,0 +1,117 @@
+//! The way to a server's admin port, and the token to show there.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic::{Request, Status};
+
+use super::failure::Failure;
+use crate::proto::keyward::admin::v1::bootstrap_service_client::BootstrapServiceClient;
+use crate::proto::keyward::admin::v1::key_service_client::KeyServiceClient;
+use crate::proto::keyward::admin::v1::owner_service_client::OwnerServiceClient;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Where the server is, and who asks.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Admin API")]
+pub(super) struct ClientArgs {
+    /// The server's admin port.
+    #[arg(long, global = true, env = "KEYWARD_SERVER", default_value = "http://127.0.0.1:50052", value_name = "URL")]
+    server: String,
+    /// PEM file of the authority that signed the server's certificate; needed for https.
+    #[arg(long, global = true, env = "KEYWARD_CA", value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// PEM file of this client's certificate, where the server demands one.
+    #[arg(long, global = true, env = "KEYWARD_CLIENT_CERT", value_name = "FILE", requires = "client_key")]
+    client_cert: Option<PathBuf>,
+    /// PEM file of its private key.
+    #[arg(long, global = true, env = "KEYWARD_CLIENT_KEY", value_name = "FILE", requires = "client_cert")]
+    client_key: Option<PathBuf>,
+    /// File that holds the admin token; or the token itself in the environment, as KEYWARD_TOKEN.
+    #[arg(long, global = true, env = "KEYWARD_TOKEN_FILE", value_name = "FILE")]
+    token_file: Option<PathBuf>,
+}
+
+/// A channel that shows the token with every call.
+pub(super) type Authorized = InterceptedService<Channel, Bearer>;
+
+/// The token.
+#[derive(Debug, Clone)]
+pub(super) struct Bearer(MetadataValue<Ascii>);
+
+impl ClientArgs {
+    pub(super) async fn keys(&self) -> Result<KeyServiceClient<Authorized>, Failure> {
+        let bearer = self.bearer()?;
+        Ok(KeyServiceClient::with_interceptor(self.connect().await?, bearer))
+    }
+
+    pub(super) async fn owners(&self) -> Result<OwnerServiceClient<Authorized>, Failure> {
+        let bearer = self.bearer()?;
+        Ok(OwnerServiceClient::with_interceptor(self.connect().await?, bearer))
+    }
+
+    pub(super) async fn bootstrap(&self) -> Result<BootstrapServiceClient<Channel>, Failure> {
+        Ok(BootstrapServiceClient::new(self.connect().await?))
+    }
+
+    /// What to do with a call's error.
+    pub(super) fn failed(&self) -> impl Fn(Status) -> Failure {
+        |status| Failure::of_call(&self.server, &status)
+    }
+
+    async fn connect(&self) -> Result<Channel, Failure> {
+        let endpoint = Endpoint::from_shared(self.server.clone())
+            .map_err(|_| Failure::usage(format_args!("--server must be a URL such as http://127.0.0.1:50052, and is {:?}", self.server)))?;
+        let endpoint = endpoint.connect_timeout(CONNECT_TIMEOUT).timeout(CALL_TIMEOUT);
+        let endpoint = if self.server.starts_with("https:") { endpoint.tls_config(self.tls()?).map_err(Failure::usage)? } else { endpoint };
+        endpoint.connect().await.map_err(|error| Failure::unreachable(&self.server, &error))
+    }
+
+    fn tls(&self) -> Result<ClientTlsConfig, Failure> {
+        let ca = self.ca.as_deref().ok_or_else(|| Failure::usage("https needs the server's authority: --ca FILE"))?;
+        let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(ca)?));
+        match (&self.client_cert, &self.client_key) {
+            (Some(certificate), Some(key)) => Ok(tls.identity(Identity::from_pem(read(certificate)?, read(key)?))),
+            _ => Ok(tls),
+        }
+    }
+
+    fn bearer(&self) -> Result<Bearer, Failure> {
+        let token = match &self.token_file {
+            Some(file) => String::from_utf8_lossy(&read(file)?).into_owned(),
+            None => std::env::var("KEYWARD_TOKEN").map_err(|_| Failure::usage(NO_TOKEN))?,
+        };
+        let mut value: MetadataValue<Ascii> =
+            format!("Bearer {}", token.trim()).parse().map_err(|_| Failure::usage("the admin token is not printable text"))?;
+        value.set_sensitive(true);
+        Ok(Bearer(value))
+    }
+}
+
+const NO_TOKEN: &str = "no admin token: name a file that holds one with --token-file or KEYWARD_TOKEN_FILE, or put it into KEYWARD_TOKEN\n\
+    hint: `keyward bootstrap --secret-file FILE` makes the first one";
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        request.metadata_mut().insert("authorization", self.0.clone());
+        Ok(request)
+    }
+}
+
+/// Runs a client's command to its end.
+pub(super) fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Failure::Refused(format!("error: no runtime: {error}")))?.block_on(command)
+}
+
+/// A file's bytes.
+pub(super) fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(file).map_err(|error| Failure::usage(format_args!("{} cannot be read: {error}", file.display())))
+}

@@ -1,0 +1,100 @@
+//! Why a command did not do what it was told, in words that say what to do next, and as an exit code.
+
+use std::fmt;
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+/// The exit code of wrong usage, as clap has it.
+pub(super) const USAGE: u8 = 2;
+
+/// Each is printed to standard error as it stands.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The server, or this command, refused.
+    Refused(String),
+    /// Arguments, environment or files are wrong.
+    Usage(String),
+    /// There is no server to ask.
+    Unreachable(String),
+}
+
+impl Failure {
+    pub(super) fn code(&self) -> u8 {
+        match self {
+            Self::Refused(_) => 1,
+            Self::Usage(_) => USAGE,
+            Self::Unreachable(_) => 3,
+        }
+    }
+
+    pub(super) fn usage(says: impl fmt::Display) -> Self {
+        Self::Usage(format!("error: {says}"))
+    }
+
+    pub(super) fn unreachable(server: &str, why: &impl std::error::Error) -> Self {
+        Self::Unreachable(format!(
+            "error: no keyward answers at {server}: {}\nhint: is it running there? Name it with --server or KEYWARD_SERVER",
+            causes(why)
+        ))
+    }
+
+    /// What a call was answered. A server that answers says why in details of its own; what has none did not come from one.
+    pub(super) fn of_call(server: &str, status: &Status) -> Self {
+        let details = status.get_error_details();
+        let lost = matches!(status.code(), Code::Unavailable | Code::Unknown | Code::DeadlineExceeded | Code::Cancelled);
+        if lost && details.error_info().is_none() {
+            return Self::unreachable(server, status);
+        }
+        let lines = [format!("error: {}", sentence(status, &details))].into_iter().chain(hint(&details).map(|hint| format!("hint: {hint}")));
+        Self::Refused(lines.collect::<Vec<_>>().join("\n"))
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Refused(says) | Self::Usage(says) | Self::Unreachable(says)) = self;
+        f.write_str(says)
+    }
+}
+
+/// The message, or one line for each wrong field.
+fn sentence(status: &Status, details: &ErrorDetails) -> String {
+    let fields = details.bad_request().map(|bad| bad.field_violations.as_slice()).unwrap_or_default();
+    if fields.is_empty() {
+        return status.message().to_owned();
+    }
+    let lines = fields.iter().map(|wrong| format!("\n  {}: {}", wrong.field, wrong.description));
+    format!("the server does not take this:{}", lines.collect::<String>())
+}
+
+/// What to type next, where that can be known.
+fn hint(details: &ErrorDetails) -> Option<String> {
+    let about = details.error_info()?;
+    let of = |name: &str| about.metadata.get(name).map_or("...", String::as_str);
+    Some(match about.reason.as_str() {
+        "OWNER_MISSING" => format!("keyward owners create --realm {} {}", of("realm"), of("owner")),
+        "OWNER_NOT_FOUND" => format!("keyward owners list --realm {}", of("realm")),
+        "KEY_NOT_FOUND" => format!("keyward keys list --realm {}", of("realm")),
+        "TOKEN_REFUSED" => {
+            "name a file that holds a valid token with --token-file or KEYWARD_TOKEN_FILE; `keyward bootstrap` makes the first".into()
+        }
+        "ROLE_MISSING" => format!("an admin makes such a token: keyward keys create --realm keyward --scope {} ...", of("role")),
+        "ETAG_MISMATCH" => "read it again, and give the etag that it has now".into(),
+        _ => return None,
+    })
+}
+
+/// An error and all that led to it.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut says = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_says = cause.to_string();
+        if !says.contains(&cause_says) {
+            says = format!("{says}: {cause_says}");
+        }
+        source = cause.source();
+    }
+    says
+}

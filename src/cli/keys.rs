@@ -1,0 +1,170 @@
+//! `keyward keys ...`.
+
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+
+use super::client::ClientArgs;
+use super::failure::Failure;
+use super::output::{self, Name, Output, Pages};
+use super::view::{ChangedKey, Keys as Listed, Made, OneKey};
+use crate::proto::keyward::admin::v1::{CreateKeyRequest, GetKeyRequest, Key, ListKeysRequest, RevokeKeyRequest};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Keys {
+    /// Makes a key, and shows its secret this once.
+    Create(Box<Create>),
+    /// Shows one key. Its secret is never shown.
+    Get(Name),
+    /// Lists the keys of a realm, oldest first.
+    List(List),
+    /// Revokes a key, for ever.
+    Revoke(Revoke),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Create {
+    #[arg(long)]
+    realm: String,
+    /// The id of the owner that the key belongs to.
+    #[arg(long)]
+    owner: String,
+    /// For people.
+    #[arg(long, default_value = "")]
+    label: String,
+    /// What the key may do; may be given more than once.
+    #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',')]
+    scopes: Vec<String>,
+    /// With the kind, chooses among the realm's key formats.
+    #[arg(long, default_value = "")]
+    environment: String,
+    /// With the environment, chooses among the realm's key formats.
+    #[arg(long, default_value = "")]
+    kind: String,
+    /// A plan of the realm, instead of the owner's.
+    #[arg(long, default_value = "")]
+    plan: String,
+    /// The tenant that requests must name.
+    #[arg(long, default_value = "")]
+    tenant: String,
+    /// Addresses that requests may come from; may be given more than once.
+    #[arg(long = "address", value_name = "CIDR", value_delimiter = ',')]
+    addresses: Vec<String>,
+    /// When the key stops working, such as 2027-01-31T12:00:00Z.
+    #[arg(long, value_name = "RFC3339")]
+    expire_time: Option<Timestamp>,
+    /// Takes the secret from standard input, verbatim but for a closing line break, instead of minting one.
+    #[arg(long)]
+    secret_stdin: bool,
+    /// Makes a repetition within 24 hours harmless.
+    #[arg(long, value_name = "UUID", default_value = "")]
+    request_id: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    #[arg(long)]
+    realm: String,
+    /// Only keys of this owner.
+    #[arg(long)]
+    owner: Option<String>,
+    #[command(flatten)]
+    pages: Pages,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Revoke {
+    #[command(flatten)]
+    key: Name,
+    /// Only if this is still its etag.
+    #[arg(long, default_value = "")]
+    etag: String,
+    /// Makes a repetition within 24 hours harmless.
+    #[arg(long, value_name = "UUID", default_value = "")]
+    request_id: String,
+}
+
+impl Keys {
+    pub(super) async fn run(self, client: &ClientArgs, output: Output) -> Result<(), Failure> {
+        match self {
+            Self::Create(create) => create.run(client, output).await,
+            Self::Get(name) => get(&name, client, output).await,
+            Self::List(list) => list.run(client, output).await,
+            Self::Revoke(revoke) => revoke.run(client, output).await,
+        }
+    }
+}
+
+impl Create {
+    async fn run(self, client: &ClientArgs, output: Output) -> Result<(), Failure> {
+        let secret = if self.secret_stdin { given(output::stdin()?)? } else { output.can_show_a_secret().map(|()| String::new())? };
+        let minted = secret.is_empty();
+        let response = client.keys().await?.create_key(self.request(secret)).await.map_err(client.failed())?.into_inner();
+        let replayed = response.replayed;
+        output.print(&Made::from(response))?;
+        match (minted, replayed) {
+            (_, true) => eprintln!("This request was done before, and the secret was shown then. Was it lost? Revoke the key and make another."),
+            (true, false) => eprintln!("The secret is not shown again: keep it now."),
+            (false, false) => {}
+        }
+        Ok(())
+    }
+
+    fn request(self, secret: String) -> CreateKeyRequest {
+        let expire_time = self.expire_time.map(|at| prost_types::Timestamp { seconds: at.as_second(), nanos: at.subsec_nanosecond() });
+        let key = Key {
+            owner: format!("realms/{}/owners/{}", self.realm, self.owner),
+            label: self.label,
+            environment: self.environment,
+            kind: self.kind,
+            plan: self.plan,
+            tenant: self.tenant,
+            scopes: self.scopes,
+            allowed_addresses: self.addresses,
+            expire_time,
+            ..Key::default()
+        };
+        CreateKeyRequest { parent: format!("realms/{}", self.realm), key: Some(key), secret, request_id: self.request_id }
+    }
+}
+
+async fn get(name: &Name, client: &ClientArgs, output: Output) -> Result<(), Failure> {
+    let request = GetKeyRequest { name: name.full("keys")?, read_mask: None };
+    let response = client.keys().await?.get_key(request).await.map_err(client.failed())?;
+    output.print(&OneKey::from(response.into_inner().key))
+}
+
+impl List {
+    async fn run(self, client: &ClientArgs, output: Output) -> Result<(), Failure> {
+        let (mut keys, mut walk) = (Vec::new(), self.pages.walk());
+        let parent = format!("realms/{}", self.realm);
+        let owner = self.owner.map(|owner| format!("{parent}/owners/{owner}")).unwrap_or_default();
+        let mut service = client.keys().await?;
+        while let Some((page_size, page_token)) = walk.ask() {
+            let request = ListKeysRequest { parent: parent.clone(), owner: owner.clone(), page_size, page_token, read_mask: None };
+            let page = service.list_keys(request).await.map_err(client.failed())?.into_inner();
+            walk.got(page.keys.len(), page.next_page_token);
+            keys.extend(page.keys);
+        }
+        output.print(&Listed::from(keys))
+    }
+}
+
+impl Revoke {
+    async fn run(self, client: &ClientArgs, output: Output) -> Result<(), Failure> {
+        let request = RevokeKeyRequest { name: self.key.full("keys")?, etag: self.etag, request_id: self.request_id };
+        let response = client.keys().await?.revoke_key(request).await.map_err(client.failed())?.into_inner();
+        output.print(&ChangedKey::from(response))
+    }
+}
+
+/// A secret as it came, without the line break that closes a line.
+fn given(mut bytes: Vec<u8>) -> Result<String, Failure> {
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+        bytes.pop_if(|byte| *byte == b'\r');
+    }
+    match String::from_utf8(bytes) {
+        Ok(secret) if !secret.is_empty() => Ok(secret),
+        _ => Err(Failure::usage("--secret-stdin: standard input holds no secret")),
+    }
+}

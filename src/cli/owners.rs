@@ -1,0 +1,116 @@
+//! `keyward owners ...`.
+
+use clap::{Args, Subcommand};
+
+use super::client::ClientArgs;
+use super::failure::Failure;
+use super::output::{Name, Output, Pages};
+use super::view::{ChangedOwner, OneOwner, Owners as Listed};
+use crate::proto::keyward::admin::v1::{
+    CreateOwnerRequest, DisableOwnerRequest, EnableOwnerRequest, GetOwnerRequest, ListOwnersRequest, Owner,
+};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Owners {
+    /// Makes an owner.
+    Create(Create),
+    /// Shows one owner.
+    Get(Name),
+    /// Lists the owners of a realm.
+    List(List),
+    /// Refuses every key of an owner from now on.
+    Disable(Change),
+    /// Lets the keys of an owner in again.
+    Enable(Change),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Create {
+    #[command(flatten)]
+    owner: Name,
+    /// For people.
+    #[arg(long, default_value = "")]
+    name: String,
+    /// A plan of the realm, for keys that have none of their own and for the owner's limits.
+    #[arg(long, default_value = "")]
+    plan: String,
+    /// Makes a repetition within 24 hours harmless.
+    #[arg(long, value_name = "UUID", default_value = "")]
+    request_id: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    #[arg(long)]
+    realm: String,
+    #[command(flatten)]
+    pages: Pages,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Change {
+    #[command(flatten)]
+    owner: Name,
+    /// Only if this is still its etag.
+    #[arg(long, default_value = "")]
+    etag: String,
+    /// Makes a repetition within 24 hours harmless.
+    #[arg(long, value_name = "UUID", default_value = "")]
+    request_id: String,
+}
+
+impl Owners {
+    pub(super) async fn run(self, client: &ClientArgs, output: Output) -> Result<(), Failure> {
+        match self {
+            Self::Create(create) => create.run(client, output).await,
+            Self::Get(name) => get(&name, client, output).await,
+            Self::List(list) => list.run(client, output).await,
+            Self::Disable(change) => change.disable(client, output).await,
+            Self::Enable(change) => change.enable(client, output).await,
+        }
+    }
+}
+
+impl Create {
+    async fn run(self, client: &ClientArgs, output: Output) -> Result<(), Failure> {
+        let (parent, owner_id) = self.owner.parts("owners")?;
+        let owner = Some(Owner { display_name: self.name, plan: self.plan, ..Owner::default() });
+        let request = CreateOwnerRequest { parent, owner_id, owner, request_id: self.request_id };
+        let response = client.owners().await?.create_owner(request).await.map_err(client.failed())?;
+        output.print(&OneOwner::from(response.into_inner().owner))
+    }
+}
+
+async fn get(name: &Name, client: &ClientArgs, output: Output) -> Result<(), Failure> {
+    let request = GetOwnerRequest { name: name.full("owners")?, read_mask: None };
+    let response = client.owners().await?.get_owner(request).await.map_err(client.failed())?;
+    output.print(&OneOwner::from(response.into_inner().owner))
+}
+
+impl List {
+    async fn run(self, client: &ClientArgs, output: Output) -> Result<(), Failure> {
+        let (mut owners, mut walk) = (Vec::new(), self.pages.walk());
+        let mut service = client.owners().await?;
+        while let Some((page_size, page_token)) = walk.ask() {
+            let request = ListOwnersRequest { parent: format!("realms/{}", self.realm), page_size, page_token, read_mask: None };
+            let page = service.list_owners(request).await.map_err(client.failed())?.into_inner();
+            walk.got(page.owners.len(), page.next_page_token);
+            owners.extend(page.owners);
+        }
+        output.print(&Listed::from(owners))
+    }
+}
+
+impl Change {
+    async fn disable(self, client: &ClientArgs, output: Output) -> Result<(), Failure> {
+        let request = DisableOwnerRequest { name: self.owner.full("owners")?, etag: self.etag, request_id: self.request_id };
+        let response = client.owners().await?.disable_owner(request).await.map_err(client.failed())?.into_inner();
+        output.print(&ChangedOwner::new(response.owner, response.position))
+    }
+
+    async fn enable(self, client: &ClientArgs, output: Output) -> Result<(), Failure> {
+        let request = EnableOwnerRequest { name: self.owner.full("owners")?, etag: self.etag, request_id: self.request_id };
+        let response = client.owners().await?.enable_owner(request).await.map_err(client.failed())?.into_inner();
+        output.print(&ChangedOwner::new(response.owner, response.position))
+    }
+}

@@ -1,0 +1,29 @@
+//! Results as they are printed: JSON has the fields of the API's messages under their own names; times are RFC 3339, or null.
+
+mod key;
+mod owner;
+
+pub(super) use key::{ChangedKey, Keys, Made, OneKey, Redeemed};
+pub(super) use owner::{ChangedOwner, OneOwner, Owners};
+
+use jiff::Timestamp;
+
+/// A time of the server's, which no server sends where it is not one.
+fn time(at: Option<prost_types::Timestamp>) -> Option<Timestamp> {
+    at.and_then(|at| Timestamp::new(at.seconds, at.nanos).ok())
+}
+
+/// A time in a table.
+fn cell(at: Option<Timestamp>) -> String {
+    at.map(|at| at.to_string()).unwrap_or_default()
+}
+
+/// The last part of a name.
+fn id(name: &str) -> String {
+    name.rsplit('/').next().unwrap_or(name).to_owned()
+}
+
+/// The rows of one thing: its fields and their values, without those that have none.
+fn fields<const N: usize>(fields: [(&str, String); N]) -> Vec<Vec<String>> {
+    fields.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| vec![name.to_owned(), value]).collect()
+}

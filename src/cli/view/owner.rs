@@ -1,0 +1,126 @@
+//! Owners.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::super::output::Shown;
+use super::{cell, fields, id, time};
+use crate::proto::keyward::admin::v1 as wire;
+
+/// Of `GetOwnerResponse` and `CreateOwnerResponse`.
+#[derive(Debug, Serialize)]
+pub(in super::super) struct OneOwner {
+    owner: Owner,
+}
+
+/// Of `ListOwnersResponse`, all pages together.
+#[derive(Debug, Serialize)]
+pub(in super::super) struct Owners {
+    owners: Vec<Owner>,
+}
+
+/// Of `DisableOwnerResponse` and `EnableOwnerResponse`.
+#[derive(Debug, Serialize)]
+pub(in super::super) struct ChangedOwner {
+    owner: Owner,
+    position: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Owner {
+    name: String,
+    display_name: String,
+    plan: String,
+    create_time: Option<Timestamp>,
+    disable_time: Option<Timestamp>,
+    etag: String,
+}
+
+impl Owner {
+    fn state(&self) -> String {
+        if self.disable_time.is_some() { "disabled" } else { "active" }.to_owned()
+    }
+
+    fn fields(&self) -> Vec<Vec<String>> {
+        fields([
+            ("name", self.name.clone()),
+            ("display name", self.display_name.clone()),
+            ("plan", self.plan.clone()),
+            ("state", self.state()),
+            ("created", cell(self.create_time)),
+            ("disabled", cell(self.disable_time)),
+            ("etag", self.etag.clone()),
+        ])
+    }
+
+    fn row(&self) -> Vec<String> {
+        vec![id(&self.name), self.display_name.clone(), self.plan.clone(), self.state(), cell(self.create_time)]
+    }
+}
+
+impl Shown for OneOwner {
+    const HEADS: &'static [&'static str] = &[];
+
+    fn rows(&self) -> Vec<Vec<String>> {
+        self.owner.fields()
+    }
+
+    fn names(&self) -> Vec<&str> {
+        vec![&self.owner.name]
+    }
+}
+
+impl Shown for Owners {
+    const HEADS: &'static [&'static str] = &["OWNER", "DISPLAY NAME", "PLAN", "STATE", "CREATED"];
+
+    fn rows(&self) -> Vec<Vec<String>> {
+        self.owners.iter().map(Owner::row).collect()
+    }
+
+    fn names(&self) -> Vec<&str> {
+        self.owners.iter().map(|owner| owner.name.as_str()).collect()
+    }
+}
+
+impl Shown for ChangedOwner {
+    const HEADS: &'static [&'static str] = &[];
+
+    fn rows(&self) -> Vec<Vec<String>> {
+        self.owner.fields()
+    }
+
+    fn names(&self) -> Vec<&str> {
+        vec![&self.owner.name]
+    }
+}
+
+impl ChangedOwner {
+    pub(in super::super) fn new(owner: Option<wire::Owner>, position: u64) -> Self {
+        Self { owner: owner.unwrap_or_default().into(), position }
+    }
+}
+
+impl From<Option<wire::Owner>> for OneOwner {
+    fn from(owner: Option<wire::Owner>) -> Self {
+        Self { owner: owner.unwrap_or_default().into() }
+    }
+}
+
+impl From<Vec<wire::Owner>> for Owners {
+    fn from(owners: Vec<wire::Owner>) -> Self {
+        Self { owners: owners.into_iter().map(Owner::from).collect() }
+    }
+}
+
+impl From<wire::Owner> for Owner {
+    fn from(owner: wire::Owner) -> Self {
+        Self {
+            name: owner.name,
+            display_name: owner.display_name,
+            plan: owner.plan,
+            create_time: time(owner.create_time),
+            disable_time: time(owner.disable_time),
+            etag: owner.etag,
+        }
+    }
+}
