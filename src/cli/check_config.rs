@@ -32,7 +32,11 @@ impl CheckConfig {
                 Err(Problems(found)) => problems.extend(found),
             }
         }
-        if problems.is_empty() { output::line(&format!("ok: {realms} realms")) } else { Err(Failure::Usage(Problems(problems).to_string())) }
+        if problems.is_empty() {
+            output::line(&format!("ok: {realms} realms"))
+        } else {
+            Err(Failure::Usage(Problems(problems).to_string()))
+        }
     }
 }
 

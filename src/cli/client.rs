@@ -34,7 +34,7 @@ pub(super) struct ClientArgs {
     /// PEM file of its private key.
     #[arg(long, global = true, env = "KEYWARD_CLIENT_KEY", value_name = "FILE", requires = "client_cert")]
     client_key: Option<PathBuf>,
-    /// File that holds the admin token; or the token itself in the environment, as KEYWARD_TOKEN.
+    /// File that holds the admin token; or the token itself in the environment's `KEYWARD_TOKEN`.
     #[arg(long, global = true, env = "KEYWARD_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
 }

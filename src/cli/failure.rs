@@ -46,7 +46,8 @@ impl Failure {
         if lost && details.error_info().is_none() {
             return Self::unreachable(server, status);
         }
-        let lines = [format!("error: {}", sentence(status, &details))].into_iter().chain(hint(&details).map(|hint| format!("hint: {hint}")));
+        let lines =
+            [format!("error: {}", sentence(status, &details))].into_iter().chain(hint(&details).map(|hint| format!("hint: {hint}")));
         Self::Refused(lines.collect::<Vec<_>>().join("\n"))
     }
 }

@@ -101,10 +101,10 @@ impl Create {
         let response = client.keys().await?.create_key(self.request(secret)).await.map_err(client.failed())?.into_inner();
         let replayed = response.replayed;
         output.print(&Made::from(response))?;
-        match (minted, replayed) {
-            (_, true) => eprintln!("This request was done before, and the secret was shown then. Was it lost? Revoke the key and make another."),
-            (true, false) => eprintln!("The secret is not shown again: keep it now."),
-            (false, false) => {}
+        if replayed {
+            eprintln!("This request was done before, and the secret was shown then. Was it lost? Revoke the key and make another.");
+        } else if minted {
+            eprintln!("The secret is not shown again: keep it now.");
         }
         Ok(())
     }

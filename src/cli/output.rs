@@ -50,7 +50,9 @@ pub(super) fn line(text: &str) -> Result<(), Failure> {
         return Ok(());
     }
     match writeln!(io::stdout().lock(), "{text}") {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Refused(format!("error: cannot write the result: {error}"))),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::Refused(format!("error: cannot write the result: {error}")))
+        }
         _ => Ok(()),
     }
 }

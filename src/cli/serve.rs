@@ -1,11 +1,13 @@
 //! `keyward serve`.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::failure::Failure;
+use crate::clock::SystemClock;
 use crate::{config, server};
 
 /// Runs the server until it is told to stop, by SIGTERM or SIGINT.
@@ -25,7 +27,9 @@ impl Serve {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
         runtime.block_on(async {
             let told = told_to_stop().map_err(failed)?;
-            server::serve(config, self.addresses_file, told).await.map_err(|error| Failure::Refused(format!("error: {error:#}")))
+            server::serve(config, Arc::new(SystemClock), self.addresses_file, told)
+                .await
+                .map_err(|error| Failure::Refused(format!("error: {error:#}")))
         })
     }
 }

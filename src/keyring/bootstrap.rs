@@ -51,12 +51,13 @@ impl Keyring {
 
     /// SHA-256 of the secret, where it is the one that the server holds: the mark that no second commit may carry.
     fn redeemed(&self, presented: &[u8]) -> Result<[u8; 32], KeyringError> {
-        let read = self.bootstrap.as_ref().ok_or(KeyringError::BootstrapOff)?;
-        let held = zeroize::Zeroizing::new(read().map_err(|_| KeyringError::BootstrapOff)?);
-        if held.trim_ascii().len() < SHORTEST {
+        let file = self.bootstrap_file.as_ref().ok_or(KeyringError::BootstrapOff)?;
+        let held = Secret::new(std::fs::read(file).map_err(|_| KeyringError::BootstrapOff)?);
+        let held = held.expose().trim_ascii();
+        if held.len() < SHORTEST {
             return Err(KeyringError::BootstrapOff);
         }
-        let (held, presented) = (hash(&held), hash(presented));
+        let (held, presented) = (hash(held), hash(presented.trim_ascii()));
         if held.ct_eq(&presented).into() { Ok(held) } else { Err(KeyringError::BootstrapRefused) }
     }
 
@@ -75,7 +76,7 @@ impl Keyring {
 }
 
 fn hash(secret: &[u8]) -> [u8; 32] {
-    Sha256::digest(secret.trim_ascii()).into()
+    Sha256::digest(secret).into()
 }
 
 fn admins() -> Result<OwnerId, KeyringError> {

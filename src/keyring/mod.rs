@@ -14,7 +14,7 @@ mod revoke;
 mod terms;
 
 use std::fmt;
-use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use bootstrap::ADMINS;
@@ -35,9 +35,6 @@ use crate::store::SharedStore;
 /// Fills bytes with randomness that nobody can foresee.
 pub type Randomness = fn(&mut [u8]) -> Result<(), NoRandomness>;
 
-/// Reads what the one-time secret of the bootstrap is right now.
-pub type ReadSecret = Box<dyn Fn() -> io::Result<Vec<u8>> + Send + Sync>;
-
 /// The operating system gave no randomness, so nothing secret can be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the operating system gives no randomness: {0}")]
@@ -49,20 +46,15 @@ pub struct Keyring {
     realms: Arc<Realms>,
     peppers: Arc<Peppers>,
     randomness: Randomness,
-    bootstrap: Option<ReadSecret>,
+    bootstrap_file: Option<PathBuf>,
 }
 
 impl Keyring {
-    /// The keyring of these realms, which must hold the realm of the admin tokens. Bootstrap is off until it is told where its secret is.
+    /// The keyring of these realms, among which is the realm of the admin tokens. The file holds the one-time secret of the bootstrap, and
+    /// is read anew at every redemption; without one there is none.
     #[must_use]
-    pub fn new(store: SharedStore, realms: Arc<Realms>, peppers: Arc<Peppers>) -> Self {
-        Self { store, realms, peppers, randomness: of_the_system, bootstrap: None }
-    }
-
-    /// Lets whoever knows this secret, read anew at every call, have the first admin token.
-    #[must_use]
-    pub fn with_bootstrap(self, read: impl Fn() -> io::Result<Vec<u8>> + Send + Sync + 'static) -> Self {
-        Self { bootstrap: Some(Box::new(read)), ..self }
+    pub fn new(store: SharedStore, realms: Arc<Realms>, peppers: Arc<Peppers>, bootstrap_file: Option<PathBuf>) -> Self {
+        Self { store, realms, peppers, randomness: of_the_system, bootstrap_file }
     }
 
     /// Mints from other randomness than the operating system's.

@@ -24,7 +24,11 @@ pub(super) fn files(config: &Config) -> anyhow::Result<Files> {
         let Some(peppers) = config.pepper_file.clone() else { bail!("pepper_file: is needed with redis") };
         return Ok(Files { peppers, bootstrap: config.bootstrap_file.clone() });
     };
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .with_context(|| format!("{} cannot be made", folder.display()))?;
     let peppers = config.pepper_file.clone().unwrap_or_else(|| folder.join("pepper"));
     let bootstrap = config.bootstrap_file.clone().unwrap_or_else(|| folder.join("bootstrap"));
     make_once(&peppers, || Ok(format!("1:{}\n", BASE64.encode(&random()?[..]))))?;

@@ -1,10 +1,9 @@
 //! Keys.
 
-use jiff::Timestamp;
 use serde::Serialize;
 
 use super::super::output::Shown;
-use super::{cell, fields, id, time};
+use super::{cell, fields, id, past, time};
 use crate::proto::keyward::admin::v1 as wire;
 
 /// Of `GetKeyResponse`.
@@ -53,9 +52,9 @@ struct Key {
     scopes: Vec<String>,
     allowed_addresses: Vec<String>,
     secrets: Vec<KeySecret>,
-    create_time: Option<Timestamp>,
-    expire_time: Option<Timestamp>,
-    revoke_time: Option<Timestamp>,
+    create_time: Option<String>,
+    expire_time: Option<String>,
+    revoke_time: Option<String>,
     etag: String,
 }
 
@@ -63,7 +62,7 @@ struct Key {
 struct KeySecret {
     prefix: String,
     last_four: String,
-    create_time: Option<Timestamp>,
+    create_time: Option<String>,
 }
 
 impl Key {
@@ -71,7 +70,7 @@ impl Key {
     fn state(&self) -> &'static str {
         if self.revoke_time.is_some() {
             "revoked"
-        } else if self.expire_time.is_some_and(|at| at <= Timestamp::now()) {
+        } else if self.expire_time.as_deref().is_some_and(past) {
             "expired"
         } else {
             "active"
@@ -95,15 +94,15 @@ impl Key {
             ("scopes", self.scopes.join(" ")),
             ("addresses", self.allowed_addresses.join(" ")),
             ("looks like", self.secrets()),
-            ("created", cell(self.create_time)),
-            ("expires", cell(self.expire_time)),
-            ("revoked", cell(self.revoke_time)),
+            ("created", cell(&self.create_time)),
+            ("expires", cell(&self.expire_time)),
+            ("revoked", cell(&self.revoke_time)),
             ("etag", self.etag.clone()),
         ])
     }
 
     fn row(&self) -> Vec<String> {
-        let (state, created, expires) = (self.state().to_owned(), cell(self.create_time), cell(self.expire_time));
+        let (state, created, expires) = (self.state().to_owned(), cell(&self.create_time), cell(&self.expire_time));
         vec![id(&self.name), id(&self.owner), self.label.clone(), self.scopes.join(" "), state, self.secrets(), created, expires]
     }
 }

@@ -9,13 +9,18 @@ pub(super) use owner::{ChangedOwner, OneOwner, Owners};
 use jiff::Timestamp;
 
 /// A time of the server's, which no server sends where it is not one.
-fn time(at: Option<prost_types::Timestamp>) -> Option<Timestamp> {
-    at.and_then(|at| Timestamp::new(at.seconds, at.nanos).ok())
+fn time(at: Option<prost_types::Timestamp>) -> Option<String> {
+    at.and_then(|at| Timestamp::new(at.seconds, at.nanos).ok()).map(|at| at.to_string())
+}
+
+/// Whether a time is over, by this machine's clock.
+fn past(time: &str) -> bool {
+    time.parse::<Timestamp>().is_ok_and(|at| at <= Timestamp::now())
 }
 
 /// A time in a table.
-fn cell(at: Option<Timestamp>) -> String {
-    at.map(|at| at.to_string()).unwrap_or_default()
+fn cell(time: &Option<String>) -> String {
+    time.clone().unwrap_or_default()
 }
 
 /// The last part of a name.

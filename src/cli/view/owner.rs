@@ -1,6 +1,5 @@
 //! Owners.
 
-use jiff::Timestamp;
 use serde::Serialize;
 
 use super::super::output::Shown;
@@ -31,8 +30,8 @@ struct Owner {
     name: String,
     display_name: String,
     plan: String,
-    create_time: Option<Timestamp>,
-    disable_time: Option<Timestamp>,
+    create_time: Option<String>,
+    disable_time: Option<String>,
     etag: String,
 }
 
@@ -47,14 +46,14 @@ impl Owner {
             ("display name", self.display_name.clone()),
             ("plan", self.plan.clone()),
             ("state", self.state()),
-            ("created", cell(self.create_time)),
-            ("disabled", cell(self.disable_time)),
+            ("created", cell(&self.create_time)),
+            ("disabled", cell(&self.disable_time)),
             ("etag", self.etag.clone()),
         ])
     }
 
     fn row(&self) -> Vec<String> {
-        vec![id(&self.name), self.display_name.clone(), self.plan.clone(), self.state(), cell(self.create_time)]
+        vec![id(&self.name), self.display_name.clone(), self.plan.clone(), self.state(), cell(&self.create_time)]
     }
 }
 
