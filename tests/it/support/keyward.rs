@@ -1,0 +1,204 @@
+//! The real binary as a process, and its own command line as the admin's hand.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test's own parts fail loudly")]
+
+use std::fs;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::http;
+use super::process::Process;
+
+/// The running server, stopped when this is dropped.
+pub(crate) struct Keyward {
+    /// Where Envoy asks.
+    pub(crate) envoy: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) http: SocketAddr,
+    folder: TempDir,
+    process: Process,
+}
+
+/// Where it keeps its state.
+pub(crate) enum Store<'a> {
+    Embedded,
+    /// The URL of a Redis.
+    Redis(&'a str),
+}
+
+/// A key to be made.
+#[derive(Default)]
+pub(crate) struct NewKey<'a> {
+    pub(crate) owner: &'a str,
+    pub(crate) label: &'a str,
+    pub(crate) scopes: &'a [&'a str],
+    pub(crate) environment: Option<&'a str>,
+    pub(crate) kind: Option<&'a str>,
+    pub(crate) plan: Option<&'a str>,
+    pub(crate) tenant: Option<&'a str>,
+    pub(crate) addresses: &'a [&'a str],
+    pub(crate) expire_time: Option<&'a str>,
+    /// Taken verbatim instead of a minted one.
+    pub(crate) secret: Option<&'a str>,
+}
+
+/// A key that was made.
+#[derive(Clone)]
+pub(crate) struct Made {
+    /// Its id, without the realm.
+    pub(crate) id: String,
+    pub(crate) secret: String,
+    /// All that was printed.
+    pub(crate) printed: Value,
+}
+
+impl Keyward {
+    /// Starts on the realm files of a folder, waits until it is ready, and redeems the bootstrap secret for an admin token.
+    pub(crate) fn start(realms: &Path, store: &Store<'_>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("keyward.yaml"), config(folder.path(), realms, store)).unwrap();
+        let mut command = Command::new(binary());
+        command.current_dir(folder.path()).arg("serve");
+        command.arg("--config").arg(at("keyward.yaml")).arg("--addresses-file").arg(at("addresses"));
+        let mut process = Process::start("keyward", &mut command, &at("log"));
+        let addresses: Value = process.wait_for("addresses", || serde_json::from_slice(&fs::read(at("addresses")).ok()?).ok());
+        let address = |port: &str| addresses[port].as_str().unwrap().parse().unwrap();
+        let keyward = Self { envoy: address("envoy"), admin: address("admin"), http: address("http"), folder, process };
+        keyward.ready().bootstrapped(store)
+    }
+
+    fn ready(mut self) -> Self {
+        let http = self.http;
+        self.process.wait_for("readiness", || http::get(http, "/readyz").filter(|(status, _)| *status == 200));
+        self
+    }
+
+    fn bootstrapped(self, store: &Store<'_>) -> Self {
+        let secret = match store {
+            Store::Embedded => self.at("data/bootstrap"),
+            Store::Redis(_) => self.at("bootstrap"),
+        };
+        let printed = self.cli(&["bootstrap", "--secret-file", secret.to_str().unwrap(), "--output", "json"]);
+        fs::write(self.at("token"), printed["token"].as_str().unwrap()).unwrap();
+        self
+    }
+
+    /// Makes an owner, of a plan where one is named.
+    pub(crate) fn create_owner(&self, realm: &str, owner: &str, plan: Option<&str>) -> Value {
+        let mut line = vec!["owners", "create", "--realm", realm, owner];
+        line.extend(plan.into_iter().flat_map(|plan| ["--plan", plan]));
+        self.cli(&with_json(&line))
+    }
+
+    pub(crate) fn disable_owner(&self, realm: &str, owner: &str) -> Value {
+        self.cli(&with_json(&["owners", "disable", "--realm", realm, owner]))
+    }
+
+    pub(crate) fn enable_owner(&self, realm: &str, owner: &str) -> Value {
+        self.cli(&with_json(&["owners", "enable", "--realm", realm, owner]))
+    }
+
+    /// Makes a key.
+    pub(crate) fn create_key(&self, realm: &str, key: &NewKey<'_>) -> Made {
+        let output = self.try_create_key(realm, key);
+        let printed = json(&["keys", "create"], &output);
+        let id = id_of(printed["key"]["name"].as_str().unwrap());
+        // A secret that was given is not told again.
+        let secret = key.secret.map_or_else(|| printed["secret"].as_str().unwrap().to_owned(), ToOwned::to_owned);
+        Made { id, secret, printed }
+    }
+
+    /// What the command line answers to a key to be made, be it good or bad.
+    pub(crate) fn try_create_key(&self, realm: &str, key: &NewKey<'_>) -> Output {
+        let mut line = vec!["keys", "create", "--realm", realm, "--owner", key.owner, "--label", key.label];
+        line.extend(key.scopes.iter().flat_map(|scope| ["--scope", scope]));
+        line.extend(key.addresses.iter().flat_map(|address| ["--address", address]));
+        let single = [
+            ("--environment", key.environment),
+            ("--kind", key.kind),
+            ("--plan", key.plan),
+            ("--tenant", key.tenant),
+            ("--expire-time", key.expire_time),
+        ];
+        line.extend(single.into_iter().filter_map(|(flag, value)| Some([flag, value?])).flatten());
+        line.extend(key.secret.map(|_| "--secret-stdin"));
+        self.run(&with_json(&line), key.secret.unwrap_or_default())
+    }
+
+    pub(crate) fn get_key(&self, realm: &str, key: &str) -> Value {
+        self.cli(&with_json(&["keys", "get", "--realm", realm, key]))
+    }
+
+    /// The list as it is printed.
+    pub(crate) fn list_keys(&self, realm: &str) -> Value {
+        self.cli(&with_json(&["keys", "list", "--realm", realm]))
+    }
+
+    pub(crate) fn revoke_key(&self, realm: &str, key: &str) -> Value {
+        self.cli(&with_json(&["keys", "revoke", "--realm", realm, key]))
+    }
+
+    /// One command that must succeed and print JSON.
+    pub(crate) fn cli(&self, line: &[&str]) -> Value {
+        json(line, &self.run(line, ""))
+    }
+
+    /// One command, whatever becomes of it.
+    pub(crate) fn run(&self, line: &[&str], stdin: &str) -> Output {
+        let mut command = Command::new(binary());
+        command.args(line).current_dir(self.folder.path());
+        command.env("KEYWARD_SERVER", format!("http://{}", self.admin)).env("KEYWARD_TOKEN_FILE", self.at("token"));
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // A command that reads nothing may have closed its end already.
+        let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
+        child.wait_with_output().unwrap()
+    }
+
+    /// What it has written to its log.
+    pub(crate) fn said(&self) -> String {
+        self.process.said()
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+fn binary() -> &'static str {
+    env!("CARGO_BIN_EXE_keyward")
+}
+
+/// The server's configuration; on Redis, with a pepper and a bootstrap secret of the test's own.
+fn config(folder: &Path, realms: &Path, store: &Store<'_>) -> String {
+    let store = match store {
+        Store::Embedded => "store: {embedded: {folder: data}}\n".to_owned(),
+        Store::Redis(url) => {
+            let pepper = data_encoding::BASE64.encode(&[7; 32]);
+            fs::write(folder.join("pepper"), format!("1:{pepper}\n")).unwrap();
+            fs::write(folder.join("bootstrap"), "a one-time secret of this test alone\n").unwrap();
+            format!("store: {{redis: {{url: {url:?}}}}}\npepper_file: pepper\nbootstrap_file: bootstrap\n")
+        }
+    };
+    let any = r#"{address: "127.0.0.1:0"}"#;
+    format!("realms: {}\n{store}listen: {{envoy: {any}, admin: {any}, http: {any}}}\n", realms.display())
+}
+
+fn with_json<'a>(line: &[&'a str]) -> Vec<&'a str> {
+    line.iter().copied().chain(["--output", "json"]).collect()
+}
+
+fn json(line: &[&str], output: &Output) -> Value {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "`keyward {}` failed: {said}", line.join(" "));
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("`keyward {}` printed no JSON: {error}", line.join(" ")))
+}
+
+/// The last part of a resource's name.
+fn id_of(name: &str) -> String {
+    name.rsplit('/').next().unwrap_or(name).to_owned()
+}
