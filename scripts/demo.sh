@@ -83,12 +83,8 @@ start_envoy() {
   await envoy test -s "$STATE/envoy.admin"
   ADMIN="$(cat "$STATE/envoy.admin")"
   await envoy curl --noproxy '*' -sfo /dev/null "http://$ADMIN/ready"
-  # The listener with TLS is the one that answers as ocote.io; keyward counts as there once Envoy has heard of its health.
-  local listener
-  for listener in $(curl --noproxy '*' -sf "http://$ADMIN/listeners" | sed 's/.*:://'); do
-    TLS="$listener"
-    answered ocote.io /api/connect/status/1 -o /dev/null && break
-  done
+  TLS="$(curl --noproxy '*' -sf "http://$ADMIN/listeners" | sed -n 's/^https:://p')"
+  # Envoy holds keyward healthy once it has heard so from it.
   await envoy answered_in_band
 }
 
