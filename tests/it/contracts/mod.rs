@@ -1,7 +1,7 @@
 //! The four vendors' contracts, case by case, through a real Envoy: `make contracts` prints them as a table.
 //!
 //! A case is a line for the shell, as a reader of the vendor's document would paste it: `curl` finds the local Envoy by its own
-//! configuration file ([`line`]). What is expected and what was got are written in one way ([`told`]), and every case observes
+//! configuration file (`support::shell`). What is expected and what was got are written in one way ([`told`]), and every case observes
 //! three things that none may forget: whether the upstream saw the request, who it was told is asking, and that no secret that was ever
 //! made stands anywhere in what it received.
 //!
@@ -10,7 +10,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test's own parts fail loudly, and the table is printed")]
 
 mod azotte;
-mod line;
 mod ocote;
 mod ocus;
 mod otesse;

@@ -7,12 +7,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tempfile::TempDir;
 
-use super::line::{Brought, Shell};
 use super::table::Table;
 use super::told::Told;
 use crate::support::envoy::Envoy;
 use crate::support::keyward::{Keyward, Made, NewKey, Store};
-use crate::support::redis::Redis;
+use crate::support::redis::RedisServer;
+use crate::support::shell::{Brought, Shell};
 use crate::support::upstream::{Seen, Upstream};
 
 /// Which store the contract is played on.
@@ -33,7 +33,7 @@ pub(super) struct Stage {
     secrets: Vec<String>,
     table: Table,
     envoy: Envoy,
-    _redis: Option<Redis>,
+    _redis: Option<RedisServer>,
     _folder: TempDir,
 }
 
@@ -52,7 +52,7 @@ impl Stage {
         let folder = tempfile::tempdir().unwrap();
         let realms = folder.path().join("realms");
         copy_realms(&realms, realm, edit);
-        let redis = matches!(engine, Engine::Redis).then(Redis::start);
+        let redis = matches!(engine, Engine::Redis).then(RedisServer::start);
         let keyward = match &redis {
             None => Keyward::start(&realms, &Store::Embedded),
             Some(redis) => Keyward::start(&realms, &Store::Redis(&redis.url())),

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::line::{Answer, Brought};
+use crate::support::shell::{Answer, Brought};
 use crate::support::upstream::Seen;
 
 /// How to tell it.

@@ -1,4 +1,4 @@
-//! An authority and a certificate for one test, on disk as Envoy and curl want them.
+//! An authority of the test's own, and certificates of it, as files for Envoy and curl.
 #![allow(clippy::unwrap_used, reason = "a test's own parts fail loudly")]
 
 use std::fs;
@@ -6,26 +6,47 @@ use std::path::Path;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 
-/// Writes `ca.crt`, and `tls.crt` and `tls.key` for the hosts, into an existing folder.
-pub(crate) fn write(folder: &Path, hosts: &[&str]) {
-    let authority_key = KeyPair::generate().unwrap();
-    let authority = authority();
-    let authority_certificate = authority.self_signed(&authority_key).unwrap();
-    let issuer = Issuer::new(authority, authority_key);
-
-    let key = KeyPair::generate().unwrap();
-    let names: Vec<String> = hosts.iter().map(ToString::to_string).collect();
-    let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &issuer).unwrap();
-
-    fs::write(folder.join("ca.crt"), authority_certificate.pem()).unwrap();
-    fs::write(folder.join("tls.crt"), certificate.pem()).unwrap();
-    fs::write(folder.join("tls.key"), key.serialize_pem()).unwrap();
+/// An authority that nobody else knows.
+pub struct Authority {
+    certificate: String,
+    issuer: Issuer<'static, KeyPair>,
 }
 
-fn authority() -> CertificateParams {
-    let mut authority = CertificateParams::default();
-    authority.distinguished_name.push(DnType::CommonName, "keyward's tests");
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    authority
+/// Writes `ca.crt`, and `tls.crt` and `tls.key` for the hosts, into an existing folder.
+pub fn write(folder: &Path, hosts: &[&str]) {
+    let authority = Authority::new();
+    let (certificate, key) = authority.issue_for(hosts);
+    fs::write(folder.join("ca.crt"), authority.certificate()).unwrap();
+    fs::write(folder.join("tls.crt"), certificate).unwrap();
+    fs::write(folder.join("tls.key"), key).unwrap();
+}
+
+impl Authority {
+    pub fn new() -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut authority = CertificateParams::default();
+        authority.distinguished_name.push(DnType::CommonName, "keyward's tests");
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let certificate = authority.self_signed(&key).unwrap().pem();
+        Self { certificate, issuer: Issuer::new(authority, key) }
+    }
+
+    /// Its own certificate, PEM.
+    pub fn certificate(&self) -> String {
+        self.certificate.clone()
+    }
+
+    /// A certificate for one host and its private key, both PEM.
+    pub fn issue(&self, host: &str) -> (String, String) {
+        self.issue_for(&[host])
+    }
+
+    /// One certificate for several hosts.
+    pub fn issue_for(&self, hosts: &[&str]) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let names: Vec<String> = hosts.iter().map(ToString::to_string).collect();
+        let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &self.issuer).unwrap();
+        (certificate.pem(), key.serialize_pem())
+    }
 }

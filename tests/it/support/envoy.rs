@@ -13,26 +13,26 @@ use super::process::Process;
 use super::{certs, http};
 
 /// The hosts of the four realms; the certificate is for these.
-pub(crate) const HOSTS: [&str; 4] = ["ocote.io", "api.otesse.com", "api.ocus.io", "api.azotte.com"];
+pub const HOSTS: [&str; 4] = ["ocote.io", "api.otesse.com", "api.ocus.io", "api.azotte.com"];
 
 /// The running proxy, stopped when this is dropped.
-pub(crate) struct Envoy {
-    pub(crate) tls: SocketAddr,
-    pub(crate) plain: SocketAddr,
+pub struct Envoy {
+    pub tls: SocketAddr,
+    pub plain: SocketAddr,
     /// The authority that clients are to trust.
-    pub(crate) authority: PathBuf,
+    pub authority: PathBuf,
     process: Process,
     _folder: TempDir,
 }
 
 impl Envoy {
     /// Starts on the shipped bootstrap.
-    pub(crate) fn start(keyward: SocketAddr, upstream: SocketAddr) -> Self {
+    pub fn start(keyward: SocketAddr, upstream: SocketAddr) -> Self {
         Self::start_edited(keyward, upstream, |bootstrap| bootstrap)
     }
 
     /// Starts on the shipped bootstrap with changes of the test's own.
-    pub(crate) fn start_edited(keyward: SocketAddr, upstream: SocketAddr, edit: impl FnOnce(String) -> String) -> Self {
+    pub fn start_edited(keyward: SocketAddr, upstream: SocketAddr, edit: impl FnOnce(String) -> String) -> Self {
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/envoy/envoy.yaml");
         let shipped = fs::read_to_string(&shipped).unwrap_or_else(|error| panic!("{}: {error}", shipped.display()));
         let (tls, plain) = (listener_of(&shipped, 10443), listener_of(&shipped, 10080));
@@ -53,7 +53,7 @@ impl Envoy {
     }
 
     /// What it has written to its log.
-    pub(crate) fn said(&self) -> String {
+    pub fn said(&self) -> String {
         self.process.said()
     }
 }

@@ -14,17 +14,17 @@ use super::http;
 use super::process::Process;
 
 /// The running server, stopped when this is dropped.
-pub(crate) struct Keyward {
+pub struct Keyward {
     /// Where Envoy asks.
-    pub(crate) envoy: SocketAddr,
-    pub(crate) admin: SocketAddr,
-    pub(crate) http: SocketAddr,
+    pub envoy: SocketAddr,
+    pub admin: SocketAddr,
+    pub http: SocketAddr,
     folder: TempDir,
     process: Process,
 }
 
 /// Where it keeps its state.
-pub(crate) enum Store<'a> {
+pub enum Store<'a> {
     Embedded,
     /// The URL of a Redis.
     Redis(&'a str),
@@ -32,44 +32,56 @@ pub(crate) enum Store<'a> {
 
 /// A key to be made.
 #[derive(Default)]
-pub(crate) struct NewKey<'a> {
-    pub(crate) owner: &'a str,
-    pub(crate) label: &'a str,
-    pub(crate) scopes: &'a [&'a str],
-    pub(crate) environment: Option<&'a str>,
-    pub(crate) kind: Option<&'a str>,
-    pub(crate) plan: Option<&'a str>,
-    pub(crate) tenant: Option<&'a str>,
-    pub(crate) addresses: &'a [&'a str],
-    pub(crate) expire_time: Option<&'a str>,
+pub struct NewKey<'a> {
+    pub owner: &'a str,
+    pub label: &'a str,
+    pub scopes: &'a [&'a str],
+    pub environment: Option<&'a str>,
+    pub kind: Option<&'a str>,
+    pub plan: Option<&'a str>,
+    pub tenant: Option<&'a str>,
+    pub addresses: &'a [&'a str],
+    pub expire_time: Option<&'a str>,
     /// Taken verbatim instead of a minted one.
-    pub(crate) secret: Option<&'a str>,
+    pub secret: Option<&'a str>,
 }
 
 /// A key that was made.
 #[derive(Clone)]
-pub(crate) struct Made {
+pub struct Made {
     /// Its id, without the realm.
-    pub(crate) id: String,
-    pub(crate) secret: String,
+    pub id: String,
+    pub secret: String,
     /// All that was printed.
-    pub(crate) printed: Value,
+    pub printed: Value,
 }
 
 impl Keyward {
     /// Starts on the realm files of a folder, waits until it is ready, and redeems the bootstrap secret for an admin token.
-    pub(crate) fn start(realms: &Path, store: &Store<'_>) -> Self {
+    pub fn start(realms: &Path, store: &Store<'_>) -> Self {
+        Self::start_edited(realms, store, |config| config)
+    }
+
+    /// The same, with changes of the test's own to the configuration.
+    pub fn start_edited(realms: &Path, store: &Store<'_>, edit: impl FnOnce(String) -> String) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        fs::write(at("keyward.yaml"), config(folder.path(), realms, store)).unwrap();
-        let mut command = Command::new(binary());
-        command.current_dir(folder.path()).arg("serve");
-        command.arg("--config").arg(at("keyward.yaml")).arg("--addresses-file").arg(at("addresses"));
-        let mut process = Process::start("keyward", &mut command, &at("log"));
-        let addresses: Value = process.wait_for("addresses", || serde_json::from_slice(&fs::read(at("addresses")).ok()?).ok());
+        let mut process = serve(folder.path(), &edit(config(folder.path(), realms, store)));
+        let file = folder.path().join("addresses");
+        let addresses: Value = process.wait_for("addresses", || serde_json::from_slice(&fs::read(&file).ok()?).ok());
         let address = |port: &str| addresses[port].as_str().unwrap().parse().unwrap();
         let keyward = Self { envoy: address("envoy"), admin: address("admin"), http: address("http"), folder, process };
         keyward.ready().bootstrapped(store)
+    }
+
+    /// Starts where it must not: what it says before it ends. `prepare` may change the folder that it starts in.
+    pub fn refuses_to_start(realms: &Path, store: &Store<'_>, prepare: impl FnOnce(&Path)) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path(), realms, store);
+        prepare(folder.path());
+        let mut process = serve(folder.path(), &config);
+        let code = process.ended();
+        assert!(code.is_some_and(|code| code != 0), "keyward did not refuse to start ({code:?}):\n{}", process.said());
+        process.said()
     }
 
     fn ready(mut self) -> Self {
@@ -89,22 +101,22 @@ impl Keyward {
     }
 
     /// Makes an owner, of a plan where one is named.
-    pub(crate) fn create_owner(&self, realm: &str, owner: &str, plan: Option<&str>) -> Value {
+    pub fn create_owner(&self, realm: &str, owner: &str, plan: Option<&str>) -> Value {
         let mut line = vec!["owners", "create", "--realm", realm, owner];
         line.extend(plan.into_iter().flat_map(|plan| ["--plan", plan]));
         self.cli(&with_json(&line))
     }
 
-    pub(crate) fn disable_owner(&self, realm: &str, owner: &str) -> Value {
+    pub fn disable_owner(&self, realm: &str, owner: &str) -> Value {
         self.cli(&with_json(&["owners", "disable", "--realm", realm, owner]))
     }
 
-    pub(crate) fn enable_owner(&self, realm: &str, owner: &str) -> Value {
+    pub fn enable_owner(&self, realm: &str, owner: &str) -> Value {
         self.cli(&with_json(&["owners", "enable", "--realm", realm, owner]))
     }
 
     /// Makes a key.
-    pub(crate) fn create_key(&self, realm: &str, key: &NewKey<'_>) -> Made {
+    pub fn create_key(&self, realm: &str, key: &NewKey<'_>) -> Made {
         let output = self.try_create_key(realm, key);
         let printed = json(&["keys", "create"], &output);
         let id = id_of(printed["key"]["name"].as_str().unwrap());
@@ -114,7 +126,7 @@ impl Keyward {
     }
 
     /// What the command line answers to a key to be made, be it good or bad.
-    pub(crate) fn try_create_key(&self, realm: &str, key: &NewKey<'_>) -> Output {
+    pub fn try_create_key(&self, realm: &str, key: &NewKey<'_>) -> Output {
         let mut line = vec!["keys", "create", "--realm", realm, "--owner", key.owner, "--label", key.label];
         line.extend(key.scopes.iter().flat_map(|scope| ["--scope", scope]));
         line.extend(key.addresses.iter().flat_map(|address| ["--address", address]));
@@ -130,26 +142,26 @@ impl Keyward {
         self.run(&with_json(&line), key.secret.unwrap_or_default())
     }
 
-    pub(crate) fn get_key(&self, realm: &str, key: &str) -> Value {
+    pub fn get_key(&self, realm: &str, key: &str) -> Value {
         self.cli(&with_json(&["keys", "get", "--realm", realm, key]))
     }
 
     /// The list as it is printed.
-    pub(crate) fn list_keys(&self, realm: &str) -> Value {
+    pub fn list_keys(&self, realm: &str) -> Value {
         self.cli(&with_json(&["keys", "list", "--realm", realm]))
     }
 
-    pub(crate) fn revoke_key(&self, realm: &str, key: &str) -> Value {
+    pub fn revoke_key(&self, realm: &str, key: &str) -> Value {
         self.cli(&with_json(&["keys", "revoke", "--realm", realm, key]))
     }
 
     /// One command that must succeed and print JSON.
-    pub(crate) fn cli(&self, line: &[&str]) -> Value {
+    pub fn cli(&self, line: &[&str]) -> Value {
         json(line, &self.run(line, ""))
     }
 
     /// One command, whatever becomes of it.
-    pub(crate) fn run(&self, line: &[&str], stdin: &str) -> Output {
+    pub fn run(&self, line: &[&str], stdin: &str) -> Output {
         let mut command = Command::new(binary());
         command.args(line).current_dir(self.folder.path());
         command.env("KEYWARD_SERVER", format!("http://{}", self.admin)).env("KEYWARD_TOKEN_FILE", self.at("token"));
@@ -159,8 +171,18 @@ impl Keyward {
         child.wait_with_output().unwrap()
     }
 
+    /// The process's id.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Tells it to stop, and says with which code it ended.
+    pub fn stop(&mut self) -> Option<i32> {
+        self.process.stop()
+    }
+
     /// What it has written to its log.
-    pub(crate) fn said(&self) -> String {
+    pub fn said(&self) -> String {
         self.process.said()
     }
 
@@ -171,6 +193,13 @@ impl Keyward {
 
 fn binary() -> &'static str {
     env!("CARGO_BIN_EXE_keyward")
+}
+
+fn serve(folder: &Path, config: &str) -> Process {
+    fs::write(folder.join("keyward.yaml"), config).unwrap();
+    let mut command = Command::new(binary());
+    command.current_dir(folder).args(["serve", "--config", "keyward.yaml", "--addresses-file", "addresses"]);
+    Process::start("keyward", &mut command, &folder.join("log"))
 }
 
 /// The server's configuration; on Redis, with a pepper and a bootstrap secret of the test's own.

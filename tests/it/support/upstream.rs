@@ -14,50 +14,51 @@ use serde_json::json;
 use tokio::runtime::Runtime;
 
 /// The running service. Its port is of the kernel's choice, and closes when this is dropped.
-pub(crate) struct Upstream {
-    pub(crate) address: SocketAddr,
+pub struct Upstream {
+    pub address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
     runtime: Option<Runtime>,
 }
 
 /// A request as it arrived.
 #[derive(Debug, Clone)]
-pub(crate) struct Seen {
-    pub(crate) method: String,
+pub struct Seen {
+    pub method: String,
     /// With the query.
-    pub(crate) path: String,
+    pub path: String,
     /// Names in lower case, in the order of arrival.
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
 }
 
 impl Upstream {
     /// Listens. A request's header `x-want-status` chooses the answer's status.
-    pub(crate) fn start() -> Self {
+    pub fn start() -> Self {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let router = Router::new().fallback(echo).with_state(Arc::clone(&seen));
-        runtime.spawn(async move { axum::serve(listener, router).await });
+        runtime.spawn(async move { axum::serve(tokio::net::TcpListener::from_std(listener)?, router).await });
         Self { address, seen, runtime: Some(runtime) }
     }
 
     /// What arrived since the last look.
-    pub(crate) fn take(&self) -> Vec<Seen> {
+    pub fn take(&self) -> Vec<Seen> {
         std::mem::take(&mut self.seen.lock().unwrap())
     }
 }
 
 impl Seen {
     /// Every value of a header, joined as one line.
-    pub(crate) fn header(&self, name: &str) -> Option<String> {
+    pub fn header(&self, name: &str) -> Option<String> {
         let values: Vec<&str> = self.headers.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str()).collect();
         (!values.is_empty()).then(|| values.join(" + "))
     }
 
     /// Whether a text stands anywhere in it.
-    pub(crate) fn holds(&self, text: &str) -> bool {
+    pub fn holds(&self, text: &str) -> bool {
         let in_headers = self.headers.iter().any(|(_, value)| value.contains(text));
         in_headers || self.path.contains(text) || String::from_utf8_lossy(&self.body).contains(text)
     }

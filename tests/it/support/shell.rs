@@ -1,38 +1,39 @@
 //! A line for the shell, and what its `curl` brought back. The line stands as it is: a configuration file of curl's own tells it where
 //! the four hosts are, whom to trust, and to keep what it gets.
+#![allow(clippy::unwrap_used, reason = "a test's own parts fail loudly")]
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::envoy::{Envoy, HOSTS};
+use super::envoy::{Envoy, HOSTS};
 
 /// Between two bodies on standard output: a control character that no JSON has.
 const END: char = '\u{1e}';
 
 /// Runs lines in a folder.
-pub(super) struct Shell {
+pub struct Shell {
     folder: PathBuf,
 }
 
 /// What a line brought back.
-pub(super) struct Brought {
+pub struct Brought {
     /// Why curl gave up, if it did.
-    pub(super) complaint: Option<String>,
-    pub(super) answers: Vec<Answer>,
+    pub complaint: Option<String>,
+    pub answers: Vec<Answer>,
 }
 
 /// One response.
-pub(super) struct Answer {
-    pub(super) status: u16,
+pub struct Answer {
+    pub status: u16,
     headers: Vec<(String, String)>,
-    pub(super) body: String,
+    pub body: String,
 }
 
 impl Shell {
     /// Writes curl's configuration: all four hosts are this Envoy, on both ports.
-    pub(super) fn new(folder: &Path, envoy: &Envoy) -> Self {
+    pub fn new(folder: &Path, envoy: &Envoy) -> Self {
         let authority = envoy.authority.display();
         let mut curl = format!("silent\nshow-error\nnoproxy = \"*\"\nmax-time = 60\ncacert = \"{authority}\"\n");
         write!(curl, "dump-header = \"headers\"\nwrite-out = \"{END}\"\n").unwrap();
@@ -43,7 +44,7 @@ impl Shell {
         Self { folder: folder.to_owned() }
     }
 
-    pub(super) fn run(&self, line: &str) -> Brought {
+    pub fn run(&self, line: &str) -> Brought {
         fs::write(self.folder.join("headers"), "").unwrap();
         let mut shell = Command::new("sh");
         let output = shell.args(["-c", line]).current_dir(&self.folder).env("CURL_HOME", &self.folder).output().unwrap();
@@ -57,7 +58,7 @@ impl Shell {
 }
 
 impl Answer {
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 }

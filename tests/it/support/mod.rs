@@ -1,0 +1,27 @@
+//! The parts that a test is played with: all of them real, private to the test, and stopped when it ends.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+pub mod certs;
+pub mod check;
+pub mod envoy;
+pub mod http;
+pub mod keyward;
+pub mod process;
+pub mod proxy;
+pub mod redis;
+pub mod shell;
+pub mod upstream;
+
+/// Asks again and again until there is an answer; half a minute without one fails the test.
+pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "not after half a minute: {what}");
+        sleep(Duration::from_millis(10));
+    }
+}
