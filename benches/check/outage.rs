@@ -15,7 +15,7 @@ const DECISIONS: usize = 500;
 pub(crate) fn measure(runtime: &Runtime) {
     let realms = tempfile::tempdir().unwrap();
     std::fs::write(realms.path().join("bench.yaml"), crate::REALM).unwrap();
-    let mut redis = RedisServer::start();
+    let mut redis = RedisServer::durable();
     let keyward = Keyward::start(realms.path(), &Store::Redis(&redis.url()));
     let secret = crate::key(&keyward);
     println!("\n{:<48} {:>10} {:>10} {:>10}   answers", "a decision, one at a time, ms", "p50", "p99", "longest");

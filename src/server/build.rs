@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 
 use super::first_start;
 use crate::clock::SharedClock;
-use crate::config::{self, Config, StoreConfig};
+use crate::config::{self, Config, RedisConfig, StoreConfig};
 use crate::domain::key::Peppers;
 use crate::gate::Gate;
 use crate::grpc::envoy_secret::EnvoySecret;
@@ -16,14 +16,14 @@ use crate::keyring::Keyring;
 use crate::replica::tokens::Tokens;
 use crate::store::embedded::Embedded;
 use crate::store::observed::Observed;
-use crate::store::redis::RedisStore;
+use crate::store::redis::{RedisStore, Settings};
 use crate::store::{SharedStore, StoreError};
 use crate::telemetry::metrics::Metrics;
 
 /// How long a start waits for its store.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How long the embedded store may take to make a block of tokens durable.
-const EMBEDDED_CALL: Duration = Duration::from_millis(100);
+/// How long a check's tokens may be spent, at most: as long as its call may take.
+const LEASE: Duration = Duration::from_millis(50);
 
 /// What the ports are made of.
 pub(super) struct Parts {
@@ -36,26 +36,30 @@ pub(super) async fn parts(config: &Config, clock: SharedClock) -> anyhow::Result
     let metrics = Arc::new(Metrics::default());
     let files = first_start::files(config)?;
     let peppers = Arc::new(config::peppers(&files.peppers)?);
-    let (store, call) = store(&config.store, clock.clone())?;
+    let (store, lease) = store(&config.store, clock.clone())?;
     let store: SharedStore = Arc::new(Observed::new(store, metrics.clone()));
     claim(&store, &peppers).await?;
     let realms = Arc::new(config.realms.clone());
-    let tokens = Tokens::new(store.clone(), clock, call);
+    let tokens = Tokens::new(store.clone(), clock, lease);
     let gate = Gate::new(realms.clone(), store.clone(), peppers.clone(), tokens);
     let authorizer = Authorizer::new(gate, envoy_secret(config)?, config.check_deadline, metrics.clone());
     let keyring = Arc::new(Keyring::new(store, realms, peppers, files.bootstrap));
     Ok(Parts { authorizer, keyring, metrics })
 }
 
-/// The store, and how long one of its calls may take.
+/// The store, and how long tokens of a check may be spent.
 fn store(config: &StoreConfig, clock: SharedClock) -> anyhow::Result<(SharedStore, Duration)> {
     Ok(match config {
         StoreConfig::Embedded { folder } => {
             let store = Embedded::open(folder, clock).with_context(|| format!("the store in {} cannot be opened", folder.display()))?;
-            (Arc::new(store), EMBEDDED_CALL)
+            (Arc::new(store), LEASE)
         }
-        StoreConfig::Redis(redis) => (Arc::new(RedisStore::connect(redis).context("store.redis")?), redis.timeout),
+        StoreConfig::Redis(redis) => (Arc::new(RedisStore::connect(&settings(redis)).context("store.redis")?), redis.timeout.min(LEASE)),
     })
+}
+
+fn settings(redis: &RedisConfig) -> Settings {
+    Settings { url: redis.url.clone(), connect_timeout: redis.connect_timeout, timeout: redis.timeout }
 }
 
 /// Waits for the store, and makes sure that its keys were made under these peppers: under others every key would be unknown.

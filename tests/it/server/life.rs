@@ -28,7 +28,7 @@ fn a_replica_with_another_pepper_refuses_to_start() {
 #[test]
 fn a_redis_that_may_evict_windows_is_refused() {
     let redis = RedisServer::start();
-    redis.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
+    redis.ask::<()>("CONFIG SET maxmemory-policy allkeys-lru");
     let realms = tempfile::tempdir().unwrap();
     std::fs::write(realms.path().join("plain.yaml"), REALM).unwrap();
     let said = Keyward::refuses_to_start(realms.path(), &Store::Redis(&redis.url()), |_| {});

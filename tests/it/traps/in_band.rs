@@ -60,7 +60,7 @@ fn trap_3_an_rpc_error_is_no_denial_so_a_lost_store_is_denied_in_band() {
     let (answer, seen) = curl_behind(Err(Status::permission_denied("no")), allow, LINE);
     assert!(answer.status == 200 && seen.is_some(), "control: under failure_mode_allow an RPC error is a yes");
 
-    let mut redis = RedisServer::start();
+    let mut redis = RedisServer::durable();
     let scene = Scene::new(&Store::Redis(&redis.url()), &key(), allow);
     assert_eq!(scene.bookings("").0.status, 200);
     redis.kill();

@@ -1,0 +1,148 @@
+//! A `redis-server` of a test's own: on a unix socket in a folder of its own, and on a port only where a test asks for one. Ended by its pid.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use keyward::store::redis::{RedisStore, Settings};
+use redis::{Connection, FromRedisValue};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// Runs until dropped.
+pub struct RedisServer {
+    folder: TempDir,
+    arguments: Vec<String>,
+    running: Option<Child>,
+}
+
+/// How long it may take to start, or to stop.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+impl RedisServer {
+    /// One that keeps nothing on disk.
+    pub fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// One that has a write on disk before it acknowledges it.
+    pub fn durable() -> Self {
+        Self::with(&["--appendonly", "yes", "--appendfsync", "always"])
+    }
+
+    /// One with more arguments.
+    pub fn with(arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut server = Self { folder, arguments: arguments.iter().map(ToString::to_string).collect(), running: None };
+        server.restart();
+        server
+    }
+
+    /// One that listens on a port of the loopback interface too, which the kernel chose: `argument` is `--port` or `--tls-port`. Somebody
+    /// else may take the port first, so it is tried again.
+    pub fn on_a_port(argument: &str, arguments: &[&str]) -> (Self, u16) {
+        let attempt = || {
+            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let (folder, port_text) = (tempfile::tempdir().unwrap(), port.to_string());
+            let arguments = [&[argument, &port_text, "--bind", "127.0.0.1"], arguments].concat();
+            let mut server = Self { folder, arguments: arguments.into_iter().map(String::from).collect(), running: None };
+            server.spawn().then_some((server, port))
+        };
+        (0..20).find_map(|_| attempt()).expect("redis-server finds a free port")
+    }
+
+    /// The socket it listens on.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("redis.sock")
+    }
+
+    pub fn url(&self) -> String {
+        format!("unix://{}", self.socket().display())
+    }
+
+    /// A store on it, that waits long enough for a busy machine.
+    pub fn store(&self) -> Arc<RedisStore> {
+        Arc::new(RedisStore::connect(&settings(self.url())).unwrap())
+    }
+
+    /// Asks the server itself.
+    pub fn ask<T: FromRedisValue>(&self, words: &str) -> T {
+        let mut words = words.split(' ');
+        let mut command = redis::cmd(words.next().unwrap());
+        words.for_each(|word| drop(command.arg(word)));
+        command.query(&mut self.connection()).unwrap()
+    }
+
+    pub fn connection(&self) -> Connection {
+        redis::Client::open(self.url()).unwrap().get_connection().unwrap()
+    }
+
+    /// Ends it as a crash would.
+    pub fn kill(&mut self) {
+        if let Some(mut running) = self.running.take() {
+            running.kill().unwrap();
+            running.wait().unwrap();
+        }
+    }
+
+    /// Starts it again where it was, on what it has on disk.
+    pub fn restart(&mut self) {
+        self.kill();
+        let _ = std::fs::remove_file(self.socket());
+        assert!(self.spawn(), "redis-server does not start: is it installed?");
+    }
+
+    /// Makes it stand still: the kernel goes on accepting connections for it.
+    pub fn pause(&self) {
+        kill_process(self.pid(), Signal::STOP).unwrap();
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        kill_process(self.pid(), Signal::CONT).unwrap();
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(self.running.as_ref().unwrap())
+    }
+
+    /// Whether it came up.
+    fn spawn(&mut self) -> bool {
+        let mut command = Command::new("redis-server");
+        command.arg("--unixsocket").arg(self.socket()).arg("--dir").arg(self.folder.path());
+        command.args(["--port", "0", "--save", "", "--daemonize", "no"]).args(&self.arguments);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("redis-server is installed");
+        let up = up(child.stdout.take().unwrap());
+        self.running = Some(child);
+        up.recv_timeout(PATIENCE).is_ok()
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Settings under which a busy machine's Redis is not taken for one that is away.
+pub fn settings(url: String) -> Settings {
+    Settings { url, connect_timeout: Duration::from_secs(10), timeout: Duration::from_secs(10) }
+}
+
+/// Tells when the server says that it accepts connections; nothing is told where it ends without having said so. What it says further is
+/// read and dropped, or it would stop when nobody reads.
+fn up(output: ChildStdout) -> Receiver<()> {
+    let (tell, told) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            if line.to_lowercase().contains("ready to accept connections") {
+                let _ = tell.send(());
+            }
+        }
+    });
+    told
+}
