@@ -61,6 +61,16 @@ pub struct Committed {
     pub replayed: Option<String>,
 }
 
+/// Whether a change may refuse what passed before. A record that was not there let nothing pass.
+#[must_use]
+pub fn is_restricting(before: Option<&Change>, after: &Change) -> bool {
+    match (before, after) {
+        (Some(Change::Key { record: before, .. }), Change::Key { record: after, .. }) => restricts_key(before, after),
+        (Some(Change::Owner { owner: before, .. }), Change::Owner { owner: after, .. }) => restricts_owner(before, after),
+        _ => false,
+    }
+}
+
 /// Whether the key may do less than before, so that nobody may go on with what they remember of it. In doubt, it restricts.
 #[must_use]
 pub fn restricts_key(before: &Record, after: &Record) -> bool {

@@ -1,1 +1,229 @@
-//! (to be written)
+//! The embedded engine: one process, one file, every acknowledged write durable.
+//!
+//! Read [`writer`] for how writes are made, [`take`] for how a check takes tokens without waiting for the disk, `mutate` for commits.
+
+mod account;
+mod accounts;
+mod block;
+mod clock;
+mod disk;
+mod mutate;
+mod plan;
+mod read;
+mod tables;
+mod take;
+mod turn;
+mod windows;
+mod writer;
+
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use async_trait::async_trait;
+use redb::{Database, ReadTransaction, ReadableDatabase as _, StorageBackend};
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::timeout;
+
+use self::account::By;
+use self::accounts::{Accounts, Held};
+use self::clock::StoreClock;
+use self::disk::{Opener, Stop};
+use self::writer::{Job, Reply, Writer};
+use super::{Charge, Commit, Committed, Finding, Page, Store, StoreError, Taken};
+use crate::clock::SharedClock;
+use crate::domain::key::Digest;
+use crate::domain::name::{KeyId, OwnerId, RealmId, Word};
+use crate::domain::owner::Owner;
+use crate::domain::record::Record;
+use crate::domain::time::StoreTime;
+
+/// How long a call may take, the disk included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// `find` and `take`.
+    pub check: Duration,
+    /// Everything else.
+    pub admin: Duration,
+}
+
+/// The store in a folder.
+pub struct Embedded {
+    shared: Arc<Shared>,
+    timeouts: Timeouts,
+    /// So many reads may hang on a disk that does not answer.
+    readers: Arc<Semaphore>,
+    /// `None`: being dropped.
+    jobs: Option<SyncSender<Job>>,
+    /// Says that the writer has ended, by being disconnected.
+    ended: Mutex<Receiver<()>>,
+}
+
+/// What callers and the writer share.
+struct Shared {
+    /// `None`: it failed and was not opened again yet.
+    database: ArcSwapOption<Database>,
+    clock: StoreClock,
+    accounts: Arc<Accounts>,
+}
+
+/// How many jobs may wait for the writer.
+const QUEUE: usize = 4096;
+const READERS: usize = 64;
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { check: Duration::from_millis(50), admin: Duration::from_secs(5) }
+    }
+}
+
+impl Embedded {
+    /// Opens the store in this folder, or makes it. One process at a time.
+    pub fn open(folder: &Path, clock: SharedClock) -> Result<Self, StoreError> {
+        Self::on(disk::in_folder(folder)?, clock)
+    }
+
+    /// Opens the store on another backend than a file. It is used again after a failure: its `close` must leave it usable.
+    pub fn with_backend(backend: impl StorageBackend, clock: SharedClock) -> Result<Self, StoreError> {
+        Self::on(disk::on_backend(backend), clock)
+    }
+
+    /// The same store with other timeouts.
+    #[must_use]
+    pub fn with_timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
+    fn on(opener: Opener, clock: SharedClock) -> Result<Self, StoreError> {
+        let database = opener()?;
+        let clock = StoreClock::after(tables::prepare(&database)?, clock);
+        let database = ArcSwapOption::from_pointee(database);
+        let shared = Arc::new(Shared { database, clock, accounts: Arc::default() });
+        let (jobs, queue) = sync_channel(QUEUE);
+        let (end, ended) = sync_channel(0);
+        let writer = Writer::new(shared.clone(), opener, end);
+        let started = thread::Builder::new().name("keyward-store".into()).spawn(move || writer.run(&queue));
+        started.map_err(|error| StoreError::Unavailable(format!("its writer did not start: {error}")))?;
+        let readers = Arc::new(Semaphore::new(READERS));
+        Ok(Self { shared, timeouts: Timeouts::default(), readers, jobs: Some(jobs), ended: Mutex::new(ended) })
+    }
+
+    /// Reads in a thread that may wait for the disk: a disk that hangs must hold no thread that answers checks.
+    async fn read<T, R>(&self, limit: Duration, reading: R) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        R: FnOnce(&ReadTransaction, &StoreClock) -> Result<T, Stop> + Send + 'static,
+    {
+        let (shared, readers) = (self.shared.clone(), self.readers.clone());
+        let answer = async move {
+            let permit = readers.acquire_owned().await.map_err(|_| away("it is being closed"))?;
+            let work = move || {
+                let _permit = permit;
+                let database = shared.database.load_full().ok_or_else(|| Stop::Disk(away("its disk failed")))?;
+                reading(&database.begin_read()?, &shared.clock)
+            };
+            tokio::task::spawn_blocking(work).await.map_err(|error| Stop::Refused(away(&error.to_string())))?
+        };
+        match timeout(limit, answer).await {
+            Err(_) => Err(too_slow(limit)),
+            Ok(Err(Stop::Disk(why))) => {
+                // a full queue will open it as well
+                let _ = self.jobs.as_ref().map(|jobs| jobs.try_send(Job::Open));
+                Err(why)
+            }
+            Ok(Err(Stop::Refused(why))) => Err(why),
+            Ok(Ok(answer)) => Ok(answer),
+        }
+    }
+
+    /// Asks the writer.
+    async fn ask<T>(&self, limit: Duration, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let jobs = self.jobs.as_ref().ok_or_else(|| away("it is being closed"))?;
+        jobs.try_send(job(reply)).map_err(|error| match error {
+            TrySendError::Full(_) => away("too many calls wait for its disk"),
+            TrySendError::Disconnected(_) => away("its writer has ended: restart keyward"),
+        })?;
+        match timeout(limit, answer).await {
+            Err(_) => Err(too_slow(limit)),
+            Ok(answer) => answer.map_err(|_| away("its writer has ended: restart keyward"))?,
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Embedded {
+    async fn find(&self, realm: &RealmId, digests: &[Digest]) -> Result<Finding, StoreError> {
+        let (realm, digests) = (realm.clone(), digests.to_vec());
+        self.read(self.timeouts.check, move |txn, clock| read::find(txn, &realm, &digests, clock)).await
+    }
+
+    async fn take(&self, charges: &[Charge]) -> Result<Vec<Taken>, StoreError> {
+        let at = self.shared.clock.moment();
+        let mut answers: Vec<Held> = charges.iter().map_while(|charge| self.shared.accounts.answer(charge, at, By::Caller)).collect();
+        // in the order given: what comes after one that needs the writer waits with it
+        let rest = charges.get(answers.len()..).unwrap_or_default();
+        if !rest.is_empty() {
+            answers.extend(self.ask(self.timeouts.check, |reply| Job::Take(rest.to_vec(), reply)).await?);
+        }
+        Ok(answers.into_iter().map(Held::keep).collect())
+    }
+
+    async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {
+        self.ask(self.timeouts.admin, |reply| Job::Commit(Box::new(commit.clone()), reply)).await
+    }
+
+    async fn key(&self, realm: &RealmId, id: &KeyId) -> Result<Option<Record>, StoreError> {
+        let (realm, id) = (realm.clone(), id.clone());
+        self.read(self.timeouts.admin, move |txn, _| read::key(txn, &realm, &id)).await
+    }
+
+    async fn owner(&self, realm: &RealmId, id: &OwnerId) -> Result<Option<Owner>, StoreError> {
+        let (realm, id) = (realm.clone(), id.clone());
+        self.read(self.timeouts.admin, move |txn, _| read::owner(txn, &realm, &id)).await
+    }
+
+    async fn keys(&self, realm: &RealmId, owner: Option<&OwnerId>, page: &Page) -> Result<Vec<Record>, StoreError> {
+        let (realm, owner, page) = (realm.clone(), owner.cloned(), page.clone());
+        let reading = move |txn: &ReadTransaction, _: &StoreClock| match owner {
+            Some(owner) => read::keys_of(txn, &realm, &owner, &page),
+            None => read::keys(txn, &realm, &page),
+        };
+        self.read(self.timeouts.admin, reading).await
+    }
+
+    async fn owners(&self, realm: &RealmId, page: &Page) -> Result<Vec<Owner>, StoreError> {
+        let (realm, page) = (realm.clone(), page.clone());
+        self.read(self.timeouts.admin, move |txn, _| read::owners(txn, &realm, &page)).await
+    }
+
+    async fn claim_pepper(&self, version: &Word, check_value: [u8; 32]) -> Result<(), StoreError> {
+        self.ask(self.timeouts.admin, |reply| Job::ClaimPepper(version.clone(), check_value, reply)).await
+    }
+
+    async fn now(&self) -> Result<StoreTime, StoreError> {
+        Ok(self.shared.clock.now())
+    }
+}
+
+/// Waits for the writer to give back what is unspent and to close the file, but not for a disk that hangs.
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // ended, or hanging: either way there is nothing left to do here
+        let _ = ended.recv_timeout(self.timeouts.admin);
+    }
+}
+
+fn away(why: &str) -> StoreError {
+    StoreError::Unavailable(why.to_owned())
+}
+
+fn too_slow(limit: Duration) -> StoreError {
+    away(&format!("its disk did not answer within {limit:?}"))
+}

@@ -1,0 +1,145 @@
+//! Where the database lies, how it is opened again after a failure, and what a failure is called.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::ops::Bound;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use redb::backends::FileBackend;
+use redb::{BackendError, Builder, Database, DatabaseError, StorageBackend};
+
+use crate::store::StoreError;
+
+const FILE: &str = "keyward.redb";
+const CACHE_BYTES: usize = 256 << 20;
+
+/// Opens the database, as often as it must: redb stands still after a failed read or write until it is opened anew.
+pub(super) type Opener = Box<dyn Fn() -> Result<Database, StoreError> + Send>;
+
+/// Why a transaction went no further.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// An answer: nothing is wrong with the disk, and other jobs of the transaction go on.
+    Refused(StoreError),
+    /// The disk: nothing of the transaction stands.
+    Disk(StoreError),
+}
+
+/// A file in this folder. Both are made where they are absent, for this user alone.
+pub(super) fn in_folder(folder: &Path) -> Result<Opener, StoreError> {
+    let failed =
+        |error: io::Error| StoreError::Unavailable(format!("{}: {error}: make it a folder that keyward may write", folder.display()));
+    let new = !folder.exists();
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+    let path = folder.join(FILE);
+    file(&path).and_then(|_| keep_names(folder, new)).map_err(failed)?;
+    Ok(Box::new(move || open_file(&path)))
+}
+
+/// Any backend. It is used again after a failure, so its `close` must leave it usable.
+pub(super) fn on_backend(backend: impl StorageBackend) -> Opener {
+    let backend: Arc<dyn StorageBackend> = Arc::new(backend);
+    Box::new(move || open(Again(backend.clone()), "the backend"))
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<Stop> for StoreError {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Refused(error) | Stop::Disk(error) => error,
+        }
+    }
+}
+
+macro_rules! disk_errors {
+    ($($error:ident),*) => {
+        $(impl From<redb::$error> for Stop {
+            fn from(error: redb::$error) -> Self {
+                Self::Disk(match redb::Error::from(error) {
+                    redb::Error::Corrupted(why) => StoreError::Corrupt(why),
+                    error => StoreError::Unavailable(error.to_string()),
+                })
+            }
+        })*
+    };
+}
+
+disk_errors!(StorageError, TableError, TransactionError, CommitError);
+
+fn file(path: &PathBuf) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+/// A file's name is its folder's content: without this a crash may leave the file without its name.
+fn keep_names(folder: &Path, new: bool) -> io::Result<()> {
+    File::open(folder)?.sync_all()?;
+    match folder.parent() {
+        Some(parent) if new && parent != Path::new("") => File::open(parent)?.sync_all(),
+        _ => Ok(()),
+    }
+}
+
+fn open_file(path: &PathBuf) -> Result<Database, StoreError> {
+    let shown = path.display().to_string();
+    let failed = |error: &dyn std::fmt::Display| StoreError::Unavailable(format!("{shown}: {error}"));
+    let file = file(path).map_err(|error| failed(&error))?;
+    open(FileBackend::new(file).map_err(|error| failed(&error))?, &shown)
+}
+
+fn open(backend: impl StorageBackend, shown: &str) -> Result<Database, StoreError> {
+    Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(backend).map_err(|error| match error {
+        DatabaseError::DatabaseAlreadyOpen => {
+            StoreError::Unavailable(format!("{shown} is in use by another process: an embedded store has one, stop the other first"))
+        }
+        DatabaseError::UpgradeRequired(version) => {
+            StoreError::Corrupt(format!("{shown} has file format {version}: start the version of keyward that wrote it"))
+        }
+        DatabaseError::Storage(redb::StorageError::Corrupted(why)) => StoreError::Corrupt(format!("{shown}: {why}")),
+        error => StoreError::Unavailable(format!("{shown}: {error}")),
+    })
+}
+
+/// A backend that outlives the database opened on it.
+#[derive(Debug)]
+struct Again(Arc<dyn StorageBackend>);
+
+impl StorageBackend for Again {
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.write(offset, data)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.0.close()
+    }
+
+    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.0.try_lock_range(start, end)
+    }
+
+    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.0.unlock_range(start, end)
+    }
+}

@@ -1,0 +1,100 @@
+//! What read transactions answer.
+
+use std::ops::Bound;
+
+use redb::ReadTransaction;
+
+use super::clock::StoreClock;
+use super::disk::Stop;
+use super::tables::{DIGESTS, KEYS, KEYS_OF_OWNERS, META, OWNERS, position};
+use crate::domain::key::Digest;
+use crate::domain::name::{KeyId, OwnerId, RealmId};
+use crate::domain::owner::Owner;
+use crate::domain::record::Record;
+use crate::domain::verdict::Holder;
+use crate::store::record::{decode_key, decode_owner};
+use crate::store::{Finding, Page, StoreError};
+
+/// The key that one of the digests belongs to. Everything is read from one transaction, so position and record are of one instant.
+pub(super) fn find(txn: &ReadTransaction, realm: &RealmId, digests: &[Digest], clock: &StoreClock) -> Result<Finding, Stop> {
+    let position = position(&txn.open_table(META)?)?;
+    let index = txn.open_table(DIGESTS)?;
+    for digest in digests {
+        if let Some(id) = index.get((realm.as_str(), &digest.0))? {
+            let holder = Some(holder(txn, realm, id.value())?);
+            return Ok(Finding { holder, position, now: clock.now() });
+        }
+    }
+    Ok(Finding { holder: None, position, now: clock.now() })
+}
+
+pub(super) fn key(txn: &ReadTransaction, realm: &RealmId, id: &KeyId) -> Result<Option<Record>, Stop> {
+    let bytes = txn.open_table(KEYS)?.get((realm.as_str(), id.as_str()))?;
+    Ok(bytes.map(|bytes| decode_key(bytes.value())).transpose()?)
+}
+
+pub(super) fn owner(txn: &ReadTransaction, realm: &RealmId, id: &OwnerId) -> Result<Option<Owner>, Stop> {
+    let bytes = txn.open_table(OWNERS)?.get((realm.as_str(), id.as_str()))?;
+    Ok(bytes.map(|bytes| decode_owner(bytes.value())).transpose()?)
+}
+
+pub(super) fn keys(txn: &ReadTransaction, realm: &RealmId, page: &Page) -> Result<Vec<Record>, Stop> {
+    let table = txn.open_table(KEYS)?;
+    let mut records = Vec::new();
+    for entry in table.range(from((realm.as_str(), after(page))))?.take(page.count) {
+        let (name, bytes) = entry?;
+        if name.value().0 != realm.as_str() {
+            break;
+        }
+        records.push(decode_key(bytes.value())?);
+    }
+    Ok(records)
+}
+
+pub(super) fn keys_of(txn: &ReadTransaction, realm: &RealmId, owner: &OwnerId, page: &Page) -> Result<Vec<Record>, Stop> {
+    let (index, table) = (txn.open_table(KEYS_OF_OWNERS)?, txn.open_table(KEYS)?);
+    let mut records = Vec::new();
+    for entry in index.range(from((realm.as_str(), owner.as_str(), after(page))))?.take(page.count) {
+        let (name, _) = entry?;
+        let (of_realm, of_owner, id) = name.value();
+        if (of_realm, of_owner) != (realm.as_str(), owner.as_str()) {
+            break;
+        }
+        let bytes = table.get((of_realm, id))?.ok_or_else(|| missing("key", id))?;
+        records.push(decode_key(bytes.value())?);
+    }
+    Ok(records)
+}
+
+pub(super) fn owners(txn: &ReadTransaction, realm: &RealmId, page: &Page) -> Result<Vec<Owner>, Stop> {
+    let table = txn.open_table(OWNERS)?;
+    let mut owners = Vec::new();
+    for entry in table.range(from((realm.as_str(), after(page))))?.take(page.count) {
+        let (name, bytes) = entry?;
+        if name.value().0 != realm.as_str() {
+            break;
+        }
+        owners.push(decode_owner(bytes.value())?);
+    }
+    Ok(owners)
+}
+
+fn holder(txn: &ReadTransaction, realm: &RealmId, id: &str) -> Result<Holder, Stop> {
+    let bytes = txn.open_table(KEYS)?.get((realm.as_str(), id))?.ok_or_else(|| missing("key", id))?;
+    let record = decode_key(bytes.value())?;
+    let owner = owner(txn, realm, &record.owner)?.ok_or_else(|| missing("owner", record.owner.as_str()))?;
+    Ok(Holder { record, owner })
+}
+
+fn after(page: &Page) -> &str {
+    page.after.as_deref().unwrap_or("")
+}
+
+/// From after the page's last id: no id is empty, so the empty one comes before all.
+fn from<T>(name: T) -> (Bound<T>, Bound<T>) {
+    (Bound::Excluded(name), Bound::Unbounded)
+}
+
+fn missing(kind: &str, id: &str) -> StoreError {
+    StoreError::Corrupt(format!("{kind} {id} is named by another record and is not there"))
+}

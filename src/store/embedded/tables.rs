@@ -1,0 +1,133 @@
+//! The tables, and one write transaction's hold on all of them.
+
+use redb::{Database, ReadableDatabase as _, ReadableTable, Table, TableDefinition, WriteTransaction};
+
+use super::disk::Stop;
+use crate::domain::name::RealmId;
+use crate::domain::time::StoreTime;
+use crate::store::StoreError;
+
+/// Realm and id.
+type Named = (&'static str, &'static str);
+/// Realm, owner, and a key's id, or nothing for the owner itself.
+type Owned = (&'static str, &'static str, &'static str);
+
+pub(super) const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
+pub(super) const KEYS: TableDefinition<Named, &[u8]> = TableDefinition::new("keys");
+pub(super) const OWNERS: TableDefinition<Named, &[u8]> = TableDefinition::new("owners");
+/// Which keys an owner has.
+pub(super) const KEYS_OF_OWNERS: TableDefinition<Owned, ()> = TableDefinition::new("keys_of_owners");
+/// Realm and a secret's digest, to the id of its key.
+pub(super) const DIGESTS: TableDefinition<(&str, &[u8; 32]), &str> = TableDefinition::new("digests");
+pub(super) const AUDIT: TableDefinition<u64, &[u8]> = TableDefinition::new("audit");
+pub(super) const LOG: TableDefinition<u64, &[u8]> = TableDefinition::new("log");
+/// Caller and request id, to when it is forgotten and what was answered.
+pub(super) const ANSWERS: TableDefinition<Named, (i64, &[u8])> = TableDefinition::new("answers");
+pub(super) const ANSWERS_BY_END: TableDefinition<(i64, &str, &str), ()> = TableDefinition::new("answers_by_end");
+/// Marks that no other commit may carry, and when they were made.
+pub(super) const MARKS: TableDefinition<&[u8; 32], i64> = TableDefinition::new("marks");
+pub(super) const PEPPERS: TableDefinition<&str, &[u8; 32]> = TableDefinition::new("peppers");
+pub(super) const WINDOWS: TableDefinition<Owned, &[u8]> = TableDefinition::new("windows");
+
+const SCHEMA: &str = "schema";
+const SCHEMA_VERSION: u64 = 1;
+const POSITION: &str = "position";
+/// The latest store time told when a transaction was written.
+const TIME: &str = "time";
+
+/// Every table, open for writing.
+pub(super) struct Tables<'t> {
+    pub meta: Table<'t, &'static str, u64>,
+    pub keys: Table<'t, Named, &'static [u8]>,
+    pub owners: Table<'t, Named, &'static [u8]>,
+    pub keys_of_owners: Table<'t, Owned, ()>,
+    pub digests: Table<'t, (&'static str, &'static [u8; 32]), &'static str>,
+    pub audit: Table<'t, u64, &'static [u8]>,
+    pub log: Table<'t, u64, &'static [u8]>,
+    pub answers: Table<'t, Named, (i64, &'static [u8])>,
+    pub answers_by_end: Table<'t, (i64, &'static str, &'static str), ()>,
+    pub marks: Table<'t, &'static [u8; 32], i64>,
+    pub peppers: Table<'t, &'static str, &'static [u8; 32]>,
+    pub windows: Table<'t, Owned, &'static [u8]>,
+}
+
+impl<'t> Tables<'t> {
+    pub(super) fn open(txn: &'t WriteTransaction) -> Result<Self, Stop> {
+        Ok(Self {
+            meta: txn.open_table(META)?,
+            keys: txn.open_table(KEYS)?,
+            owners: txn.open_table(OWNERS)?,
+            keys_of_owners: txn.open_table(KEYS_OF_OWNERS)?,
+            digests: txn.open_table(DIGESTS)?,
+            audit: txn.open_table(AUDIT)?,
+            log: txn.open_table(LOG)?,
+            answers: txn.open_table(ANSWERS)?,
+            answers_by_end: txn.open_table(ANSWERS_BY_END)?,
+            marks: txn.open_table(MARKS)?,
+            peppers: txn.open_table(PEPPERS)?,
+            windows: txn.open_table(WINDOWS)?,
+        })
+    }
+
+    pub(super) fn position(&self) -> Result<u64, Stop> {
+        position(&self.meta)
+    }
+
+    pub(super) fn set_position(&mut self, position: u64) -> Result<(), Stop> {
+        self.meta.insert(POSITION, position)?;
+        Ok(())
+    }
+
+    pub(super) fn set_time(&mut self, now: StoreTime) -> Result<(), Stop> {
+        self.meta.insert(TIME, now.0.cast_unsigned())?;
+        Ok(())
+    }
+
+    /// Whose secret this is.
+    pub(super) fn holder(&self, realm: &RealmId, digest: &[u8; 32]) -> Result<Option<String>, Stop> {
+        Ok(self.digests.get((realm.as_str(), digest))?.map(|id| id.value().to_owned()))
+    }
+}
+
+/// A transaction whose commit reaches the disk, and after whose crash the file opens without being read in whole.
+pub(super) fn begin(database: &Database) -> Result<WriteTransaction, Stop> {
+    let mut txn = database.begin_write()?;
+    txn.set_quick_repair(true);
+    Ok(txn)
+}
+
+/// Makes the tables where they are absent, and tells the time that was persisted last.
+pub(super) fn prepare(database: &Database) -> Result<StoreTime, StoreError> {
+    let time = prepared(database)?;
+    match time {
+        Some(time) => Ok(time),
+        None => Ok(make(database).map(|()| StoreTime(0))?),
+    }
+}
+
+/// The log's position: of the last entry.
+pub(super) fn position(meta: &impl ReadableTable<&'static str, u64>) -> Result<u64, Stop> {
+    Ok(meta.get(POSITION)?.map_or(0, |position| position.value()))
+}
+
+fn prepared(database: &Database) -> Result<Option<StoreTime>, Stop> {
+    let txn = database.begin_read()?;
+    let meta = match txn.open_table(META) {
+        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
+        meta => meta?,
+    };
+    match meta.get(SCHEMA)?.map(|version| version.value()) {
+        Some(SCHEMA_VERSION) => Ok(Some(StoreTime(meta.get(TIME)?.map_or(0, |time| time.value().cast_signed())))),
+        other => {
+            let other = other.map_or_else(|| "none".to_owned(), |version| version.to_string());
+            let says = format!("schema version {other}, not {SCHEMA_VERSION}: start the version of keyward that wrote it");
+            Err(StoreError::Corrupt(says).into())
+        }
+    }
+}
+
+fn make(database: &Database) -> Result<(), Stop> {
+    let txn = begin(database)?;
+    Tables::open(&txn)?.meta.insert(SCHEMA, SCHEMA_VERSION)?;
+    Ok(txn.commit()?)
+}

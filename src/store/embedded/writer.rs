@@ -1,0 +1,236 @@
+//! The one writer: a thread that puts everything that waits into one transaction, makes it durable, and answers then.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::time::Duration;
+
+use redb::Database;
+use tokio::sync::oneshot;
+use tracing::{error, info};
+
+use super::Shared;
+
+use super::accounts::{Held, Name};
+use super::disk::{Opener, Stop};
+use super::tables::{self, Tables};
+use super::turn::{Due, Effects, Turn};
+use super::windows::Cursor;
+use super::{mutate, take, windows};
+use crate::domain::name::Word;
+use crate::domain::time::BootTime;
+use crate::store::{Charge, Commit, Committed, StoreError};
+
+/// Where an answer goes.
+pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// What is asked of the writer.
+pub(super) enum Job {
+    Commit(Box<Commit>, Reply<Committed>),
+    Take(Vec<Charge>, Reply<Vec<Held>>),
+    ClaimPepper(Word, [u8; 32], Reply<()>),
+    /// A reader met a failed disk: open the database anew.
+    Open,
+}
+
+/// How many jobs go into one transaction.
+const MOST: usize = 1024;
+/// How many windows a turn looks at, those that it wrote apart, to drop what is over.
+const SWEPT: usize = 16;
+/// How often the time is persisted when nothing else is.
+const TICK: Duration = Duration::from_mins(1);
+
+/// The writer's own state.
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    opener: Opener,
+    due: BTreeMap<(BootTime, u64), Due>,
+    cursor: Cursor,
+    /// When the time was persisted last.
+    persisted: BootTime,
+    /// Dropped when the writer has ended.
+    _ended: SyncSender<()>,
+}
+
+impl Writer {
+    pub(super) fn new(shared: Arc<Shared>, opener: Opener, ended: SyncSender<()>) -> Self {
+        let persisted = shared.clock.boot();
+        Self { shared, opener, due: BTreeMap::new(), cursor: None, persisted, _ended: ended }
+    }
+
+    /// Works until nobody can ask any more.
+    pub(super) fn run(mut self, jobs: &Receiver<Job>) {
+        loop {
+            match jobs.recv_timeout(self.pause()) {
+                Ok(first) => self.turn(std::iter::once(first).chain(jobs.try_iter()).take(MOST).collect()),
+                Err(RecvTimeoutError::Timeout) => self.turn(Vec::new()),
+                Err(RecvTimeoutError::Disconnected) => return self.close(),
+            }
+        }
+    }
+
+    fn pause(&self) -> Duration {
+        let next = self.due.first_key_value().map_or(TICK, |((at, _), _)| at.0.saturating_sub(self.shared.clock.boot().0));
+        next.clamp(Duration::from_millis(10), TICK)
+    }
+
+    fn turn(&mut self, jobs: Vec<Job>) {
+        let mut jobs = jobs.into_iter().filter(Job::is_awaited);
+        let mut effects = Effects::default();
+        let done = self.database().and_then(|database| self.transact(&database, &mut jobs, &mut effects));
+        let fate = self.settle(done, &mut effects);
+        for answer in effects.waiting {
+            answer(fate.clone());
+        }
+        if let Err(why) = fate {
+            jobs.for_each(|job| job.fail(&why));
+        }
+    }
+
+    fn transact(&mut self, database: &Database, jobs: &mut dyn Iterator<Item = Job>, effects: &mut Effects) -> Result<(), Stop> {
+        let txn = tables::begin(database)?;
+        // after the last job has come, so that no caller's deadline is later than one counted from here
+        let at = self.shared.clock.moment();
+        let mut turn = Turn { tables: Tables::open(&txn)?, at, accounts: &self.shared.accounts, effects };
+        tidy(&mut self.due, &mut turn)?;
+        for job in jobs {
+            job.work(&mut turn)?;
+        }
+        turn.effects.dirty |= at.boot.0.saturating_sub(self.persisted.0) >= TICK;
+        if !turn.effects.dirty {
+            drop(turn);
+            return Ok(txn.abort()?);
+        }
+        windows::sweep(&mut turn.tables, at.now, &mut self.cursor, turn.effects.windows + SWEPT)?;
+        turn.tables.set_time(at.now)?;
+        drop(turn);
+        txn.commit()?;
+        self.persisted = at.boot;
+        Ok(())
+    }
+
+    /// Makes what the turn did known in memory, or undone.
+    fn settle(&mut self, done: Result<(), Stop>, effects: &mut Effects) -> Result<(), StoreError> {
+        for due in effects.due.drain(..) {
+            self.due.insert((due.at, due.event), due);
+        }
+        match done {
+            Ok(()) => {
+                for (whose, id) in &effects.blocks {
+                    self.shared.accounts.with(&Name::of(whose), |account| account.publish(whose, *id));
+                }
+                Ok(())
+            }
+            Err(stop) => {
+                effects.touched.iter().for_each(|name| self.shared.accounts.forget(name));
+                Err(self.fail(stop))
+            }
+        }
+    }
+
+    /// The database, opened anew if it failed before.
+    fn database(&self) -> Result<Arc<Database>, Stop> {
+        if let Some(database) = self.shared.database.load_full() {
+            return Ok(database);
+        }
+        let database = Arc::new((self.opener)().map_err(Stop::Disk)?);
+        self.shared.clock.not_before(tables::prepare(&database)?);
+        self.shared.database.store(Some(database.clone()));
+        info!("the embedded store is open again");
+        Ok(database)
+    }
+
+    /// Closes a database that failed: the next turn opens it anew.
+    fn fail(&self, stop: Stop) -> StoreError {
+        let why = StoreError::from(stop);
+        if self.shared.database.swap(None).is_some() {
+            error!(%why, "the embedded store failed and will be opened again: look at its disk");
+        }
+        why
+    }
+
+    /// Gives back what is unspent, so that the next start counts only what was spent.
+    fn close(mut self) {
+        let returns = self.shared.accounts.drain();
+        let closed = self.database().and_then(|database| {
+            let txn = tables::begin(&database)?;
+            let at = self.shared.clock.moment();
+            let mut effects = Effects::default();
+            let mut turn = Turn { tables: Tables::open(&txn)?, at, accounts: &self.shared.accounts, effects: &mut effects };
+            turn.give_back(&returns)?;
+            turn.tables.set_time(at.now)?;
+            drop(turn);
+            Ok(txn.commit()?)
+        });
+        if let Err(stop) = closed {
+            error!(why = %StoreError::from(stop), "the embedded store could not be closed in order: unspent tokens stay counted");
+        }
+        self.due.clear();
+        self.shared.database.store(None);
+    }
+}
+
+/// Tidies purses whose time has come.
+fn tidy(due: &mut BTreeMap<(BootTime, u64), Due>, turn: &mut Turn<'_>) -> Result<(), Stop> {
+    while let Some(first) = due.first_entry().filter(|first| first.key().0 <= turn.at.boot) {
+        let Due { event, whose, .. } = first.remove();
+        let (returns, again) =
+            turn.accounts.with(&Name::of(&whose), |account| account.tidy(&whose, event, turn.at.boot)).unwrap_or_default();
+        if let Some(at) = again {
+            due.insert((at, event), Due { at, event, whose });
+        }
+        turn.give_back(&returns)?;
+    }
+    Ok(())
+}
+
+impl Job {
+    /// Whether anybody still waits for the answer. What was not begun is not begun for nobody.
+    fn is_awaited(&self) -> bool {
+        match self {
+            Self::Commit(_, reply) => !reply.is_closed(),
+            Self::Take(_, reply) => !reply.is_closed(),
+            Self::ClaimPepper(.., reply) => !reply.is_closed(),
+            Self::Open => true,
+        }
+    }
+
+    fn work(self, turn: &mut Turn<'_>) -> Result<(), Stop> {
+        match self {
+            Self::Commit(commit, reply) => {
+                let answer = mutate::commit(turn, &commit);
+                wait(reply, answer, turn)
+            }
+            Self::Take(charges, reply) => {
+                let answer = charges.iter().map(|charge| take::take(turn, charge)).collect();
+                wait(reply, answer, turn)
+            }
+            Self::ClaimPepper(version, check_value, reply) => {
+                let answer = mutate::claim_pepper(turn, &version, &check_value);
+                wait(reply, answer, turn)
+            }
+            Self::Open => Ok(()),
+        }
+    }
+
+    fn fail(self, why: &StoreError) {
+        // whoever does not wait any more needs no answer
+        match self {
+            Self::Commit(_, reply) => drop(reply.send(Err(why.clone()))),
+            Self::Take(_, reply) => drop(reply.send(Err(why.clone()))),
+            Self::ClaimPepper(.., reply) => drop(reply.send(Err(why.clone()))),
+            Self::Open => {}
+        }
+    }
+}
+
+/// Holds an answer until the transaction's fate is known. A failed disk ends the turn.
+fn wait<T: 'static>(reply: Reply<T>, answer: Result<T, Stop>, turn: &mut Turn<'_>) -> Result<(), Stop> {
+    let (answer, outcome) = match answer {
+        Ok(answer) => (Ok(answer), Ok(())),
+        Err(Stop::Refused(why)) => (Err(why), Ok(())),
+        Err(Stop::Disk(why)) => (Err(why.clone()), Err(Stop::Disk(why))),
+    };
+    turn.effects.waiting.push(Box::new(move |fate| drop(reply.send(fate.and(answer)))));
+    outcome
+}
