@@ -22,8 +22,8 @@ use crate::telemetry::metrics::Metrics;
 
 /// How long a start waits for its store.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How long a check's tokens may be spent, at most: as long as its call may take.
-const LEASE: Duration = Duration::from_millis(50);
+/// How long a check's tokens of the embedded store may be spent: as long as its disk may take to make a block of them durable.
+const EMBEDDED_LEASE: Duration = Duration::from_millis(250);
 
 /// What the ports are made of.
 pub(super) struct Parts {
@@ -52,9 +52,9 @@ fn store(config: &StoreConfig, clock: SharedClock) -> anyhow::Result<(SharedStor
     Ok(match config {
         StoreConfig::Embedded { folder } => {
             let store = Embedded::open(folder, clock).with_context(|| format!("the store in {} cannot be opened", folder.display()))?;
-            (Arc::new(store), LEASE)
+            (Arc::new(store), EMBEDDED_LEASE)
         }
-        StoreConfig::Redis(redis) => (Arc::new(RedisStore::connect(&settings(redis)).context("store.redis")?), redis.timeout.min(LEASE)),
+        StoreConfig::Redis(redis) => (Arc::new(RedisStore::connect(&settings(redis)).context("store.redis")?), redis.timeout),
     })
 }
 
