@@ -6,7 +6,7 @@ mod load;
 mod outage;
 
 #[path = "../../tests/it/support/mod.rs"]
-#[allow(dead_code, reason = "the tests use the rest")]
+#[allow(dead_code, unreachable_pub, reason = "the tests use the rest")]
 mod support;
 
 use std::net::SocketAddr;
