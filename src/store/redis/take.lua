@@ -159,7 +159,7 @@ for _, subject in ipairs(subjects) do advance(subject, math.max(now, subject.lat
 local stale = false
 for _, subject in ipairs(asked) do
   stale = stale or subject.asked < subject.generation
-  subject.touched = subject.touched or subject.asked > subject.generation
+  if subject.asked > subject.generation then subject.generation, subject.touched = subject.asked, true end
 end
 local function keep()
   for _, subject in ipairs(subjects) do
@@ -170,7 +170,6 @@ if stale then
   keep()
   return {'stale'}
 end
-for _, subject in ipairs(asked) do subject.generation = subject.asked end
 
 local room, left = 4294967295, {}
 for i, limit in ipairs(limits) do

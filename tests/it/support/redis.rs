@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 /// Runs until dropped.
-pub struct RedisServer {
+pub(crate) struct RedisServer {
     folder: TempDir,
     arguments: Vec<String>,
     running: Option<Child>,
@@ -25,17 +25,17 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 impl RedisServer {
     /// One that keeps nothing on disk.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::with(&[])
     }
 
     /// One that has a write on disk before it acknowledges it.
-    pub fn durable() -> Self {
+    pub(crate) fn durable() -> Self {
         Self::with(&["--appendonly", "yes", "--appendfsync", "always"])
     }
 
     /// One with more arguments.
-    pub fn with(arguments: &[&str]) -> Self {
+    pub(crate) fn with(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut server = Self { folder, arguments: arguments.iter().map(ToString::to_string).collect(), running: None };
         server.restart();
@@ -44,7 +44,7 @@ impl RedisServer {
 
     /// One that listens on a port of the loopback interface too, which the kernel chose: `argument` is `--port` or `--tls-port`. Somebody
     /// else may take the port first, so it is tried again.
-    pub fn on_a_port(argument: &str, arguments: &[&str]) -> (Self, u16) {
+    pub(crate) fn on_a_port(argument: &str, arguments: &[&str]) -> (Self, u16) {
         let attempt = || {
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
             let (folder, port_text) = (tempfile::tempdir().unwrap(), port.to_string());
@@ -56,33 +56,33 @@ impl RedisServer {
     }
 
     /// The socket it listens on.
-    pub fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         self.folder.path().join("redis.sock")
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("unix://{}", self.socket().display())
     }
 
     /// A store on it, that waits long enough for a busy machine.
-    pub fn store(&self) -> Arc<RedisStore> {
+    pub(crate) fn store(&self) -> Arc<RedisStore> {
         Arc::new(RedisStore::connect(&settings(self.url())).unwrap())
     }
 
     /// Asks the server itself.
-    pub fn ask<T: FromRedisValue>(&self, words: &str) -> T {
+    pub(crate) fn ask<T: FromRedisValue>(&self, words: &str) -> T {
         let mut words = words.split(' ');
         let mut command = redis::cmd(words.next().unwrap());
         words.for_each(|word| drop(command.arg(word)));
         command.query(&mut self.connection()).unwrap()
     }
 
-    pub fn connection(&self) -> Connection {
+    pub(crate) fn connection(&self) -> Connection {
         redis::Client::open(self.url()).unwrap().get_connection().unwrap()
     }
 
     /// Ends it as a crash would.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let Some(mut running) = self.running.take() {
             running.kill().unwrap();
             running.wait().unwrap();
@@ -90,19 +90,19 @@ impl RedisServer {
     }
 
     /// Starts it again where it was, on what it has on disk.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.kill();
         let _ = std::fs::remove_file(self.socket());
         assert!(self.spawn(), "redis-server does not start: is it installed?");
     }
 
     /// Makes it stand still: the kernel goes on accepting connections for it.
-    pub fn pause(&self) {
+    pub(crate) fn pause(&self) {
         kill_process(self.pid(), Signal::STOP).unwrap();
     }
 
     /// Lets it go on.
-    pub fn resume(&self) {
+    pub(crate) fn resume(&self) {
         kill_process(self.pid(), Signal::CONT).unwrap();
     }
 
@@ -129,7 +129,7 @@ impl Drop for RedisServer {
 }
 
 /// Settings under which a busy machine's Redis is not taken for one that is away.
-pub fn settings(url: String) -> Settings {
+pub(crate) fn settings(url: String) -> Settings {
     Settings { url, connect_timeout: Duration::from_secs(10), timeout: Duration::from_secs(10) }
 }
 

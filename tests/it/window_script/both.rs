@@ -1,0 +1,143 @@
+//! One charge, answered by the rule and by the script.
+
+use std::collections::HashMap;
+
+use keyward::domain::time::StoreTime;
+use keyward::domain::window::{self, Answer, Ask, Spec, Windows};
+use keyward::store::redis::take;
+use keyward::store::{Charge, Subject, SubjectName, Taken};
+use redis::{Connection, Value};
+
+use crate::support::redis::RedisServer;
+
+/// Time is the test's, expiry is Redis's own: strings are kept for longer, or one that ends in the next millisecond would be gone
+/// before the test's time goes on.
+pub(super) const KEPT_LONGER: i64 = 3_600_000;
+const EXPIRY: (&str, &str) = ("over - clock)", "over - clock + 3600000)");
+
+/// The rule, with what a store keeps of it, and the script.
+pub(super) struct Both {
+    connection: Connection,
+    script: String,
+    kept: HashMap<SubjectName, Kept>,
+}
+
+/// What is kept of a subject, until nothing of it counts.
+#[derive(Clone, Default)]
+struct Kept {
+    generation: u64,
+    windows: Windows,
+}
+
+impl Both {
+    pub(super) fn new(server: &RedisServer, script: &str) -> Self {
+        assert_eq!(script.matches(EXPIRY.0).count(), 1);
+        let mut both = Self { connection: server.connection(), script: script.replace(EXPIRY.0, EXPIRY.1), kept: HashMap::new() };
+        both.forget();
+        both
+    }
+
+    /// Begins anew.
+    pub(super) fn forget(&mut self) {
+        redis::cmd("FLUSHALL").exec(&mut self.connection).unwrap();
+        self.kept.clear();
+    }
+
+    /// The one answer that both give, or how they differ.
+    pub(super) fn take(&mut self, now: i64, charge: &Charge) -> Result<Taken, String> {
+        let by_script = self.by_script(now, charge)?;
+        let by_rule = self.by_rule(now, charge);
+        if by_script == by_rule {
+            Ok(by_rule)
+        } else {
+            Err(format!("at {now} the rule says {by_rule:?}, the script {by_script:?}, to {charge:?}"))
+        }
+    }
+
+    fn by_script(&mut self, now: i64, charge: &Charge) -> Result<Taken, String> {
+        let mut call = redis::cmd("EVAL");
+        call.arg(&self.script);
+        take::write(&mut call, charge, Some(StoreTime(now)));
+        let answer: Value = call.query(&mut self.connection).map_err(|error| error.to_string())?;
+        take::read(answer).map_err(|error| error.to_string())
+    }
+
+    /// As a store applies the rule: returns come first and are kept, and so are newer limits; else only a grant leaves a trace.
+    fn by_rule(&mut self, clock: i64, charge: &Charge) -> Taken {
+        let mut touched = self.give_back(charge);
+        let names = charge.subjects.iter().map(|subject| &subject.name);
+        let now = names.clone().filter_map(|name| self.kept.get(name)).map(|kept| kept.windows.latest.0).fold(clock, i64::max);
+        let stale = charge.subjects.iter().any(|subject| self.of(&subject.name).generation > subject.generation);
+        for subject in &charge.subjects {
+            let kept = self.of(&subject.name);
+            if subject.generation > kept.generation {
+                kept.generation = subject.generation;
+                touched.push(&subject.name);
+            }
+        }
+        let answer = if stale { Taken::Stale } else { self.decide(now, clock, charge) };
+        if matches!(&answer, Taken::Granted { .. } if !is_idle(charge)) {
+            touched.extend(names);
+        }
+        for name in touched {
+            self.keep(name, now);
+        }
+        answer
+    }
+
+    /// Whose slots hold less now.
+    fn give_back<'a>(&mut self, charge: &'a Charge) -> Vec<&'a SubjectName> {
+        let mut touched = Vec::new();
+        for back in &charge.returns {
+            let windows = &mut self.of(&back.subject).windows;
+            let before = windows.clone();
+            windows.give_back(back.length_ms, back.slot, back.tokens);
+            if *windows != before {
+                touched.push(&back.subject);
+            }
+        }
+        touched
+    }
+
+    fn decide(&mut self, now: i64, clock: i64, charge: &Charge) -> Taken {
+        let mut windows: Vec<Windows> = charge.subjects.iter().map(|subject| self.of(&subject.name).windows.clone()).collect();
+        let ttl_ms = u32::try_from(charge.ttl.as_millis()).unwrap();
+        let ask = Ask { now: StoreTime(now), want: charge.want, cost: charge.cost, ttl_ms, share: charge.share };
+        let specs = charge.subjects.iter().map(|subject| &subject.windows[..]);
+        let mut asked: Vec<(&mut Windows, &[Spec])> = windows.iter_mut().zip(specs).collect();
+        match window::take(&mut asked, &ask) {
+            Answer::Granted { left, .. } if is_idle(charge) => Taken::Granted { tokens: 0, slots: Vec::new(), left },
+            Answer::Granted { tokens, slots, left } => {
+                for (subject, windows) in charge.subjects.iter().zip(windows) {
+                    self.of(&subject.name).windows = windows;
+                }
+                Taken::Granted { tokens, slots, left }
+            }
+            Answer::Refused { retry_at, left } => Taken::Refused { retry_in: retry_at.map(|at| StoreTime(clock).until(at)), left },
+        }
+    }
+
+    fn of(&mut self, name: &SubjectName) -> &mut Kept {
+        self.kept.entry(name.clone()).or_default()
+    }
+
+    /// A subject as it stands after a write at `now`, or nothing where nothing of it counts.
+    fn keep(&mut self, name: &SubjectName, now: i64) {
+        let kept = self.of(name);
+        let now = now.max(kept.windows.latest.0);
+        kept.windows.latest = StoreTime(now);
+        for window in &mut kept.windows.windows {
+            let length = i64::from(window.length_ms);
+            window.slots.retain(|slot| slot.count > 0 && slot.last > now - length);
+        }
+        kept.windows.windows.retain(|window| !window.slots.is_empty());
+        if kept.windows.windows.is_empty() {
+            self.kept.remove(name);
+        }
+    }
+}
+
+/// A charge that only gives back.
+fn is_idle(charge: &Charge) -> bool {
+    charge.want == 0 && charge.cost == 0
+}
