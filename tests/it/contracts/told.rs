@@ -96,11 +96,11 @@ fn window(wait: &str) -> String {
     }
 }
 
-/// Runs of equal answers; of a refused one what it says.
+/// Runs of equal answers; of one that is told to wait what it says.
 fn several(answers: &[Answer]) -> String {
     let mut runs: Vec<(usize, String)> = Vec::new();
     for answer in answers {
-        let told = if answer.status < 429 { answer.status.to_string() } else { refused(answer) };
+        let told = if answer.header("retry-after").is_none() { answer.status.to_string() } else { refused(answer) };
         match runs.last_mut() {
             Some((count, last)) if *last == told => *count += 1,
             _ => runs.push((1, told)),
