@@ -40,7 +40,7 @@ impl Told<'_> {
     /// All that a line did.
     pub(super) fn all(&self, brought: &Brought, seen: &[Seen]) -> String {
         let mut told = match (&brought.complaint, &brought.answers[..], seen) {
-            (Some(complaint), ..) => complaint.clone(),
+            (Some(complaint), answers, seen) => format!("{complaint}: {}; the upstream saw {}", several(answers), seen.len()),
             (None, [answer], [seen]) => self.passed(answer, seen),
             (None, [answer], []) => refused(answer),
             (None, answers, seen) => format!("{}; the upstream saw {}", several(answers), seen.len()),
@@ -87,11 +87,11 @@ fn body(body: &str) -> String {
     printed.or_else(one_line).unwrap_or_else(|| body.replace('\n', "⏎"))
 }
 
-/// The window that a wait falls in; a second more than its length, because waits are rounded up and tokens live a moment.
+/// The window that a wait falls in; a little more than its length, because waits are rounded up and tokens live a moment.
 fn window(wait: &str) -> String {
     match wait.parse::<u64>() {
-        Ok(1..=61) => "in the minute".into(),
-        Ok(62..=3601) => "in the hour".into(),
+        Ok(1..=65) => "in the minute".into(),
+        Ok(66..=3605) => "in the hour".into(),
         _ => wait.into(),
     }
 }
