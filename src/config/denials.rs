@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::document::At;
+use super::document::{At, Read};
 use super::json::json;
 use super::map::Map;
 use super::names::{header_name, visible};
@@ -55,13 +55,13 @@ pub(super) fn total(said: &Said) -> HashMap<Reason, Denial> {
     Reason::ALL.iter().map(|reason| (*reason, denial(*reason))).collect()
 }
 
-pub(super) fn said(at: &At<'_>) -> Option<Said> {
+pub(super) fn said(at: &At<'_>) -> Read<Said> {
     let reasons: Vec<_> = Reason::ALL.iter().map(|reason| (reason.name(), *reason)).collect();
     let said = at.pairs(|at| at.one_of(&reasons), |reason, at| words(at, reason.copied()))?;
-    Some(said.into_iter().collect())
+    Ok(said.into_iter().collect())
 }
 
-fn words(at: &At<'_>, reason: Option<Reason>) -> Option<Words> {
+fn words(at: &At<'_>, reason: Option<Reason>) -> Read<Words> {
     let mut map = at.map()?;
     let status = map.optional("status", |at| at.number(400..=599));
     let headers = map.or_default("headers", |at| at.pairs(|at| header(at, reason), |_, at| told(at, visible)));
@@ -69,35 +69,35 @@ fn words(at: &At<'_>, reason: Option<Reason>) -> Option<Words> {
     let grpc = map.or("grpc", (None, None), grpc);
     map.finish()?;
     let (grpc_code, grpc_message) = grpc?;
-    Some(Words { status: status?, headers: headers?, body: body?, grpc_code, grpc_message })
+    Ok(Words { status: status?, headers: headers?, body: body?, grpc_code, grpc_message })
 }
 
-fn header(at: &At<'_>, reason: Option<Reason>) -> Option<Box<str>> {
+fn header(at: &At<'_>, reason: Option<Reason>) -> Read<Box<str>> {
     let name = header_name(at)?;
     let waits = matches!(reason, Some(Reason::Limited | Reason::Unavailable));
-    if waits && &*name == "retry-after" { at.problem("is set by keyward, to the time that is left") } else { Some(name) }
+    if waits && &*name == "retry-after" { at.problem("is set by keyward, to the time that is left") } else { Ok(name) }
 }
 
-fn body(map: &mut Map<'_>) -> Option<Option<Body>> {
+fn body(map: &mut Map<'_>) -> Read<Option<Body>> {
     let (content_type, text) = match map.either(&["json", "text"])? {
         Some("json") => ("application/json", map.required("json", |at| told(at, json))),
         Some(_) => ("text/plain; charset=utf-8", map.required("text", |at| told(at, At::text))),
-        None => return Some(None),
+        None => return Ok(None),
     };
-    Some(Some(Body { content_type, text: text? }))
+    Ok(Some(Body { content_type, text: text? }))
 }
 
-fn grpc(at: &At<'_>) -> Option<(Option<u8>, Option<Template<Told>>)> {
+fn grpc(at: &At<'_>) -> Read<(Option<u8>, Option<Template<Told>>)> {
     let mut map = at.map()?;
     let code = map.optional("code", |at| at.one_of(&CODES));
     let message = map.optional("message", |at| told(at, visible));
     map.finish()?;
-    Some((code?, message?))
+    Ok((code?, message?))
 }
 
 /// A text with what a denial may tell in it.
-fn told<'a, T: AsRef<str>>(at: &At<'a>, text: impl FnOnce(&At<'a>) -> Option<T>) -> Option<Template<Told>> {
-    Template::parse(text(at)?.as_ref(), Told::named).map_or_else(|error| at.problem(error), Some)
+fn told<'a, T: AsRef<str>>(at: &At<'a>, text: impl FnOnce(&At<'a>) -> Read<T>) -> Read<Template<Told>> {
+    Template::parse(text(at)?.as_ref(), Told::named).or_else(|error| at.problem(error))
 }
 
 impl Words {

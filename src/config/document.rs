@@ -1,5 +1,5 @@
-//! A document, read value by value with everything that is wrong collected. Every reader gives `None` where it reported a problem, and
-//! only there; so a caller reads all it has to read, and only then puts the parts together with `?`.
+//! A document, read value by value with everything that is wrong collected. A reader that reported a problem gives [`Reported`]; so its
+//! caller goes on with what else there is to read, and only then puts the parts together with `?`.
 
 use std::cell::RefCell;
 use std::fmt::Display;
@@ -19,29 +19,36 @@ pub(super) struct At<'a> {
     key: String,
 }
 
+/// What a reader gives: a value, or word that the reason why there is none has been reported.
+pub(super) type Read<T> = Result<T, Reported>;
+
+/// A problem was reported where it was found.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reported;
+
 /// Reads a text, or reports all of its problems in the order of its lines.
-pub(super) fn read<T>(file: &str, text: &str, reader: impl FnOnce(&At<'_>) -> Option<T>) -> Result<T, Problems> {
+pub(super) fn read<T>(file: &str, text: &str, reader: impl FnOnce(&At<'_>) -> Read<T>) -> Result<T, Problems> {
     let node = yaml::parse(text).map_err(|(line, says)| Problem { line, ..Problem::of_file(file, says) })?;
     let found = RefCell::new(Vec::new());
     let value = reader(&At { found: &found, file, node: &node, line: node.span.start.line(), key: String::new() });
     let mut found = found.into_inner();
     found.sort();
     match value {
-        Some(value) if found.is_empty() => Ok(value),
+        Ok(value) if found.is_empty() => Ok(value),
         _ => Err(Problems(found)),
     }
 }
 
 impl<'a> At<'a> {
     /// Reports what is wrong here.
-    pub(super) fn problem<T>(&self, says: impl Display) -> Option<T> {
+    pub(super) fn problem<T>(&self, says: impl Display) -> Read<T> {
         let (file, key, says) = (self.file.to_owned(), self.key.clone(), says.to_string());
         self.found.borrow_mut().push(Problem { file, line: self.line, key, says });
-        None
+        Err(Reported)
     }
 
     /// Reports what stands here instead of what must.
-    pub(super) fn must_be<T>(&self, what: impl Display) -> Option<T> {
+    pub(super) fn must_be<T>(&self, what: impl Display) -> Read<T> {
         self.problem(format_args!("must be {what}, and is {}", self.value()))
     }
 
@@ -58,42 +65,42 @@ impl<'a> At<'a> {
     }
 
     /// A text. What YAML takes for something else is none: whoever means the text `1.0` quotes it.
-    pub(super) fn text(&self) -> Option<&'a str> {
+    pub(super) fn text(&self) -> Read<&'a str> {
         match self.value() {
-            Value::Text(text) => Some(text),
+            Value::Text(text) => Ok(text),
             Value::Flag(_) | Value::Whole(_) | Value::Float(_) => self.must_be("text (put it in quotes)"),
             _ => self.must_be("text"),
         }
     }
 
     /// A text of some form.
-    pub(super) fn parsed<T, E: Display>(&self, parse: impl FnOnce(&'a str) -> Result<T, E>) -> Option<T> {
-        parse(self.text()?).map_or_else(|error| self.problem(error), Some)
+    pub(super) fn parsed<T, E: Display>(&self, parse: impl FnOnce(&'a str) -> Result<T, E>) -> Read<T> {
+        parse(self.text()?).or_else(|error| self.problem(error))
     }
 
     /// A text that is one of a few.
-    pub(super) fn one_of<T: Copy>(&self, choices: &[(&str, T)]) -> Option<T> {
+    pub(super) fn one_of<T: Copy>(&self, choices: &[(&str, T)]) -> Read<T> {
         let chosen = match self.value() {
             Value::Text(text) => choices.iter().find(|(name, _)| *name == text),
             _ => None,
         };
         let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-        chosen.map_or_else(|| self.must_be(listed(&names)), |(_, choice)| Some(*choice))
+        chosen.map_or_else(|| self.must_be(listed(&names)), |(_, choice)| Ok(*choice))
     }
 
-    pub(super) fn flag(&self) -> Option<bool> {
+    pub(super) fn flag(&self) -> Read<bool> {
         match self.value() {
-            Value::Flag(flag) => Some(flag),
+            Value::Flag(flag) => Ok(flag),
             _ => self.must_be("true or false"),
         }
     }
 
-    pub(super) fn number<N: TryFrom<i64> + PartialOrd + Display>(&self, range: RangeInclusive<N>) -> Option<N> {
+    pub(super) fn number<N: TryFrom<i64> + PartialOrd + Display>(&self, range: RangeInclusive<N>) -> Read<N> {
         let number = match self.value() {
             Value::Whole(number) => N::try_from(number).ok().filter(|number| range.contains(number)),
             _ => None,
         };
-        number.or_else(|| self.must_be(format_args!("a number from {} to {}", range.start(), range.end())))
+        number.map_or_else(|| self.must_be(format_args!("a number from {} to {}", range.start(), range.end())), Ok)
     }
 
     /// The same place under another name.

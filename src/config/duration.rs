@@ -3,17 +3,17 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::document::At;
+use super::document::{At, Read};
 
 /// Largest first.
 const UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 
 /// A span within bounds.
-pub(super) fn duration(at: &At<'_>, range: &RangeInclusive<Duration>) -> Option<Duration> {
-    let duration = parse(at.text()?).filter(|duration| range.contains(duration));
-    duration.or_else(|| {
-        at.must_be(format_args!("a time from {} to {}, such as 150ms, 1s, 5m or 24h", show(*range.start()), show(*range.end())))
-    })
+pub(super) fn duration(at: &At<'_>, range: &RangeInclusive<Duration>) -> Read<Duration> {
+    match parse(at.text()?).filter(|duration| range.contains(duration)) {
+        Some(duration) => Ok(duration),
+        None => at.must_be(format_args!("a time from {} to {}, such as 150ms, 1s, 5m or 24h", show(*range.start()), show(*range.end()))),
+    }
 }
 
 /// The span as it would be written.

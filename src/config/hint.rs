@@ -2,7 +2,7 @@
 
 /// Ends a sentence about a name that is not one of those known: the nearest one, or all of them where none is near.
 pub(super) fn hint(name: &str, known: &[&str]) -> String {
-    let near = known.iter().map(|known| (distance(name, known), known)).filter(|(distance, known)| distance * 3 <= known.len().max(3));
+    let near = known.iter().map(|known| (distance(name, known), known)).filter(|(distance, known)| distance * 2 <= known.len());
     match near.min() {
         Some((_, nearest)) => format!("did you mean `{nearest}`?"),
         None => format!("there is {}", listed(known)),

@@ -1,13 +1,13 @@
 //! Hosts: by which a request finds its realm.
 
-use super::document::At;
+use super::document::{At, Read};
 
 /// A name, or `*.` and a name for all below it; in lower case, as they are compared.
-pub(super) fn host(at: &At<'_>) -> Option<Box<str>> {
+pub(super) fn host(at: &At<'_>) -> Read<Box<str>> {
     let host = at.text()?.to_ascii_lowercase();
     let name = host.strip_prefix("*.").unwrap_or(&host);
     let fits = host.len() <= 253 && name.split('.').all(is_label);
-    if fits { Some(host.into()) } else { at.must_be("a name without scheme, port and path, such as api.example.com or *.example.com") }
+    if fits { Ok(host.into()) } else { at.must_be("a name without scheme, port and path, such as api.example.com or *.example.com") }
 }
 
 fn is_label(label: &str) -> bool {

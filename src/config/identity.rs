@@ -1,18 +1,18 @@
 //! Identity headers.
 
-use super::document::At;
+use super::document::{At, Read};
 use super::names::{header_name, visible};
 use crate::domain::credential::Place;
 use crate::domain::identity::{IdentityHeader, Known};
 use crate::domain::template::Template;
 
 /// The headers that tell the upstream who asks. `places`: every place of the realm where a credential may stand.
-pub(super) fn identity(at: &At<'_>, places: &[&Place]) -> Option<Vec<IdentityHeader>> {
+pub(super) fn identity(at: &At<'_>, places: &[&Place]) -> Read<Vec<IdentityHeader>> {
     let headers = at.pairs(|at| name(at, places), |_, at| value(at))?;
-    Some(headers.into_iter().map(|(name, value)| IdentityHeader { name, value }).collect())
+    Ok(headers.into_iter().map(|(name, value)| IdentityHeader { name, value }).collect())
 }
 
-fn name(at: &At<'_>, places: &[&Place]) -> Option<Box<str>> {
+fn name(at: &At<'_>, places: &[&Place]) -> Read<Box<str>> {
     let name = header_name(at)?;
     if name.contains('_') {
         return at.problem("some proxies drop a header with `_`, and some upstreams read it as `-`: use `-`");
@@ -23,10 +23,10 @@ fn name(at: &At<'_>, places: &[&Place]) -> Option<Box<str>> {
     if places.iter().any(|place| header_of(place) == &*name) {
         return at.problem("a credential stands in this header, and is taken away from it");
     }
-    Some(name)
+    Ok(name)
 }
 
-fn value(at: &At<'_>) -> Option<Template<Known>> {
+fn value(at: &At<'_>) -> Read<Template<Known>> {
     visible(at)?;
     at.parsed(|text| Template::parse(text, Known::named))
 }

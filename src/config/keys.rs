@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::document::At;
+use super::document::{At, Read};
 use super::limits::plan_of;
 use super::map::Map;
 use super::names::word;
@@ -20,11 +20,11 @@ const LONGEST: u16 = 4096;
 const BITS: f64 = 128.0;
 
 /// At least one format. `plans`: those of the realm, where they could be read.
-pub(super) fn formats(at: &At<'_>, plans: Option<&[Plan]>) -> Option<Vec<Format>> {
+pub(super) fn formats(at: &At<'_>, plans: Option<&[Plan]>) -> Read<Vec<Format>> {
     at.some()?.list(|at| format(at, plans))
 }
 
-fn format(at: &At<'_>, plans: Option<&[Plan]>) -> Option<Format> {
+fn format(at: &At<'_>, plans: Option<&[Plan]>) -> Read<Format> {
     let mut map = at.map()?;
     let prefix = map.or_default("prefix", prefix);
     let alphabet = map.required("alphabet", |at| at.one_of(&ALPHABETS));
@@ -34,33 +34,33 @@ fn format(at: &At<'_>, plans: Option<&[Plan]>) -> Option<Format> {
     let environment = map.optional("environment", word);
     let kind = map.optional("kind", word);
     let plan = map.optional("plan", |at| plan_of(at, plans));
-    let minted = minted(&map, given, alphabet, length.as_ref());
+    let minted = minted(&map, given, alphabet, length.clone());
     map.finish()?;
     let (alphabet, checksum, length) = (alphabet?, checksum?, length?);
     let length = usize::from(*length.start())..=usize::from(*length.end());
-    Some(Format { prefix: prefix?, alphabet, length, minted: minted?, checksum, environment: environment?, kind: kind?, plan: plan? })
+    Ok(Format { prefix: prefix?, alphabet, length, minted: minted?, checksum, environment: environment?, kind: kind?, plan: plan? })
 }
 
 /// Nothing that a proxy might cut or join a header at.
-fn prefix(at: &At<'_>) -> Option<Box<str>> {
+fn prefix(at: &At<'_>) -> Read<Box<str>> {
     let text = at.text()?;
     let fits = text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"!\",;".contains(&byte));
-    if fits { Some(text.into()) } else { at.must_be("at most 64 of visible ASCII but ! \" , ;") }
+    if fits { Ok(text.into()) } else { at.must_be("at most 64 of visible ASCII but ! \" , ;") }
 }
 
 /// One number, or the least and the most.
-fn length(at: &At<'_>) -> Option<RangeInclusive<u16>> {
+fn length(at: &At<'_>) -> Read<RangeInclusive<u16>> {
     let Value::Map(_) = at.value() else { return at.number(1..=LONGEST).map(|length| length..=length) };
     let mut map = at.map()?;
     let min = map.required("min", |at| at.number(1..=LONGEST));
     let max = map.required("max", |at| at.number(1..=LONGEST));
     map.finish()?;
     let length = min?..=max?;
-    if length.is_empty() { at.problem("has a min above its max") } else { Some(length) }
+    if length.is_empty() { at.problem("has a min above its max") } else { Ok(length) }
 }
 
 /// How many characters are minted: as given, or else the one length there is.
-fn minted(map: &Map<'_>, given: Option<Option<u16>>, alphabet: Option<Alphabet>, length: Option<&RangeInclusive<u16>>) -> Option<usize> {
+fn minted(map: &Map<'_>, given: Read<Option<u16>>, alphabet: Read<Alphabet>, length: Read<RangeInclusive<u16>>) -> Read<usize> {
     let (given, alphabet, length) = (given?, alphabet?, length?);
     let at = map.at(if given.is_some() { "minted" } else { "length" });
     let one_length = (length.start() == length.end()).then_some(*length.start());
@@ -75,5 +75,5 @@ fn minted(map: &Map<'_>, given: Option<Option<u16>>, alphabet: Option<Alphabet>,
             (BITS / alphabet.bits()).ceil()
         ));
     }
-    Some(minted.into())
+    Ok(minted.into())
 }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use super::document::At;
+use super::document::{At, Read};
 use super::files::path;
 use super::map::Map;
 
@@ -47,7 +47,7 @@ impl Default for Listen {
 }
 
 /// Where to listen; a port that is left out is the usual one. `base`: the folder that paths are relative to.
-pub(super) fn listen(at: &At<'_>, base: &Path) -> Option<Listen> {
+pub(super) fn listen(at: &At<'_>, base: &Path) -> Read<Listen> {
     let mut map = at.map()?;
     let usual = Listen::default();
     let envoy = map.or("envoy", (usual.envoy, None), |at| envoy(at, base));
@@ -57,44 +57,44 @@ pub(super) fn listen(at: &At<'_>, base: &Path) -> Option<Listen> {
     let listen = Listen { envoy, envoy_secret_file, admin: admin?, http: http? };
     let addresses = [listen.envoy.address, listen.admin.address, listen.http];
     let shared = |one: usize, other: usize| addresses[one].port() != 0 && addresses[one] == addresses[other];
-    if shared(0, 1) || shared(0, 2) || shared(1, 2) { at.problem("gives two ports one address: each needs its own") } else { Some(listen) }
+    if shared(0, 1) || shared(0, 2) || shared(1, 2) { at.problem("gives two ports one address: each needs its own") } else { Ok(listen) }
 }
 
-fn envoy(at: &At<'_>, base: &Path) -> Option<(Endpoint, Option<PathBuf>)> {
+fn envoy(at: &At<'_>, base: &Path) -> Read<(Endpoint, Option<PathBuf>)> {
     let mut map = at.map()?;
     let endpoint = endpoint(&mut map, ENVOY, base);
     let secret_file = map.optional("secret_file", |at| path(at, base));
     map.finish()?;
-    Some((endpoint?, secret_file?))
+    Ok((endpoint?, secret_file?))
 }
 
-fn admin(at: &At<'_>, base: &Path) -> Option<Endpoint> {
+fn admin(at: &At<'_>, base: &Path) -> Read<Endpoint> {
     let mut map = at.map()?;
     let endpoint = endpoint(&mut map, ADMIN, base);
     map.finish().and(endpoint)
 }
 
-fn http(at: &At<'_>) -> Option<SocketAddr> {
+fn http(at: &At<'_>) -> Read<SocketAddr> {
     let mut map = at.map()?;
     let address = map.or("address", HTTP, address);
     map.finish().and(address)
 }
 
-fn endpoint(map: &mut Map<'_>, usual: SocketAddr, base: &Path) -> Option<Endpoint> {
+fn endpoint(map: &mut Map<'_>, usual: SocketAddr, base: &Path) -> Read<Endpoint> {
     let address = map.or("address", usual, address);
     let tls = map.optional("tls", |at| tls(at, base));
-    Some(Endpoint { address: address?, tls: tls? })
+    Ok(Endpoint { address: address?, tls: tls? })
 }
 
-fn tls(at: &At<'_>, base: &Path) -> Option<Tls> {
+fn tls(at: &At<'_>, base: &Path) -> Read<Tls> {
     let mut map = at.map()?;
     let certificate = map.required("certificate", |at| path(at, base));
     let key = map.required("key", |at| path(at, base));
     let client_ca = map.optional("client_ca", |at| path(at, base));
     map.finish()?;
-    Some(Tls { certificate: certificate?, key: key?, client_ca: client_ca? })
+    Ok(Tls { certificate: certificate?, key: key?, client_ca: client_ca? })
 }
 
-fn address(at: &At<'_>) -> Option<SocketAddr> {
-    at.text()?.parse().ok().or_else(|| at.must_be("an address and a port, such as 127.0.0.1:50052 or [::1]:50052"))
+fn address(at: &At<'_>) -> Read<SocketAddr> {
+    at.text()?.parse().or_else(|_| at.must_be("an address and a port, such as 127.0.0.1:50052 or [::1]:50052"))
 }

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Config;
-use super::document::{At, read};
+use super::document::{At, Read, Reported, read};
 use super::duration::{duration, show};
 use super::files::path;
 use super::listen::listen;
 use super::map::Map;
 use super::problem::{Problem, Problems};
 use super::realms::realms;
-use super::store::{RedisConfig, StoreConfig, store};
+use super::store::{StoreConfig, store};
 use super::yaml::Value;
 use crate::domain::realms::Realms;
 
@@ -28,7 +28,7 @@ pub fn load(file: &Path) -> Result<Config, Problems> {
 }
 
 /// The problems of realm files are not this file's: they go to `of_realms`.
-fn whole(at: &At<'_>, base: &Path, of_realms: &mut Vec<Problem>) -> Option<Config> {
+fn whole(at: &At<'_>, base: &Path, of_realms: &mut Vec<Problem>) -> Read<Config> {
     let mut map = at.map()?;
     let realms = map.required("realms", |at| all_realms(at, base, of_realms));
     let store = map.required("store", |at| store(at, base));
@@ -37,11 +37,9 @@ fn whole(at: &At<'_>, base: &Path, of_realms: &mut Vec<Problem>) -> Option<Confi
     let listen = map.or_default("listen", |at| listen(at, base));
     let check_deadline = map.or("check_deadline", CHECK_DEADLINE, deadline);
     let otlp_endpoint = map.optional("otlp_endpoint", endpoint);
-    if let Some(StoreConfig::Redis(redis)) = &store {
-        with_redis(&map, redis, pepper_file.as_ref(), check_deadline);
-    }
-    map.finish()?;
-    Some(Config {
+    let agreed = agree(&map, &store, &pepper_file, check_deadline);
+    map.finish().and(agreed)?;
+    Ok(Config {
         realms: realms?,
         store: store?,
         pepper_file: pepper_file?,
@@ -53,32 +51,37 @@ fn whole(at: &At<'_>, base: &Path, of_realms: &mut Vec<Problem>) -> Option<Confi
 }
 
 /// What must hold beside a store that replicas share.
-fn with_redis(map: &Map<'_>, redis: &RedisConfig, pepper_file: Option<&Option<PathBuf>>, check_deadline: Option<Duration>) -> Option<()> {
-    if pepper_file.is_some_and(Option::is_none) {
-        map.at("pepper_file").problem::<()>("is missing: with redis every replica reads the same one");
-    }
+fn agree(map: &Map<'_>, store: &Read<StoreConfig>, pepper_file: &Read<Option<PathBuf>>, check_deadline: Read<Duration>) -> Read<()> {
+    let Ok(StoreConfig::Redis(redis)) = store else { return Ok(()) };
+    let pepper = match pepper_file {
+        Ok(None) => map.at("pepper_file").problem("is missing: with redis every replica reads the same one"),
+        _ => Ok(()),
+    };
     if check_deadline? > redis.timeout {
-        return Some(());
+        return pepper;
     }
-    let says = format!("must be above the timeout of redis, which is {}: a check asks it at least once", show(redis.timeout));
-    map.at("check_deadline").problem(says)
+    let timeout = show(redis.timeout);
+    map.at("check_deadline").problem(format_args!("must be above the timeout of redis, which is {timeout}: a check asks it at least once"))
 }
 
 /// A file or a folder, or a list of them.
-fn all_realms(at: &At<'_>, base: &Path, of_realms: &mut Vec<Problem>) -> Option<Realms> {
+fn all_realms(at: &At<'_>, base: &Path, of_realms: &mut Vec<Problem>) -> Read<Realms> {
     let paths = match at.value() {
         Value::List(_) => at.some()?.distinct(|at| path(at, base))?,
         _ => vec![path(at, base)?],
     };
-    realms(&paths).map_err(|Problems(mut problems)| of_realms.append(&mut problems)).ok()
+    realms(&paths).map_err(|Problems(mut problems)| {
+        of_realms.append(&mut problems);
+        Reported
+    })
 }
 
-fn deadline(at: &At<'_>) -> Option<Duration> {
+fn deadline(at: &At<'_>) -> Read<Duration> {
     duration(at, &(Duration::from_millis(10)..=Duration::from_secs(10)))
 }
 
-fn endpoint(at: &At<'_>) -> Option<String> {
+fn endpoint(at: &At<'_>) -> Read<String> {
     let text = at.text()?;
     let fits = ["http://", "https://"].iter().any(|scheme| text.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()));
-    if fits { Some(text.into()) } else { at.must_be("a URL that begins with http:// or https://") }
+    if fits { Ok(text.into()) } else { at.must_be("a URL that begins with http:// or https://") }
 }

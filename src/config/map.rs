@@ -1,6 +1,6 @@
 //! Maps of a document: those with keys of ours, where a key that we do not know is refused, and those with keys of the writer's choice.
 
-use super::document::At;
+use super::document::{At, Read, Reported};
 use super::hint::{hint, listed};
 use super::yaml::{Value, name_of};
 
@@ -14,7 +14,7 @@ pub(super) struct Map<'a> {
 /// What stands in a map; sound where no key is odd and none stands twice.
 struct Entries<'a> {
     all: Vec<Entry<'a>>,
-    sound: Option<()>,
+    sound: Read<()>,
 }
 
 struct Entry<'a> {
@@ -25,47 +25,49 @@ struct Entry<'a> {
 
 impl<'a> Map<'a> {
     /// The value of a key that must be there.
-    pub(super) fn required<T>(&mut self, key: &'static str, reader: impl FnOnce(&At<'a>) -> Option<T>) -> Option<T> {
+    pub(super) fn required<T>(&mut self, key: &'static str, reader: impl FnOnce(&At<'a>) -> Read<T>) -> Read<T> {
         match self.optional(key, reader)? {
+            Some(value) => Ok(value),
             None => self.at(key).problem("is missing"),
-            some => some,
         }
     }
 
-    /// The value of a key; `Some(None)` where it is not there.
-    pub(super) fn optional<T>(&mut self, key: &'static str, reader: impl FnOnce(&At<'a>) -> Option<T>) -> Option<Option<T>> {
-        self.known.push(key);
+    /// The value of a key, if it is there.
+    pub(super) fn optional<T>(&mut self, key: &'static str, reader: impl FnOnce(&At<'a>) -> Read<T>) -> Read<Option<T>> {
+        self.knows(key);
         match self.find(key) {
             Some(at) => reader(at).map(Some),
-            None => Some(None),
+            None => Ok(None),
         }
     }
 
     /// The value of a key, or what is true where it is not there.
-    pub(super) fn or<T>(&mut self, key: &'static str, otherwise: T, reader: impl FnOnce(&At<'a>) -> Option<T>) -> Option<T> {
+    pub(super) fn or<T>(&mut self, key: &'static str, otherwise: T, reader: impl FnOnce(&At<'a>) -> Read<T>) -> Read<T> {
         self.optional(key, reader).map(|value| value.unwrap_or(otherwise))
     }
 
     /// The value of a key, or an empty one.
-    pub(super) fn or_default<T: Default>(&mut self, key: &'static str, reader: impl FnOnce(&At<'a>) -> Option<T>) -> Option<T> {
+    pub(super) fn or_default<T: Default>(&mut self, key: &'static str, reader: impl FnOnce(&At<'a>) -> Read<T>) -> Read<T> {
         self.or(key, T::default(), reader)
     }
 
-    /// Which of several keys is there; `Some(None)` where none is. Two of them are one too many.
-    pub(super) fn either(&mut self, keys: &[&'static str]) -> Option<Option<&'static str>> {
-        self.known.extend(keys);
+    /// Which of several keys is there, if any is. Two of them are one too many.
+    pub(super) fn either(&mut self, keys: &[&'static str]) -> Read<Option<&'static str>> {
+        for key in keys {
+            self.knows(key);
+        }
         let mut there = keys.iter().copied().filter(|key| self.find(key).is_some());
         match (there.next(), there.next()) {
             (Some(_), Some(second)) => self.at(second).problem(format_args!("is one too many: there may be one of {}", listed(keys))),
-            (one, _) => Some(one),
+            (one, _) => Ok(one),
         }
     }
 
     /// Which of several keys is there. One of them must be.
-    pub(super) fn one_of(&mut self, keys: &[&'static str]) -> Option<&'static str> {
+    pub(super) fn one_of(&mut self, keys: &[&'static str]) -> Read<&'static str> {
         match self.either(keys)? {
+            Some(key) => Ok(key),
             None => self.at.problem(format_args!("must have {}", listed(keys))),
-            one => one,
         }
     }
 
@@ -75,7 +77,7 @@ impl<'a> Map<'a> {
     }
 
     /// Refuses every key that was not asked for.
-    pub(super) fn finish(self) -> Option<()> {
+    pub(super) fn finish(self) -> Read<()> {
         let mut sound = self.entries.sound;
         for Entry { name, key, .. } in &self.entries.all {
             if !self.known.contains(name) {
@@ -85,6 +87,12 @@ impl<'a> Map<'a> {
         sound
     }
 
+    fn knows(&mut self, key: &'static str) {
+        if !self.known.contains(&key) {
+            self.known.push(key);
+        }
+    }
+
     fn find(&self, key: &str) -> Option<&At<'a>> {
         self.entries.all.iter().find(|entry| entry.name == key).map(|entry| &entry.value)
     }
@@ -92,41 +100,42 @@ impl<'a> Map<'a> {
 
 impl<'a> At<'a> {
     /// A map with keys of ours.
-    pub(super) fn map(&self) -> Option<Map<'a>> {
-        Some(Map { entries: self.entries()?, at: self.clone(), known: Vec::new() })
+    pub(super) fn map(&self) -> Read<Map<'a>> {
+        Ok(Map { entries: self.entries()?, at: self.clone(), known: Vec::new() })
     }
 
     /// A map with keys of the writer's choice, in the order written. A value is read even where its key is wrong.
     pub(super) fn pairs<K: PartialEq, V>(
         &self,
-        mut name: impl FnMut(&At<'a>) -> Option<K>,
-        mut value: impl FnMut(Option<&K>, &At<'a>) -> Option<V>,
-    ) -> Option<Vec<(K, V)>> {
+        mut name: impl FnMut(&At<'a>) -> Read<K>,
+        mut value: impl FnMut(Option<&K>, &At<'a>) -> Read<V>,
+    ) -> Read<Vec<(K, V)>> {
         let entries = self.entries()?;
-        let mut pairs: Vec<Option<(K, V)>> = Vec::with_capacity(entries.all.len());
+        let mut pairs: Vec<Read<(K, V)>> = Vec::with_capacity(entries.all.len());
         for Entry { key, value: at, .. } in &entries.all {
             let name = name(key);
-            let twice = name.is_some() && pairs.iter().flatten().any(|(other, _)| Some(other) == name.as_ref());
-            let value = value(name.as_ref(), at);
-            pairs.push(if twice { key.problem("stands here twice") } else { name.zip(value) });
+            let value = value(name.as_ref().ok(), at);
+            let twice = name.as_ref().is_ok_and(|name| pairs.iter().flatten().any(|(other, _)| other == name));
+            let pair = if twice { key.problem("stands here twice") } else { name.and_then(|name| Ok((name, value?))) };
+            pairs.push(pair);
         }
         entries.sound.and(pairs.into_iter().collect())
     }
 
-    fn entries(&self) -> Option<Entries<'a>> {
+    fn entries(&self) -> Read<Entries<'a>> {
         let Value::Map(nodes) = self.value() else { return self.must_be("a map") };
-        let mut entries = Entries { all: Vec::with_capacity(nodes.len()), sound: Some(()) };
+        let mut entries = Entries { all: Vec::with_capacity(nodes.len()), sound: Ok(()) };
         for (key, value) in nodes {
             let key = self.sub(self.key().to_owned(), key);
-            let Some(name) = key.text().map(name_of) else {
-                entries.sound = None;
+            let Ok(name) = key.text().map(name_of) else {
+                entries.sound = Err(Reported);
                 continue;
             };
             let path = self.below(name);
             let value = self.sub(path.clone(), value).on_line_of(&key);
             entries.add(Entry { name, key: key.named(path), value });
         }
-        Some(entries)
+        Ok(entries)
     }
 }
 

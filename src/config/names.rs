@@ -1,29 +1,29 @@
 //! Names as readers: words of a realm's own, and the tokens of HTTP.
 
-use super::document::At;
+use super::document::{At, Read};
 use crate::domain::name::Word;
 
-pub(super) fn word(at: &At<'_>) -> Option<Word> {
+pub(super) fn word(at: &At<'_>) -> Read<Word> {
     at.parsed(Word::parse)
 }
 
 /// A token of HTTP (RFC 9110, 5.6.2): a header's name, a scheme, a cookie's name.
-pub(super) fn token<'a>(at: &At<'a>) -> Option<&'a str> {
+pub(super) fn token<'a>(at: &At<'a>) -> Read<&'a str> {
     let text = at.text()?;
-    if is_token(text) { Some(text) } else { at.must_be("a token of letters, digits and !#$%&'*+-.^_`|~") }
+    if is_token(text) { Ok(text) } else { at.must_be("a token of letters, digits and !#$%&'*+-.^_`|~") }
 }
 
 /// A header's name, in lower case. Those that frame a message or name its host are the proxy's alone.
-pub(super) fn header_name(at: &At<'_>) -> Option<Box<str>> {
+pub(super) fn header_name(at: &At<'_>) -> Read<Box<str>> {
     let name = token(at)?.to_ascii_lowercase();
-    if FRAMING.contains(&name.as_str()) { at.problem(format_args!("the header {name} is the proxy's own")) } else { Some(name.into()) }
+    if FRAMING.contains(&name.as_str()) { at.problem(format_args!("the header {name} is the proxy's own")) } else { Ok(name.into()) }
 }
 
 /// What may stand in a header: visible ASCII and spaces, so that nothing ends it or begins another.
-pub(super) fn visible<'a>(at: &At<'a>) -> Option<&'a str> {
+pub(super) fn visible<'a>(at: &At<'a>) -> Read<&'a str> {
     let text = at.text()?;
     let visible = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
-    if visible { Some(text) } else { at.must_be("visible ASCII, without line breaks") }
+    if visible { Ok(text) } else { at.must_be("visible ASCII, without line breaks") }
 }
 
 fn is_token(text: &str) -> bool {

@@ -3,7 +3,7 @@
 use super::addresses::{lists, source};
 use super::credentials::places;
 use super::denials;
-use super::document::{At, read};
+use super::document::{At, Read, read};
 use super::hosts::host;
 use super::identity::identity;
 use super::keys::formats;
@@ -27,27 +27,29 @@ pub fn realm(file: &str, text: &str) -> Result<Realm, Problems> {
     read(file, text, whole)
 }
 
-fn whole(at: &At<'_>) -> Option<Realm> {
+fn whole(at: &At<'_>) -> Read<Realm> {
     let mut map = at.map()?;
     let id = map.required("realm", id);
     let hosts = map.required("hosts", |at| at.some()?.distinct(host));
     let transport = map.or("https", Transport::Https, |at| at.one_of(&TRANSPORTS));
     let own_places = map.required("credentials", places);
     let plans = map.or_default("plans", plans);
-    let default_plan = map.optional("default_plan", |at| plan_of(at, plans.as_deref()));
-    let formats = map.required("keys", |at| formats(at, plans.as_deref()));
+    let default_plan = map.optional("default_plan", |at| plan_of(at, plans.as_deref().ok()));
+    let formats = map.required("keys", |at| formats(at, plans.as_deref().ok()));
     let tenant = map.optional("tenant", tenant);
     let client_address = map.or_default("client_address", source);
     let addresses = map.or_default("addresses", lists);
     let scopes = map.or_default("scopes", |at| at.distinct(scope));
-    let known = routes::Known { scopes: scopes.as_deref(), formats: formats.as_deref(), plans: plans.as_deref() };
+    let known = routes::Known { scopes: scopes.as_deref().ok(), formats: formats.as_deref().ok(), plans: plans.as_deref().ok() };
     let routes = map.required("routes", |at| routes(at, known));
-    let identity = map.or_default("identity", |at| identity(at, &every_place(own_places.as_deref(), routes.as_deref())));
+    let identity = map.or_default("identity", |at| {
+        identity(at, &every_place(own_places.as_deref().unwrap_or_default(), routes.as_deref().unwrap_or_default()))
+    });
     let denials = map.or_default("denials", denials::said);
     let when_away = map.or("when_store_is_away", DENY, when_away);
     map.finish()?;
     let (allowed_addresses, denied_addresses) = addresses?;
-    Some(Realm {
+    Ok(Realm {
         id: id?,
         hosts: hosts?,
         transport: transport?,
@@ -68,32 +70,31 @@ fn whole(at: &At<'_>) -> Option<Realm> {
 }
 
 /// A realm's id, but not that of the built-in one.
-pub(super) fn id(at: &At<'_>) -> Option<RealmId> {
+pub(super) fn id(at: &At<'_>) -> Read<RealmId> {
     let id = at.parsed(RealmId::parse)?;
-    if id == admin_realm() { at.problem(format_args!("{id} is the realm of the admin tokens: choose another name")) } else { Some(id) }
+    if id == admin_realm() { at.problem(format_args!("{id} is the realm of the admin tokens: choose another name")) } else { Ok(id) }
 }
 
-fn scope(at: &At<'_>) -> Option<Scope> {
+fn scope(at: &At<'_>) -> Read<Scope> {
     at.parsed(Scope::parse)
 }
 
-fn tenant(at: &At<'_>) -> Option<TenantHeader> {
+fn tenant(at: &At<'_>) -> Read<TenantHeader> {
     let mut map = at.map()?;
     let name = map.required("header", header_name);
     let required = map.or("required", true, At::flag);
     map.finish()?;
-    Some(TenantHeader { name: name?, required: required? })
+    Ok(TenantHeader { name: name?, required: required? })
 }
 
-fn when_away(at: &At<'_>) -> Option<WhenAway> {
+fn when_away(at: &At<'_>) -> Read<WhenAway> {
     let mut map = at.map()?;
     let records = map.or("records", DENY.records, |at| at.one_of(&RECORDS));
     let limits = map.or("limits", DENY.limits, |at| at.one_of(&LIMITS));
     map.finish()?;
-    Some(WhenAway { records: records?, limits: limits? })
+    Ok(WhenAway { records: records?, limits: limits? })
 }
 
-fn every_place<'a>(own: Option<&'a [Place]>, routes: Option<&'a [Route]>) -> Vec<&'a Place> {
-    let of_routes = routes.unwrap_or_default().iter().filter_map(|route| route.places.as_ref()).flatten();
-    own.unwrap_or_default().iter().chain(of_routes).collect()
+fn every_place<'a>(own: &'a [Place], routes: &'a [Route]) -> Vec<&'a Place> {
+    own.iter().chain(routes.iter().filter_map(|route| route.places.as_ref()).flatten()).collect()
 }

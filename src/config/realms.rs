@@ -79,7 +79,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Problem> {
     if files.is_empty() { Err(Problem::of_file(&name, "holds no *.yaml file: it must have one a realm")) } else { Ok(files) }
 }
 
-/// Hidden files are none of ours: Kubernetes keeps the files of a mounted ConfigMap twice, once under a hidden name.
+/// Hidden files are none of ours: Kubernetes keeps the files of a mounted `ConfigMap` twice, once under a hidden name.
 fn is_realm_file(path: &Path) -> bool {
     let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
     !hidden && path.extension().is_some_and(|extension| extension == "yaml")
@@ -88,12 +88,16 @@ fn is_realm_file(path: &Path) -> bool {
 /// What a file claims, whatever else is wrong in it.
 fn claims(file: &str, text: &str) -> Vec<Claim> {
     let mut claims = Vec::new();
-    let mut claim = |at: &At<'_>, what: String| claims.push(Claim { file: file.into(), line: at.line(), key: at.key().into(), what });
+    let mut claim = |at: &At<'_>, what: String| {
+        claims.push(Claim { file: file.into(), line: at.line(), key: at.key().into(), what });
+        Ok(())
+    };
     // its problems were reported when the realm was read
     let _ = read(file, text, |at| {
         let mut map = at.map()?;
-        map.optional("realm", |at| Some(claim(at, format!("the realm {}", id(at)?))));
-        map.optional("hosts", |at| at.list(|at| Some(claim(at, format!("the host {}", host(at)?)))))
+        let id = map.optional("realm", |at| claim(at, format!("the realm {}", id(at)?)));
+        let hosts = map.optional("hosts", |at| at.list(|at| claim(at, format!("the host {}", host(at)?))));
+        id.and(hosts)
     });
     claims
 }

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use super::credentials::places;
-use super::document::At;
+use super::document::{At, Read};
 use super::map::Map;
 use super::names::word;
 use crate::domain::format::Format;
@@ -20,17 +20,17 @@ pub(super) struct Known<'a> {
 }
 
 /// At least one route, each of which some request reaches.
-pub(super) fn routes(at: &At<'_>, known: Known<'_>) -> Option<Vec<Route>> {
-    at.some()?.list_in_order(|at, before: &[Option<Route>]| {
+pub(super) fn routes(at: &At<'_>, known: Known<'_>) -> Read<Vec<Route>> {
+    at.some()?.list_in_order(|at, before: &[Read<Route>]| {
         let route = route(at, known)?;
-        match before.iter().position(|earlier| earlier.as_ref().is_some_and(|earlier| earlier.covers(&route))) {
+        match before.iter().position(|earlier| earlier.as_ref().is_ok_and(|earlier| earlier.covers(&route))) {
             Some(index) => at.problem(format_args!("is never reached: routes[{index}] takes all of its requests")),
-            None => Some(route),
+            None => Ok(route),
         }
     })
 }
 
-fn route(at: &At<'_>, known: Known<'_>) -> Option<Route> {
+fn route(at: &At<'_>, known: Known<'_>) -> Read<Route> {
     let mut map = at.map()?;
     let path = path(&mut map);
     let methods = map.or_default("methods", |at| at.some()?.distinct(method));
@@ -40,7 +40,7 @@ fn route(at: &At<'_>, known: Known<'_>) -> Option<Route> {
     let anonymous = map.or_default("anonymous", At::flag);
     let places = map.optional("credentials", places);
     map.finish()?;
-    Some(Route {
+    Ok(Route {
         path: path?,
         methods: methods?,
         extensions: extensions?,
@@ -51,56 +51,52 @@ fn route(at: &At<'_>, known: Known<'_>) -> Option<Route> {
     })
 }
 
-fn path(map: &mut Map<'_>) -> Option<Option<PathPattern>> {
+fn path(map: &mut Map<'_>) -> Read<Option<PathPattern>> {
     match map.either(&["path", "prefix"])? {
         Some("path") => map.required("path", |at| at.parsed(PathPattern::template)).map(Some),
         Some(_) => map.required("prefix", |at| at.parsed(PathPattern::prefix)).map(Some),
-        None => Some(None),
+        None => Ok(None),
     }
 }
 
-fn extensions(at: &At<'_>) -> Option<Vec<(Box<str>, Box<str>)>> {
-    at.pairs(|at| Some(at.text()?.into()), |_, at| Some(at.text()?.into()))
+fn extensions(at: &At<'_>) -> Read<Vec<(Box<str>, Box<str>)>> {
+    at.pairs(|at| Ok(at.text()?.into()), |_, at| Ok(at.text()?.into()))
 }
 
-fn demands(map: &mut Map<'_>, known: Known<'_>) -> Option<Demands> {
+fn demands(map: &mut Map<'_>, known: Known<'_>) -> Read<Demands> {
     let scopes = map.or_default("scopes", |at| at.distinct(|at| scope(at, known)));
     let kinds = map.or_default("kinds", |at| at.some()?.distinct(|at| said_by(at, known, |format| format.kind.as_ref())));
     let environments =
         map.or_default("environments", |at| at.some()?.distinct(|at| said_by(at, known, |format| format.environment.as_ref())));
-    Some(Demands { scopes: scopes?, kinds: kinds?, environments: environments? })
+    Ok(Demands { scopes: scopes?, kinds: kinds?, environments: environments? })
 }
 
 /// A method is compared exactly, and those in use are upper case.
-fn method(at: &At<'_>) -> Option<Box<str>> {
+fn method(at: &At<'_>) -> Read<Box<str>> {
     let text = super::names::token(at)?;
-    if text.bytes().any(|byte| byte.is_ascii_lowercase()) { at.must_be("upper case") } else { Some(text.into()) }
+    if text.bytes().any(|byte| byte.is_ascii_lowercase()) { at.must_be("upper case") } else { Ok(text.into()) }
 }
 
-fn scope(at: &At<'_>, known: Known<'_>) -> Option<Scope> {
+fn scope(at: &At<'_>, known: Known<'_>) -> Read<Scope> {
     let scope = at.parsed(Scope::parse)?;
     let listed = known.scopes.is_none_or(|scopes| scopes.contains(&scope));
-    if listed {
-        Some(scope)
-    } else {
-        at.problem(format_args!("the scope {scope} is not listed in the realm's scopes: no key could have it"))
-    }
+    if listed { Ok(scope) } else { at.problem(format_args!("the scope {scope} is not listed in the realm's scopes: no key could have it")) }
 }
 
 /// A kind or an environment that some format's prefix says.
-fn said_by(at: &At<'_>, known: Known<'_>, says: impl Fn(&Format) -> Option<&Word>) -> Option<Word> {
+fn said_by(at: &At<'_>, known: Known<'_>, says: impl Fn(&Format) -> Option<&Word>) -> Read<Word> {
     let word = word(at)?;
     let said = known.formats.is_none_or(|formats| formats.iter().any(|format| says(format) == Some(&word)));
-    if said { Some(word) } else { at.problem(format_args!("no format of the realm's keys says {word}")) }
+    if said { Ok(word) } else { at.problem(format_args!("no format of the realm's keys says {word}")) }
 }
 
 /// A cost that every limit of the realm lets through at least once.
-fn cost(at: &At<'_>, known: Known<'_>) -> Option<NonZeroU32> {
-    let cost = NonZeroU32::new(at.number(1..=u32::MAX)?)?;
+fn cost(at: &At<'_>, known: Known<'_>) -> Read<NonZeroU32> {
+    let cost = at.number(1..=u32::MAX)?;
     for plan in known.plans.unwrap_or_default() {
-        if let Some(limit) = plan.limits.iter().find(|limit| limit.most < cost.get()) {
+        if let Some(limit) = plan.limits.iter().find(|limit| limit.most < cost) {
             return at.problem(format_args!("is more than the limit {} of the plan {} ever lets through", limit.name, plan.name));
         }
     }
-    Some(cost)
+    Ok(NonZeroU32::MIN.saturating_add(cost - 1))
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::document::At;
+use super::document::{At, Read};
 use super::duration::duration;
 use super::files::path;
 use super::map::Map;
@@ -32,7 +32,7 @@ pub struct RedisConfig {
 const SCHEMES: [&str; 4] = ["redis://", "rediss://", "unix://", "redis+unix://"];
 
 /// `{embedded: …}` or `{redis: …}`. `base`: the folder that paths are relative to.
-pub(super) fn store(at: &At<'_>, base: &Path) -> Option<StoreConfig> {
+pub(super) fn store(at: &At<'_>, base: &Path) -> Read<StoreConfig> {
     let mut map = at.map()?;
     let store = match map.one_of(&["embedded", "redis"])? {
         "embedded" => map.required("embedded", |at| embedded(at, base)),
@@ -41,38 +41,38 @@ pub(super) fn store(at: &At<'_>, base: &Path) -> Option<StoreConfig> {
     map.finish().and(store)
 }
 
-fn embedded(at: &At<'_>, base: &Path) -> Option<StoreConfig> {
+fn embedded(at: &At<'_>, base: &Path) -> Read<StoreConfig> {
     let mut map = at.map()?;
     let folder = map.required("folder", |at| path(at, base));
     map.finish()?;
-    Some(StoreConfig::Embedded { folder: folder? })
+    Ok(StoreConfig::Embedded { folder: folder? })
 }
 
-fn redis(at: &At<'_>, base: &Path) -> Option<RedisConfig> {
+fn redis(at: &At<'_>, base: &Path) -> Read<RedisConfig> {
     let mut map = at.map()?;
     let url = url(&mut map, base);
     let ms = Duration::from_millis;
     let timeout = map.or("timeout", ms(50), |at| duration(at, &(ms(1)..=ms(10_000))));
     let connect_timeout = map.or("connect_timeout", ms(1000), |at| duration(at, &(ms(10)..=ms(60_000))));
     map.finish()?;
-    Some(RedisConfig { url: url?, connect_timeout: connect_timeout?, timeout: timeout? })
+    Ok(RedisConfig { url: url?, connect_timeout: connect_timeout?, timeout: timeout? })
 }
 
 /// The URL as given, or from a file of its own. It may hold a password: no problem shows it.
-fn url(map: &mut Map<'_>, base: &Path) -> Option<String> {
+fn url(map: &mut Map<'_>, base: &Path) -> Read<String> {
     let (key, url) = match map.one_of(&["url", "url_file"])? {
         "url" => ("url", map.required("url", |at| at.text().map(str::to_owned))),
         _ => ("url_file", map.required("url_file", |at| first_line(at, base))),
     };
     let url = url?;
     let fits = SCHEMES.iter().any(|scheme| url.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()));
-    if fits { Some(url) } else { map.at(key).problem("must give a URL that begins with redis://, rediss:// or unix://") }
+    if fits { Ok(url) } else { map.at(key).problem("must give a URL that begins with redis://, rediss:// or unix://") }
 }
 
-fn first_line(at: &At<'_>, base: &Path) -> Option<String> {
+fn first_line(at: &At<'_>, base: &Path) -> Read<String> {
     let path = path(at, base)?;
     match std::fs::read_to_string(&path) {
-        Ok(text) => Some(text.trim().to_owned()),
+        Ok(text) => Ok(text.trim().to_owned()),
         Err(error) => at.problem(format_args!("{} cannot be read: {error}", path.display())),
     }
 }

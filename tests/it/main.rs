@@ -11,3 +11,5 @@ mod traps;
 mod window_script;
 mod windows_over_processes;
 mod wire;
+
+mod config;

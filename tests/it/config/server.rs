@@ -1,0 +1,142 @@
+//! The server's file.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use keyward::config::{self, Config, Endpoint, StoreConfig, Tls};
+
+use super::{VALID, with};
+
+const EMBEDDED: &str = "realms: realms\nstore:\n  embedded: {folder: data}\n";
+const REDIS: &str = "realms: realms\npepper_file: pepper\nstore:\n  redis: {url: \"redis://user:hush@127.0.0.1:6379\"}\n";
+
+/// A folder with one realm and this server file.
+fn folder(text: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("realms")).unwrap();
+    fs::write(folder.path().join("realms/example.yaml"), VALID).unwrap();
+    fs::write(folder.path().join("keyward.yaml"), text).unwrap();
+    folder
+}
+
+fn load(folder: &Path) -> Config {
+    config::load(&folder.join("keyward.yaml")).unwrap()
+}
+
+/// Every problem, files without their folder.
+fn problems(folder: &Path) -> Vec<String> {
+    let problems = config::load(&folder.join("keyward.yaml")).unwrap_err().to_string().replace(&format!("{}/", folder.display()), "");
+    problems.lines().map(str::to_owned).collect()
+}
+
+fn refused(text: &str, says: &str) {
+    let found = problems(folder(text).path());
+    assert!(found.len() == 1 && found[0].contains(says), "expected …{says}…, and found {found:#?}");
+}
+
+#[test]
+fn the_least_that_a_server_says_is_enough_and_its_paths_begin_at_its_file() {
+    let folder = folder(EMBEDDED);
+    let config = load(folder.path());
+    assert_eq!(config.store, StoreConfig::Embedded { folder: folder.path().join("data") });
+    assert_eq!(config.realms.iter().count(), 2);
+    let listen = config.listen;
+    assert_eq!(listen.envoy, Endpoint { address: "0.0.0.0:50051".parse().unwrap(), tls: None });
+    assert_eq!(listen.admin, Endpoint { address: "127.0.0.1:50052".parse().unwrap(), tls: None });
+    assert_eq!((listen.http.to_string().as_str(), listen.envoy_secret_file), ("0.0.0.0:9102", None));
+    assert_eq!(config.check_deadline, Duration::from_millis(150));
+    assert_eq!((config.pepper_file, config.bootstrap_file, config.otlp_endpoint), (None, None, None));
+}
+
+#[test]
+fn every_value_of_a_servers_file_arrives() {
+    let text = r#"
+realms: [realms/example.yaml]
+store:
+  redis: {url_file: redis-url, timeout: 20ms, connect_timeout: 2s}
+pepper_file: /secrets/pepper
+bootstrap_file: bootstrap
+listen:
+  envoy: {address: "127.0.0.1:1", secret_file: secret, tls: {certificate: cert.pem, key: key.pem, client_ca: ca.pem}}
+  admin: {address: "[::1]:2", tls: {certificate: cert.pem, key: key.pem}}
+  http: {address: "127.0.0.1:3"}
+check_deadline: 100ms
+otlp_endpoint: http://collector:4317
+"#;
+    let folder = folder(text);
+    fs::write(folder.path().join("redis-url"), "rediss://example.com/1\n").unwrap();
+    let config = load(folder.path());
+    let at = |name: &str| folder.path().join(name);
+    let StoreConfig::Redis(redis) = config.store else { panic!("redis") };
+    assert_eq!((redis.url.as_str(), redis.timeout.as_millis(), redis.connect_timeout.as_millis()), ("rediss://example.com/1", 20, 2000));
+    assert_eq!((config.pepper_file.unwrap(), config.bootstrap_file.unwrap()), ("/secrets/pepper".into(), at("bootstrap")));
+    let tls = |client_ca| Some(Tls { certificate: at("cert.pem"), key: at("key.pem"), client_ca });
+    assert_eq!(config.listen.envoy, Endpoint { address: "127.0.0.1:1".parse().unwrap(), tls: tls(Some(at("ca.pem"))) });
+    assert_eq!(config.listen.admin, Endpoint { address: "[::1]:2".parse().unwrap(), tls: tls(None) });
+    assert_eq!((config.listen.envoy_secret_file.unwrap(), config.listen.http.port()), (at("secret"), 3));
+    assert_eq!((config.check_deadline.as_millis(), config.otlp_endpoint.unwrap().as_str()), (100, "http://collector:4317"));
+}
+
+#[test]
+fn redis_has_its_usual_times_and_needs_a_pepper_that_replicas_share() {
+    let StoreConfig::Redis(redis) = load(folder(REDIS).path()).store else { panic!("redis") };
+    assert_eq!((redis.timeout.as_millis(), redis.connect_timeout.as_millis()), (50, 1000));
+    assert_eq!(format!("{redis:?}"), "RedisConfig(..)");
+    refused(&REDIS.replace("pepper_file: pepper\n", ""), "keyward.yaml:1: pepper_file: is missing");
+}
+
+#[test]
+fn a_store_is_one_of_two_and_its_url_is_never_shown() {
+    refused("realms: realms\n", "keyward.yaml:1: store: is missing");
+    refused("realms: realms\nstore: {}\n", "store: must have `embedded` or `redis`");
+    refused("realms: realms\nstore: {embedded: {folder: a}, redis: {url: b}}\n", "store.redis: is one too many");
+    refused("realms: realms\nstore: {embedded: {folder: \"\"}}\n", "store.embedded.folder: must be a path");
+    for url in ["http://hush", "hush", "redis://"] {
+        let found = problems(folder(&REDIS.replace("redis://user:hush@127.0.0.1:6379", url)).path());
+        assert_eq!(found, ["keyward.yaml:4: store.redis.url: must give a URL that begins with redis://, rediss:// or unix://"]);
+    }
+    refused(&REDIS.replace("{url:", "{url_file: gone, url:"), "store.redis.url_file: is one too many");
+    refused(&REDIS.replace("url: \"redis://user:hush@127.0.0.1:6379\"", "url_file: gone"), "store.redis.url_file: ");
+    refused(&REDIS.replace("6379\"", "6379\", timeout: 0ms"), "store.redis.timeout: must be a time from 1ms to 10s");
+}
+
+#[test]
+fn a_check_has_time_to_ask_redis_at_least_once() {
+    let slow = REDIS.replace("6379\"", "6379\", timeout: 150ms");
+    refused(&slow, "keyward.yaml:1: check_deadline: must be above the timeout of redis, which is 150ms");
+    refused(&format!("{REDIS}check_deadline: 50ms\n"), "keyward.yaml:5: check_deadline: must be above the timeout of redis, which is 50ms");
+    load(folder(&format!("{slow}check_deadline: 151ms\n")).path());
+    for deadline in ["9ms", "11s", "1"] {
+        refused(&format!("{EMBEDDED}check_deadline: {deadline}\n"), "keyward.yaml:4: check_deadline: must be");
+    }
+}
+
+#[test]
+fn ports_are_addresses_that_no_two_share() {
+    let listen = |text: &str, says: &str| refused(&format!("{EMBEDDED}listen: {text}\n"), says);
+    listen("{admin: {address: localhost}}", "listen.admin.address: must be an address and a port");
+    listen("{http: {address: 9102}}", "listen.http.address: must be text");
+    listen("{http: {address: \"127.0.0.1:50052\"}}", "listen: gives two ports one address");
+    listen("{http: {address: \"127.0.0.1:1\", tls: {}}}", "listen.http.tls: is no key here");
+    listen("{envoy: {tls: {certificate: a}}}", "listen.envoy.tls.key: is missing");
+    listen("{grpc: {}}", "listen.grpc: is no key here");
+    let any = "{envoy: {address: \"127.0.0.1:0\"}, admin: {address: \"127.0.0.1:0\"}, http: {address: \"127.0.0.1:0\"}}";
+    load(folder(&format!("{EMBEDDED}listen: {any}\n")).path());
+}
+
+#[test]
+fn the_problems_of_realm_files_come_with_those_of_the_servers_file() {
+    let folder = folder(&format!("{EMBEDDED}check_dedline: 1s\notlp_endpoint: collector:4317\n"));
+    fs::write(folder.path().join("realms/example.yaml"), with("cost: 5", "cost: 0")).unwrap();
+    let found = problems(folder.path());
+    let starts =
+        ["keyward.yaml:4: check_dedline: is no key here", "keyward.yaml:5: otlp_endpoint: must be a URL", "realms/example.yaml:31:"];
+    assert_eq!(found.len(), starts.len(), "{found:#?}");
+    for (found, start) in found.iter().zip(starts) {
+        assert!(found.starts_with(start), "{found}");
+    }
+    assert!(config::load(Path::new("/nowhere/keyward.yaml")).unwrap_err().to_string().starts_with("/nowhere/keyward.yaml: cannot be read"));
+    refused("realms: []\nstore: {embedded: {folder: data}}\n", "keyward.yaml:1: realms: is empty");
+    refused("realms: gone\nstore: {embedded: {folder: data}}\n", "gone: cannot be read");
+}
