@@ -23,28 +23,29 @@ pub(super) enum Keys {
 
 #[derive(Debug, Args)]
 pub(super) struct Create {
+    /// The realm that it is to be in; `keyward` for an admin token.
     #[arg(long)]
     realm: String,
     /// The id of the owner that the key belongs to.
     #[arg(long)]
     owner: String,
     /// For people.
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     label: String,
     /// What the key may do; may be given more than once.
     #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',')]
     scopes: Vec<String>,
     /// With the kind, chooses among the realm's key formats.
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     environment: String,
     /// With the environment, chooses among the realm's key formats.
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     kind: String,
     /// A plan of the realm, instead of the owner's.
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     plan: String,
     /// The tenant that requests must name.
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     tenant: String,
     /// Addresses that requests may come from; may be given more than once.
     #[arg(long = "address", value_name = "CIDR", value_delimiter = ',')]
@@ -56,12 +57,13 @@ pub(super) struct Create {
     #[arg(long)]
     secret_stdin: bool,
     /// Makes a repetition within 24 hours harmless.
-    #[arg(long, value_name = "UUID", default_value = "")]
+    #[arg(long, value_name = "UUID", default_value = "", hide_default_value = true)]
     request_id: String,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct List {
+    /// The realm that they are in.
     #[arg(long)]
     realm: String,
     /// Only keys of this owner.
@@ -76,10 +78,10 @@ pub(super) struct Revoke {
     #[command(flatten)]
     key: Name,
     /// Only if this is still its etag.
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     etag: String,
     /// Makes a repetition within 24 hours harmless.
-    #[arg(long, value_name = "UUID", default_value = "")]
+    #[arg(long, value_name = "UUID", default_value = "", hide_default_value = true)]
     request_id: String,
 }
 

@@ -29,18 +29,19 @@ pub(super) struct Create {
     #[command(flatten)]
     owner: Name,
     /// For people.
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     name: String,
     /// A plan of the realm, for keys that have none of their own and for the owner's limits.
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     plan: String,
     /// Makes a repetition within 24 hours harmless.
-    #[arg(long, value_name = "UUID", default_value = "")]
+    #[arg(long, value_name = "UUID", default_value = "", hide_default_value = true)]
     request_id: String,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct List {
+    /// The realm that they are in.
     #[arg(long)]
     realm: String,
     #[command(flatten)]
@@ -52,10 +53,10 @@ pub(super) struct Change {
     #[command(flatten)]
     owner: Name,
     /// Only if this is still its etag.
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     etag: String,
     /// Makes a repetition within 24 hours harmless.
-    #[arg(long, value_name = "UUID", default_value = "")]
+    #[arg(long, value_name = "UUID", default_value = "", hide_default_value = true)]
     request_id: String,
 }
 

@@ -94,22 +94,20 @@ impl Key {
             ("scopes", self.scopes.join(" ")),
             ("addresses", self.allowed_addresses.join(" ")),
             ("looks like", self.secrets()),
-            ("created", cell(&self.create_time)),
-            ("expires", cell(&self.expire_time)),
-            ("revoked", cell(&self.revoke_time)),
+            ("created", cell(self.create_time.as_deref())),
+            ("expires", cell(self.expire_time.as_deref())),
+            ("revoked", cell(self.revoke_time.as_deref())),
             ("etag", self.etag.clone()),
         ])
     }
 
     fn row(&self) -> Vec<String> {
-        let (state, created, expires) = (self.state().to_owned(), cell(&self.create_time), cell(&self.expire_time));
+        let (state, created, expires) = (self.state().to_owned(), cell(self.create_time.as_deref()), cell(self.expire_time.as_deref()));
         vec![id(&self.name), id(&self.owner), self.label.clone(), self.scopes.join(" "), state, self.secrets(), created, expires]
     }
 }
 
 impl Shown for OneKey {
-    const HEADS: &'static [&'static str] = &[];
-
     fn rows(&self) -> Vec<Vec<String>> {
         self.key.fields()
     }
@@ -132,8 +130,6 @@ impl Shown for Keys {
 }
 
 impl Shown for Made {
-    const HEADS: &'static [&'static str] = &[];
-
     fn rows(&self) -> Vec<Vec<String>> {
         [self.key.fields(), fields([("secret", self.secret.clone())])].concat()
     }
@@ -144,8 +140,6 @@ impl Shown for Made {
 }
 
 impl Shown for ChangedKey {
-    const HEADS: &'static [&'static str] = &[];
-
     fn rows(&self) -> Vec<Vec<String>> {
         self.key.fields()
     }
@@ -156,8 +150,6 @@ impl Shown for ChangedKey {
 }
 
 impl Shown for Redeemed {
-    const HEADS: &'static [&'static str] = &[];
-
     fn rows(&self) -> Vec<Vec<String>> {
         [self.key.fields(), fields([("token", self.token.clone())])].concat()
     }

@@ -19,8 +19,8 @@ fn past(time: &str) -> bool {
 }
 
 /// A time in a table.
-fn cell(time: &Option<String>) -> String {
-    time.clone().unwrap_or_default()
+fn cell(time: Option<&str>) -> String {
+    time.unwrap_or_default().to_owned()
 }
 
 /// The last part of a name.

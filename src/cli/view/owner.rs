@@ -46,20 +46,18 @@ impl Owner {
             ("display name", self.display_name.clone()),
             ("plan", self.plan.clone()),
             ("state", self.state()),
-            ("created", cell(&self.create_time)),
-            ("disabled", cell(&self.disable_time)),
+            ("created", cell(self.create_time.as_deref())),
+            ("disabled", cell(self.disable_time.as_deref())),
             ("etag", self.etag.clone()),
         ])
     }
 
     fn row(&self) -> Vec<String> {
-        vec![id(&self.name), self.display_name.clone(), self.plan.clone(), self.state(), cell(&self.create_time)]
+        vec![id(&self.name), self.display_name.clone(), self.plan.clone(), self.state(), cell(self.create_time.as_deref())]
     }
 }
 
 impl Shown for OneOwner {
-    const HEADS: &'static [&'static str] = &[];
-
     fn rows(&self) -> Vec<Vec<String>> {
         self.owner.fields()
     }
@@ -82,8 +80,6 @@ impl Shown for Owners {
 }
 
 impl Shown for ChangedOwner {
-    const HEADS: &'static [&'static str] = &[];
-
     fn rows(&self) -> Vec<Vec<String>> {
         self.owner.fields()
     }
