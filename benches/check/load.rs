@@ -28,7 +28,8 @@ impl Load {
         let left = Arc::new(AtomicUsize::new(checks));
         let mut askers = Vec::new();
         for asker in 0..in_flight {
-            let (mut connection, request, left) = (self.connections[asker % self.connections.len()].clone(), self.request.clone(), left.clone());
+            let (mut connection, request, left) =
+                (self.connections[asker % self.connections.len()].clone(), self.request.clone(), left.clone());
             askers.push(tokio::spawn(async move {
                 let mut admitted = 0;
                 while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {

@@ -6,7 +6,7 @@ mod load;
 mod outage;
 
 #[path = "../../tests/it/support/mod.rs"]
-#[allow(dead_code, unreachable_pub, reason = "the tests use the rest")]
+#[allow(unreachable_pub, reason = "rooms of a binary are open to one another")]
 mod support;
 
 use std::net::SocketAddr;
@@ -39,7 +39,9 @@ fn main() {
         return constant_ok::serve();
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    println!("{CHECKS} checks a run over {CONNECTIONS} connections, {IN_FLIGHT} in flight, one hot key, two limits; median of {RUNS} paired runs\n");
+    println!(
+        "{CHECKS} checks a run over {CONNECTIONS} connections, {IN_FLIGHT} in flight, one hot key, two limits; median of {RUNS} paired runs\n"
+    );
     costs(&runtime);
     outage::measure(&runtime);
 }
@@ -115,5 +117,5 @@ fn cpu(pid: u32) -> f64 {
 }
 
 fn redis_cpu(server: &Server) -> f64 {
-    server.redis.as_ref().map_or(0.0, |redis| cpu(redis.pid()))
+    server.redis.as_ref().map_or(0.0, |redis| cpu(redis.pid().as_raw_nonzero().get().unsigned_abs()))
 }

@@ -1,6 +1,7 @@
 //! The specification, through the public surface: one test binary.
 #![allow(unreachable_pub, reason = "rooms of a binary are open to one another")]
 
+mod config;
 mod contracts;
 mod documents;
 mod layers;
@@ -11,5 +12,3 @@ mod traps;
 mod window_script;
 mod windows_over_processes;
 mod wire;
-
-mod config;

@@ -82,7 +82,8 @@ async fn hammer(clock: &str) -> (usize, usize) {
 }
 
 fn worst_window(stamps: &[Duration]) -> usize {
-    let within = |from: usize| stamps[from..].iter().take_while(|stamp| **stamp < stamps[from] + WINDOW.saturating_sub(STAMP_ERROR)).count();
+    let within =
+        |from: usize| stamps[from..].iter().take_while(|stamp| **stamp < stamps[from] + WINDOW.saturating_sub(STAMP_ERROR)).count();
     (0..stamps.len()).map(within).max().unwrap_or(0)
 }
 
@@ -189,13 +190,8 @@ async fn seed(redis: &RedisServer) {
     let store = RedisStore::connect(&settings(redis.url())).unwrap();
     let (realm, owner) = (RealmId::parse("windows").unwrap(), OwnerId::parse("acme").unwrap());
     let digest = peppers().newest().digest(&realm, SECRET.as_bytes());
-    let secret = KeptSecret {
-        digest,
-        pepper: Word::parse("1").unwrap(),
-        prefix: "wnd_".into(),
-        last_four: "cdef".into(),
-        created: StoreTime(1),
-    };
+    let secret =
+        KeptSecret { digest, pepper: Word::parse("1").unwrap(), prefix: "wnd_".into(), last_four: "cdef".into(), created: StoreTime(1) };
     let record = Record {
         realm: realm.clone(),
         id: KeyId::parse("key_1").unwrap(),

@@ -65,11 +65,9 @@ fn a_response_of_ours_decodes_in_the_full_api_and_encodes_to_the_same_bytes() {
     };
     let status = |code| Some(keyward::proto::google::rpc::Status { code, message: "m".into() });
     let metadata = prost_types::Struct { fields: [("keyward".to_owned(), prost_types::Value::default())].into() };
-    for (code, response) in [
-        (0, HttpResponse::OkResponse(ok)),
-        (8, HttpResponse::DeniedResponse(denied.clone())),
-        (14, HttpResponse::ErrorResponse(denied)),
-    ] {
+    for (code, response) in
+        [(0, HttpResponse::OkResponse(ok)), (8, HttpResponse::DeniedResponse(denied.clone())), (14, HttpResponse::ErrorResponse(denied))]
+    {
         let mine = ours::CheckResponse { status: status(code), http_response: Some(response), dynamic_metadata: Some(metadata.clone()) };
         let bytes = mine.encode_to_vec();
         let theirs = full::CheckResponse::decode(bytes.as_slice()).unwrap();

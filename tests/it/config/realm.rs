@@ -30,7 +30,7 @@ fn the_example_of_the_reference_is_accepted_and_has_every_key_that_there_is() {
 #[test]
 fn every_value_of_a_file_arrives_in_the_realm() {
     let realm = read(VALID);
-    assert_eq!(realm.hosts, ["api.example.com".into(), "*.example.org".into()]);
+    assert_eq!(realm.hosts, ["api.example.com", "*.example.org"].map(Box::<str>::from));
     assert_eq!(realm.transport, Transport::Https);
     let header = |name: &str, scheme: Option<&str>| Place::Header { name: name.into(), scheme: scheme.map(Into::into) };
     let query = Place::Query { name: "key".into(), removal: QueryRemoval::Sorted };
@@ -44,7 +44,7 @@ fn every_value_of_a_file_arrives_in_the_realm() {
     assert_eq!(realm.allowed_addresses.0[0].to_string(), "192.0.2.0/24");
     assert_eq!(realm.denied_addresses.0[0].to_string(), "192.0.2.7/32");
     let [one, all] = &realm.routes[..] else { panic!("two routes") };
-    assert_eq!(one.methods, ["GET".into(), "HEAD".into()]);
+    assert_eq!(one.methods, ["GET", "HEAD"].map(Box::<str>::from));
     assert_eq!(one.extensions, [("policy".into(), "search".into())]);
     assert_eq!((one.demands.scopes[0].as_str(), one.demands.kinds[0].as_str(), one.cost.get()), ("a:read", "secret", 5));
     assert_eq!(one.places, Some(vec![header("x-api-key", None)]));

@@ -19,7 +19,8 @@ type Received = Arc<Mutex<Vec<u8>>>;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_checks_span_carries_the_trace_that_envoy_began() {
     let received = Received::default();
-    let pages = Router::new().route("/opentelemetry.proto.collector.trace.v1.TraceService/Export", post(export)).with_state(received.clone());
+    let pages =
+        Router::new().route("/opentelemetry.proto.collector.trace.v1.TraceService/Export", post(export)).with_state(received.clone());
     let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let endpoint = format!("otlp_endpoint: http://{}\n", incoming.local_addr().unwrap());
     tokio::spawn(tonic::transport::Server::builder().add_routes(pages.into()).serve_with_incoming(incoming));

@@ -73,7 +73,9 @@ impl RedisServer {
     pub(crate) fn ask<T: FromRedisValue>(&self, words: &str) -> T {
         let mut words = words.split(' ');
         let mut command = redis::cmd(words.next().unwrap());
-        words.for_each(|word| drop(command.arg(word)));
+        words.for_each(|word| {
+            command.arg(word);
+        });
         command.query(&mut self.connection()).unwrap()
     }
 
@@ -106,7 +108,7 @@ impl RedisServer {
         kill_process(self.pid(), Signal::CONT).unwrap();
     }
 
-    fn pid(&self) -> Pid {
+    pub fn pid(&self) -> Pid {
         Pid::from_child(self.running.as_ref().unwrap())
     }
 

@@ -34,7 +34,9 @@ fn traps_15_16_and_17_every_listener_trusts_no_client_normalises_paths_and_sets_
     let bootstrap = code("deploy/envoy/envoy.yaml", "#");
     let managers = bootstrap.matches("HttpConnectionManager\n").count();
     assert!(managers >= 2, "the control of the counts below");
-    for setting in ["use_remote_address: true", "normalize_path: true", "merge_slashes: true", "path_with_escaped_slashes_action: REJECT_REQUEST"] {
+    for setting in
+        ["use_remote_address: true", "normalize_path: true", "merge_slashes: true", "path_with_escaped_slashes_action: REJECT_REQUEST"]
+    {
         assert_eq!(bootstrap.matches(setting).count(), managers, "{setting}");
     }
     assert!(bootstrap.contains("timeout: 0.25s") && bootstrap.contains("max_requests: 8192"));

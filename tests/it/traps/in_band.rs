@@ -44,8 +44,11 @@ fn trap_1_a_response_without_a_status_is_an_allow_so_every_response_has_one() {
 #[test]
 fn trap_2_a_denied_response_under_status_ok_is_an_allow_so_every_denial_has_another_code() {
     let denied = DeniedHttpResponse { status: Some(HttpStatus { code: 401 }), ..DeniedHttpResponse::default() };
-    let ok_and_denied =
-        CheckResponse { status: Some(rpc::Status::default()), http_response: Some(HttpResponse::DeniedResponse(denied)), dynamic_metadata: None };
+    let ok_and_denied = CheckResponse {
+        status: Some(rpc::Status::default()),
+        http_response: Some(HttpResponse::DeniedResponse(denied)),
+        dynamic_metadata: None,
+    };
     let (answer, seen) = curl_behind(Ok(ok_and_denied), |bootstrap| bootstrap, LINE);
     assert!(answer.status == 200 && seen.is_some(), "control: Envoy ignores what is denied under OK");
 

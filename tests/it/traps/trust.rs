@@ -46,13 +46,18 @@ fn trap_16_a_path_that_the_upstream_may_read_otherwise_is_refused_where_envoy_do
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let mut checks = check::connect(scene.keyward.envoy).await;
-        for path in ["/v1/bookings/../webhooks", "/v1/bookings/%2e%2e/webhooks", "//v1/bookings", "/v1/bookings;a=b", "/v1%2fbookings", "*", ""] {
+        for path in
+            ["/v1/bookings/../webhooks", "/v1/bookings/%2e%2e/webhooks", "//v1/bookings", "/v1/bookings;a=b", "/v1%2fbookings", "*", ""]
+        {
             let request = check::request("GET", "api.otesse.com", path, &[("x-api-key", &scene.secret)]);
             let response = checks.check(request).await.unwrap().into_inner();
             assert_eq!(check::denied_status(&response), Some(400), "{path}");
             assert_eq!(check::metadata(&response, "reason").as_deref(), Some("malformed"), "{path}");
         }
         let request = check::request("GET", "api.otesse.com", "/v1/bookings?a=/../b;c", &[("x-api-key", &scene.secret)]);
-        assert!(check::admits(checks.check(request).await.unwrap().get_ref()), "control: the same characters in the query are nobody's path");
+        assert!(
+            check::admits(checks.check(request).await.unwrap().get_ref()),
+            "control: the same characters in the query are nobody's path"
+        );
     });
 }

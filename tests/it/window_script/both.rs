@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use keyward::domain::time::StoreTime;
 use keyward::domain::window::{self, Answer, Ask, Spec, Windows};
 use keyward::store::redis::take;
-use keyward::store::{Charge, Subject, SubjectName, Taken};
+use keyward::store::{Charge, SubjectName, Taken};
 use redis::{Connection, Value};
 
 use crate::support::redis::RedisServer;
