@@ -14,7 +14,6 @@ use crate::domain::verdict::Reason;
 pub(super) type Said = HashMap<Reason, Words>;
 
 /// What a file says of one reason. What it leaves out is as it would be if it said nothing.
-#[derive(Default)]
 pub(super) struct Words {
     status: Option<u16>,
     headers: Vec<(Box<str>, Template<Told>)>,

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use super::document::{At, Read};
-use super::files::path;
 use super::map::Map;
+use super::paths::path;
 
 /// The three ports.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -131,7 +131,7 @@ impl<'a> At<'a> {
                 entries.sound = Err(Reported);
                 continue;
             };
-            let path = self.below(name);
+            let path = self.below(&name.escape_debug().take(80).collect::<String>());
             let value = self.sub(path.clone(), value).on_line_of(&key);
             entries.add(Entry { name, key: key.named(path), value });
         }

@@ -28,11 +28,11 @@ mod store;
 
 mod document;
 mod duration;
-mod files;
 mod hint;
 mod list;
 mod map;
 mod names;
+mod paths;
 mod problem;
 mod yaml;
 

@@ -3,6 +3,10 @@
 use super::document::{At, Read};
 use crate::domain::name::Word;
 
+/// Headers of one connection, and those that frame a message or name its host.
+const FRAMING: [&str; 9] =
+    ["connection", "content-length", "host", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
+
 pub(super) fn word(at: &At<'_>) -> Read<Word> {
     at.parsed(Word::parse)
 }
@@ -13,7 +17,7 @@ pub(super) fn token<'a>(at: &At<'a>) -> Read<&'a str> {
     if is_token(text) { Ok(text) } else { at.must_be("a token of letters, digits and !#$%&'*+-.^_`|~") }
 }
 
-/// A header's name, in lower case. Those that frame a message or name its host are the proxy's alone.
+/// A header's name, in lower case. What frames a message is the proxy's alone.
 pub(super) fn header_name(at: &At<'_>) -> Read<Box<str>> {
     let name = token(at)?.to_ascii_lowercase();
     if FRAMING.contains(&name.as_str()) { at.problem(format_args!("the header {name} is the proxy's own")) } else { Ok(name.into()) }
@@ -29,6 +33,3 @@ pub(super) fn visible<'a>(at: &At<'a>) -> Read<&'a str> {
 fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
-
-const FRAMING: [&str; 9] =
-    ["connection", "content-length", "host", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];

@@ -14,7 +14,7 @@ pub fn realms(folders_or_files: &[PathBuf]) -> Result<Realms, Problems> {
     let mut found = Found { realms: vec![admin_realm()], ..Found::default() };
     for path in folders_or_files {
         match files(path) {
-            Ok(files) => files.iter().for_each(|file| found.read(file)),
+            Ok(files) => files.into_iter().for_each(|file| found.read(file)),
             Err(problem) => found.problems.push(problem),
         }
     }
@@ -28,6 +28,7 @@ pub fn realms(folders_or_files: &[PathBuf]) -> Result<Realms, Problems> {
 
 #[derive(Default)]
 struct Found {
+    files: Vec<PathBuf>,
     realms: Vec<crate::domain::realm::Realm>,
     claims: Vec<Claim>,
     problems: Vec<Problem>,
@@ -42,9 +43,15 @@ struct Claim {
 }
 
 impl Found {
-    fn read(&mut self, path: &Path) {
+    /// Reads a file, once: it may be named by itself and be in a folder as well.
+    fn read(&mut self, path: PathBuf) {
+        if self.files.contains(&path) {
+            return;
+        }
         let file = path.display().to_string();
-        let text = match std::fs::read_to_string(path) {
+        let text = std::fs::read_to_string(&path);
+        self.files.push(path);
+        let text = match text {
             Ok(text) => text,
             Err(error) => return self.problems.push(Problem::of_file(&file, format_args!("cannot be read: {error}"))),
         };

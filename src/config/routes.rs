@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use super::credentials::places;
 use super::document::{At, Read};
 use super::map::Map;
-use super::names::word;
+use super::names::{token, word};
 use crate::domain::format::Format;
 use crate::domain::limit::Plan;
 use crate::domain::name::{Scope, Word};
@@ -73,7 +73,7 @@ fn demands(map: &mut Map<'_>, known: Known<'_>) -> Read<Demands> {
 
 /// A method is compared exactly, and those in use are upper case.
 fn method(at: &At<'_>) -> Read<Box<str>> {
-    let text = super::names::token(at)?;
+    let text = token(at)?;
     if text.bytes().any(|byte| byte.is_ascii_lowercase()) { at.must_be("upper case") } else { Ok(text.into()) }
 }
 

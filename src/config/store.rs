@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::document::{At, Read};
 use super::duration::duration;
-use super::files::path;
 use super::map::Map;
+use super::paths::path;
 
 /// Which store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,14 +62,14 @@ fn redis(at: &At<'_>, base: &Path) -> Read<RedisConfig> {
 fn url(map: &mut Map<'_>, base: &Path) -> Read<String> {
     let (key, url) = match map.one_of(&["url", "url_file"])? {
         "url" => ("url", map.required("url", |at| at.text().map(str::to_owned))),
-        _ => ("url_file", map.required("url_file", |at| first_line(at, base))),
+        _ => ("url_file", map.required("url_file", |at| written_in(at, base))),
     };
     let url = url?;
     let fits = SCHEMES.iter().any(|scheme| url.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()));
     if fits { Ok(url) } else { map.at(key).problem("must give a URL that begins with redis://, rediss:// or unix://") }
 }
 
-fn first_line(at: &At<'_>, base: &Path) -> Read<String> {
+fn written_in(at: &At<'_>, base: &Path) -> Read<String> {
     let path = path(at, base)?;
     match std::fs::read_to_string(&path) {
         Ok(text) => Ok(text.trim().to_owned()),

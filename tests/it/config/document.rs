@@ -82,6 +82,8 @@ fn a_key_that_stands_twice_is_refused_and_everything_else_is_still_read() {
     assert_eq!(keys, [(4, "https".into()), (38, "plans.small[0].most".into())]);
     refused("x-owner: ${owner.id}", "x-owner: ${owner.id}\n  x-owner: ${key.id}", "identity.x-owner", "stands here twice");
     refused("text: \"${reason}\"", "json: {a: 1, a: 2}", "denials.limited.json.a", "twice");
+    let marked = format!("\u{feff}# ñ €\n{}", with("https: required", "https: required\nhttps: any"));
+    refused_at(&marked, 5, "https", "stands here twice, first in line 4");
     let thrice = with("https: required", "https: required\r\nhttps: any\r\nhttps: any");
     assert_eq!(problems(&thrice).iter().map(|(line, ..)| *line).collect::<Vec<_>>(), [4, 5]);
 }
@@ -113,6 +115,15 @@ fn a_value_of_another_type_is_refused_and_says_what_it_is() {
 }
 
 #[test]
+fn line_endings_a_byte_order_mark_and_quotes_change_nothing() {
+    let valid = read(VALID);
+    assert_eq!(read(&VALID.replace('\n', "\r\n")), valid);
+    assert_eq!(read(&format!("\u{feff}{VALID}")), valid);
+    assert_eq!(read(&with("realm: example", "\"realm\": 'example'")), valid);
+    refused("https: required", "\"a\\nb\": 1\nhttps: required", "a\\nb", "is no key here");
+}
+
+#[test]
 fn what_is_no_document_at_all_is_one_problem() {
     refused_at("", 0, "", "is empty");
     refused_at("# only a comment\n", 0, "", "is empty");
@@ -121,18 +132,22 @@ fn what_is_no_document_at_all_is_one_problem() {
     refused_at("- a\n", 1, "", "must be a map");
 }
 
+/// Its control: without the bound the first of these texts overflows the stack.
 #[test]
 fn nesting_that_no_file_needs_is_refused_before_it_costs_the_stack() {
-    for open in ["- ", "? ", ": - ", "-\t"] {
-        refused_at(&format!("realm: x\n{}", open.repeat(100_000)), 2, "", "nest less deeply");
+    for open in ["? ", "- ", ": - ", "-\t"] {
+        refused_at(&open.repeat(100_000), 1, "", "nest less deeply");
+        refused_at(&format!("realm: x\r{}", open.repeat(100_000)), 1, "", "nest less deeply");
     }
     let stairs = |steps: usize| (0..steps).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect::<Vec<_>>().concat();
     refused_at(&stairs(1000), 202, "", "nest less deeply");
-    assert_eq!(problems(&"[".repeat(100_000)).len(), 1);
-    assert_eq!(problems(&"{a: ".repeat(100_000)).len(), 1);
     assert!(problems(&stairs(201)).contains(&(1, "realm".into(), "is missing".into())));
-    let deep_json = with("text: \"${reason}\"", &format!("json: {}{}", "[".repeat(250), "]".repeat(250)));
-    read(&deep_json);
+    for (open, close) in [("[", "]"), ("{a: ", "}")] {
+        assert_eq!(problems(&open.repeat(100_000)).len(), 1);
+        let deepest = format!("{}{}{}", "? ".repeat(100), open.repeat(250), close.repeat(250));
+        assert!(problems(&deepest).contains(&(1, "realm".into(), "is missing".into())));
+        read(&with("text: \"${reason}\"", &format!("json: {}1{}", open.repeat(250), close.repeat(250))));
+    }
 }
 
 #[test]
@@ -144,6 +159,9 @@ fn aliases_are_read_as_what_they_stand_for_and_never_without_bound() {
     let bomb: Vec<String> = (1..30).map(|depth| format!("a{depth}: &a{depth} [*a{0}, *a{0}]\n", depth - 1)).collect();
     let bomb = format!("a0: &a0 x\n{}", bomb.concat());
     assert_eq!(problems(&bomb).len(), 1);
+    let chain: Vec<String> = (1..400).map(|depth| format!("a{depth}: &a{depth} [*a{}]\n", depth - 1)).collect();
+    let chained = format!("a0: &a0 x\n{}{}", chain.concat(), with("text: \"${reason}\"", "json: *a300"));
+    assert_eq!(problems(&chained).len(), 400);
 }
 
 #[test]

@@ -35,6 +35,8 @@ fn the_yaml_files_of_a_folder_are_realms_and_the_built_in_one_is_there_too() {
     ids.sort();
     assert_eq!(ids, ["example", "keyward", "other"]);
     assert!(realms.get(&admin_realm()).unwrap().hosts.is_empty());
+    let twice = config::realms(&[folder.path().join("b.yaml"), folder.path().to_owned()]).unwrap();
+    assert_eq!(twice.iter().count(), 3);
     let one = config::realms(&[folder.path().join("b.yaml")]).unwrap();
     assert!(one.get(&RealmId::parse("other").unwrap()).is_some() && one.iter().count() == 2);
 }
