@@ -1,12 +1,21 @@
 //! What a check costs: CPU time of the server per check, beside a constant-OK tonic server in the same run; and how long a decision takes
 //! while Redis is stopped. `make bench` runs it. Times are this machine's; ratios are what to compare.
 
+#![allow(unreachable_pub, reason = "rooms of a binary are open to one another")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    reason = "a benchmark prints, and fails loudly"
+)]
+
 mod constant_ok;
 mod load;
 mod outage;
 
 #[path = "../../tests/it/support/mod.rs"]
-#[allow(unreachable_pub, reason = "rooms of a binary are open to one another")]
 mod support;
 
 use std::net::SocketAddr;

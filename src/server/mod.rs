@@ -88,7 +88,7 @@ impl Bound {
         self.addresses
     }
 
-    /// Serves until `shutdown`, then drains: health says NOT_SERVING, connections are told to go away, calls in flight end, and after 20
+    /// Serves until `shutdown`, then drains: health says `NOT_SERVING`, connections are told to go away, calls in flight end, and after 20
     /// seconds whatever is left is cut.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
         let stop = || {
@@ -111,10 +111,11 @@ impl Bound {
         tracing::info!("keyward stops");
         self.health.set_not_serving::<listen::AuthorizationServer>().await;
         self.stopping.cancel();
-        match tokio::time::timeout(DRAIN, serving).await {
-            Ok(ended) => ended.map(|_| ()),
-            Err(_) => Ok(tracing::warn!("calls were still in flight after {DRAIN:?}, and were cut")),
-        }
+        let Ok(ended) = tokio::time::timeout(DRAIN, serving).await else {
+            tracing::warn!("calls were still in flight after {DRAIN:?}, and were cut");
+            return Ok(());
+        };
+        ended.map(|_| ())
     }
 }
 

@@ -1,5 +1,4 @@
 //! The guide is run: its lines, in their order, as a reader would paste them.
-#![allow(clippy::unwrap_used, reason = "a test's own parts fail loudly")]
 
 use std::path::Path;
 use std::process::Command;

@@ -2,7 +2,6 @@
 //! that steps in multiples of slots and windows. Both are needed: a walk alone has missed an error of one that fixed cases caught.
 //!
 //! The control: each comparison of the script, turned into its neighbour, is caught by one of the two.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's own parts fail loudly")]
 
 mod both;
 mod fixed;

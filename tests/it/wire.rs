@@ -1,5 +1,4 @@
 //! The condensed protos against another library's full ones: the same bytes, both ways.
-#![allow(clippy::unwrap_used, reason = "a test's own parts fail loudly")]
 
 use std::collections::HashMap;
 

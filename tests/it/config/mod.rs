@@ -1,7 +1,5 @@
 //! Files to checked values: what is accepted, what each mistake is called, and where.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "clippy takes what the tests share for production code")]
-
 mod denials;
 mod document;
 mod files;

@@ -7,7 +7,6 @@
 //!
 //! Not covered, because it needs the upstream's status to come back to the limiter: that a 400 or 500 of Ocote's upstream is given back
 //! to the hour, and its own 401 to both windows.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test's own parts fail loudly, and the table is printed")]
 
 mod azotte;
 mod ocote;

@@ -1,5 +1,4 @@
 //! The server as operators meet it: its ports, who may ask on them, what it tells, how it stops.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test's own parts fail loudly")]
 
 mod envoy_port;
 mod http_port;

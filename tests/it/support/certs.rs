@@ -1,5 +1,4 @@
 //! An authority of the test's own, and certificates of it, as files for Envoy and curl.
-#![allow(clippy::unwrap_used, reason = "a test's own parts fail loudly")]
 
 use std::fs;
 use std::path::Path;

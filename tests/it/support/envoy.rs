@@ -1,5 +1,4 @@
 //! A real Envoy on the bootstrap that we ship, `deploy/envoy/envoy.yaml`: only ports and certificates are the test's own.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test's own parts fail loudly")]
 
 use std::fs;
 use std::net::SocketAddr;

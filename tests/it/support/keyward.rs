@@ -1,5 +1,4 @@
 //! The real binary as a process, and its own command line as the admin's hand.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test's own parts fail loudly")]
 
 use std::fs;
 use std::io::Write as _;

@@ -1,5 +1,4 @@
 //! A process that a test started: its output in a file, waited for with a deadline, killed by its id when the test ends.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test's own parts fail loudly")]
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

@@ -1,6 +1,5 @@
 //! A line for the shell, and what its `curl` brought back. The line stands as it is: a configuration file of curl's own tells it where
 //! the four hosts are, whom to trust, and to keep what it gets.
-#![allow(clippy::unwrap_used, reason = "a test's own parts fail loudly")]
 
 use std::fmt::Write as _;
 use std::fs;

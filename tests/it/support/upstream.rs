@@ -1,5 +1,4 @@
 //! The service behind Envoy: answers with what it received, and remembers it.
-#![allow(clippy::unwrap_used, reason = "a test's own parts fail loudly")]
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

@@ -1,6 +1,5 @@
 //! The ways to get Envoy's external authorization dangerously wrong, each a test of its name. Where the trap is Envoy's, it runs through
 //! the real one, and its control shows that the trap is there: an authorizer that steps into it.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test's own parts fail loudly")]
 
 mod authorizer;
 mod bootstrap;
