@@ -62,6 +62,8 @@ struct Server {
     load: Load,
     /// Asked for its own CPU time.
     redis: Option<RedisServer>,
+    /// Of all runs: the store did not answer in time.
+    refused: usize,
     /// CPU microseconds a check, of each run: the server's and Redis's.
     cost: Vec<(f64, f64)>,
 }
@@ -75,7 +77,7 @@ fn costs(runtime: &tokio::runtime::Runtime) {
     let on_redis = Keyward::start(realms.path(), &Store::Redis(&redis.url()));
     let server = |name, pid, address: SocketAddr, secret: &str, redis| {
         let load = runtime.block_on(Load::new(address, secret, CONNECTIONS));
-        Server { name, pid, load, redis, cost: Vec::new() }
+        Server { name, pid, load, redis, refused: 0, cost: Vec::new() }
     };
     let mut servers = [
         server("constant OK (tonic, decodes the whole request)", constant.pid(), constant.address, "bench_none", None),
@@ -86,7 +88,7 @@ fn costs(runtime: &tokio::runtime::Runtime) {
         for server in &mut servers {
             let before = (cpu(server.pid), redis_cpu(server));
             let admitted = runtime.block_on(server.load.run(CHECKS, IN_FLIGHT));
-            assert_eq!(admitted, CHECKS, "{}: every check is admitted", server.name);
+            server.refused += CHECKS - admitted;
             let per_check = |micros: f64| micros / CHECKS as f64;
             server.cost.push((per_check(cpu(server.pid) - before.0), per_check(redis_cpu(server) - before.1)));
         }
@@ -95,14 +97,15 @@ fn costs(runtime: &tokio::runtime::Runtime) {
 }
 
 fn print(servers: &[Server]) {
-    println!("{:<48} {:>12} {:>12} {:>16} {:>12}", "server", "CPU µs/check", "÷ constant", "spread of ratio", "Redis µs");
+    println!("{:<48} {:>12} {:>12} {:>16} {:>12} {:>9}", "server", "CPU µs/check", "÷ constant", "spread of ratio", "Redis µs", "refused");
     for server in servers {
         // The first run warms up.
         let ratios: Vec<f64> = (1..=RUNS).map(|run| server.cost[run].0 / servers[0].cost[run].0).collect();
         let (low, high) = (ratios.iter().copied().fold(f64::MAX, f64::min), ratios.iter().copied().fold(0.0, f64::max));
         let own = median(server.cost[1..].iter().map(|cost| cost.0));
         let redis = server.redis.as_ref().map_or("-".into(), |_| format!("{:.2}", median(server.cost[1..].iter().map(|cost| cost.1))));
-        println!("{:<48} {own:>12.2} {:>12.2} {:>16} {redis:>12}", server.name, median(ratios), format!("{low:.2}–{high:.2}"));
+        let spread = format!("{low:.2}–{high:.2}");
+        println!("{:<48} {own:>12.2} {:>12.2} {spread:>16} {redis:>12} {:>9}", server.name, median(ratios), server.refused);
     }
 }
 
