@@ -115,7 +115,7 @@ try_lines() {
   try Ocote 200 ocote.io "'https://ocote.io/api/connect/file/D1?type=ticket&key=$OCOTE'"
   try Ocote 401 ocote.io "'https://ocote.io/api/connect/status/SALE-2026-0042?key=$OCOTE'"
   try Otesse 200 api.otesse.com "https://api.otesse.com/v1/bookings -H 'X-API-Key: $OTESSE'"
-  try Otesse 403 api.otesse.com "https://api.otesse.com/v1/bookings -H 'X-API-Key: $OTESSE' -d '{}'"
+  try Otesse 403 api.otesse.com "https://api.otesse.com/v1/bookings -H 'X-API-Key: $OTESSE' -X POST"
   try Ocus 200 api.ocus.io "https://api.ocus.io/v3/projects -H 'Authorization: apikey $OCUS'"
   try Ocus 401 api.ocus.io "https://api.ocus.io/v3/projects -H 'X-API-KEY: <YOUR_API_KEY>'"
   try Azotte 200 api.azotte.com "https://api.azotte.com/v1/subscriptions -H 'x-api-key: $AZOTTE' -H 'x-tn: tenant_abc123'"

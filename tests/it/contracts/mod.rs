@@ -5,6 +5,8 @@
 //! three things that none may forget: whether the upstream saw the request, who it was told is asking, and that no secret that was ever
 //! made stands anywhere in what it received.
 //!
+//! A refusal may overtake the body that it refuses; curl before 8 takes that for an error under HTTP/2, so such lines ask for HTTP/1.1.
+//!
 //! Not covered, because it needs the upstream's status to come back to the limiter: that a 400 or 500 of Ocote's upstream is given back
 //! to the hour, and its own 401 to both windows.
 

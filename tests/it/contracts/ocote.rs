@@ -76,7 +76,7 @@ fn examples(stage: &mut Stage) {
         &format!("{} -H 'Content-Type: application/json' --data-binary @body", get("invoice", PRINTED)),
         "200 POST /api/connect/invoice x-ocote-company=company-a content-type=application/json body intact",
     );
-    stage.line("its POST with Bearer odt_xxx", &format!("{} -d '{{}}'", get("invoice", "odt_xxx")), UNKNOWN);
+    stage.line("its POST with Bearer odt_xxx", &format!("{} --http1.1 -d '{{}}'", get("invoice", "odt_xxx")), UNKNOWN);
 }
 
 /// The admin's side: issued against a registered company, of the stated format, shown once.
@@ -106,7 +106,7 @@ fn header(stage: &mut Stage) {
         ("an empty Authorization", "-H 'Authorization;'".into()),
         ("only X-API-Key", format!("-H 'X-API-Key: {PRINTED}'")),
         ("only a cookie", format!("-H 'Cookie: key={PRINTED}; Authorization=Bearer {PRINTED}'")),
-        ("only a form in the body", format!("-d key={PRINTED}")),
+        ("only a form in the body", format!("--http1.1 -d key={PRINTED}")),
     ] {
         stage.line(&format!("required: {name}"), &format!("{status} {header}"), MISSING);
     }
@@ -152,7 +152,7 @@ fn elsewhere(stage: &mut Stage) {
     for (name, line) in [
         ("on /status/x", format!("curl '{API}/status/x?key={PRINTED}'")),
         ("on POST /file/{id}", format!("curl -X POST '{API}/file/D1?key={PRINTED}'")),
-        ("on POST /invoice", format!("curl '{API}/invoice?key={PRINTED}' -d '{{}}'")),
+        ("on POST /invoice", format!("curl --http1.1 '{API}/invoice?key={PRINTED}' -d '{{}}'")),
         ("on /file", format!("curl '{API}/file?key={PRINTED}'")),
         ("on /file/", format!("curl '{API}/file/?key={PRINTED}'")),
         ("below /file/{id}", format!("curl '{API}/file/D1/x?key={PRINTED}'")),

@@ -191,7 +191,7 @@ fn writing(stage: &mut Stage) {
     let both = stage.key(&NewKey { scopes: &["bookings:read", "bookings:write"], ..reader("both") });
     let none = stage.key(&NewKey { scopes: &[], ..reader("none") });
     let post = |key: &Made| format!("{} -H 'Content-Type: application/json' --data-binary @body", get("bookings", &key.secret));
-    stage.line("POST with bookings:read alone", &format!("{} -d '{{}}'", get("bookings", &reads.secret)), FORBIDDEN);
+    stage.line("POST with bookings:read alone", &format!("{} --http1.1 -d '{{}}'", get("bookings", &reads.secret)), FORBIDDEN);
     stage.showing(
         &["content-type"],
         "POST with bookings:write, body intact",
