@@ -15,7 +15,7 @@ PIDS=()
 
 main() {
   trap stop EXIT
-  trap 'exit 130' INT
+  trap 'exit 0' INT # how it is meant to end
   trap 'exit 143' TERM
   prepare
   start_keyward
@@ -108,7 +108,7 @@ secret() { keyward keys create --label demo "$@" 2>/dev/null | json secret; }
 
 keyward() { "$KEYWARD_BINARY" "$@" --output json; }
 
-# Realm, what to expect, the line without its curl; every one is run once before it is shown.
+# Realm, status, host, and the line from its URL on; every one is run once before it is shown.
 try_lines() {
   LINES=()
   try Ocote 200 ocote.io "'https://ocote.io/api/connect/status/SALE-2026-0042' -H 'Authorization: Bearer $OCOTE'"
@@ -129,7 +129,21 @@ try() {
   line+=" $4"
   got="$(sh -c "$line -s -o '$STATE/answer' -w '%{http_code}'")" || true
   [ "$got" = "$expected" ] || fail "$realm answered $got instead of $expected to: $line"
-  LINES+=("# $realm, $expected: $(tr -d '\n' <"$STATE/answer" | cut -c 1-100)" "$line" "")
+  LINES+=("# $realm: $expected, $(outcome "$expected")" "$line" "")
+}
+
+# What the upstream saw, or how the realm words its refusal.
+outcome() {
+  if [ "$1" = 200 ]; then
+    "$PYTHON" - "$STATE/answer" <<'PYTHON'
+import json, re, sys
+saw = json.load(open(sys.argv[1], encoding="utf-8"))
+who = [f"{name}: {value}" for name, value in saw["headers"].items() if re.match("x-(ocote|otesse|ocus|azotte)-", name)]
+print("the upstream saw", saw["method"], saw["path"], "and", ", ".join(who))
+PYTHON
+  else
+    tr -d '\n' <"$STATE/answer"
+  fi
 }
 
 show() {

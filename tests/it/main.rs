@@ -5,6 +5,7 @@
 
 mod config;
 mod contracts;
+mod demo;
 mod documents;
 mod layers;
 mod server;
