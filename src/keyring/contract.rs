@@ -49,12 +49,13 @@ pub(super) fn of_owner(realm: &Realm, owner: &OwnerDraft) -> Result<(), KeyringE
 /// The one format that environment and kind leave; where several are alike in both, the first, as for checks.
 fn chosen<'a>(realm: &'a Realm, key: &KeyDraft) -> Result<&'a Format, Wrong> {
     let fits = |asked: &Option<Word>, own: &Option<Word>| asked.is_none() || asked == own;
-    let mut left = realm.formats.iter().filter(|format| fits(&key.environment, &format.environment) && fits(&key.kind, &format.kind));
-    let field = if key.environment.is_some() && key.kind.is_none() { "key.kind" } else { "key.environment" };
-    let choices = || format!("with the kind, must choose one of the realm's formats: {}", choices(&realm.formats));
-    let first = left.next().ok_or_else(|| Wrong::new("key.environment", choices()))?;
+    let of_environment = || realm.formats.iter().filter(|format| fits(&key.environment, &format.environment));
+    let mut left = of_environment().filter(|format| fits(&key.kind, &format.kind));
+    let field = if key.environment.is_some() && of_environment().next().is_some() { "key.kind" } else { "key.environment" };
+    let undecided = || Wrong::new(field, format!("must choose one of the realm's formats: {}", choices(&realm.formats)));
+    let first = left.next().ok_or_else(undecided)?;
     let alike = |other: &Format| other.environment == first.environment && other.kind == first.kind;
-    if left.all(alike) { Ok(first) } else { Err(Wrong::new(field, choices())) }
+    if left.all(alike) { Ok(first) } else { Err(undecided()) }
 }
 
 /// The format of a given secret, which says the environment and the kind.

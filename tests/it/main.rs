@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a test's own parts fail loudly")]
 #![allow(clippy::similar_names, clippy::needless_raw_string_hashes, reason = "of no use in a test")]
 
+mod admin;
+mod cli;
 mod config;
 mod contracts;
 mod demo;

@@ -30,3 +30,31 @@ fn read(token: &str, question: &Question) -> Option<String> {
     let after = std::str::from_utf8(bytes.strip_prefix(question)?).ok()?;
     Word::parse(after).ok().map(|after| after.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(size: i32, token: &str, question: &Question) -> Option<Page> {
+        let mut fields = Fields::default();
+        let page = asked(&mut fields, size, token, question);
+        fields.all(page).ok()
+    }
+
+    #[test]
+    fn no_size_is_a_hundred_and_none_is_above_a_thousand_or_below_nothing() {
+        let count = |size| page(size, "", &[1; 16]).map(|page| page.count);
+        assert_eq!([0, 1, 1000, 1001, i32::MAX].map(count), [100, 1, 1000, 1000, 1000].map(Some));
+        assert_eq!([-1, i32::MIN].map(count), [None, None]);
+    }
+
+    #[test]
+    fn a_token_answers_its_own_question_alone() {
+        let given = token("key_1", &[1; 16]);
+        assert_eq!(page(7, &given, &[1; 16]).unwrap().after.as_deref(), Some("key_1"));
+        assert_eq!(page(7, &given, &[2; 16]), None);
+        for junk in ["x", "key_1", &given[1..], &token("", &[1; 16]), &token("a/b", &[1; 16]), &token(&"x".repeat(65), &[1; 16])] {
+            assert_eq!(page(7, junk, &[1; 16]), None, "{junk}");
+        }
+    }
+}

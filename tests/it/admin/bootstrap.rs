@@ -1,0 +1,104 @@
+//! The first admin token, and the way back from a lock-out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyward::keyring::{Keyring, KeyringError};
+use keyward::proto::keyward::admin::v1::{BootstrapRequest, BootstrapResponse, DisableOwnerRequest, ListKeysRequest};
+use tonic::{Code, Status};
+
+use super::world::{BOOTSTRAP, World, peppers, reason, with};
+
+/// As many as race for one secret.
+const RACERS: usize = 100;
+
+on_every_store![
+    the_first_token_may_do_everything_for_thirty_days,
+    a_secret_is_redeemed_once_and_a_new_one_once_more,
+    of_a_hundred_racers_one_gets_the_token,
+    only_the_servers_own_secret_is_redeemed,
+    a_short_or_missing_secret_switches_it_off,
+    it_lets_locked_out_admins_in_again,
+];
+
+async fn the_first_token_may_do_everything_for_thirty_days(world: World) {
+    let list = || ListKeysRequest { parent: "realms/keyward".into(), ..Default::default() };
+    let keys = world.keys().list_keys(world.ask(list())).await.unwrap().into_inner().keys;
+    let [key] = &keys[..] else { panic!("{keys:?}") };
+    assert_eq!((key.owner.as_str(), &key.scopes[..]), ("realms/keyward/owners/admins", &["admin".to_owned()][..]));
+    assert_eq!(key.expire_time.unwrap().seconds - key.create_time.unwrap().seconds, 30 * 24 * 60 * 60);
+    world.time.pass(Duration::from_hours(30 * 24 - 1));
+    world.keys().list_keys(world.ask(list())).await.unwrap();
+    world.time.pass(Duration::from_hours(1));
+    assert_eq!(world.keys().list_keys(world.ask(list())).await.unwrap_err().code(), Code::Unauthenticated);
+}
+
+async fn a_secret_is_redeemed_once_and_a_new_one_once_more(world: World) {
+    let refused = redeem(&world, BOOTSTRAP).await.unwrap_err();
+    assert_eq!(reason(&refused), (Code::FailedPrecondition, "BOOTSTRAP_DONE".into()));
+    assert!(refused.message().contains("put a new one into the server's bootstrap file"), "it says what to do");
+    std::fs::write(&world.bootstrap_file, "another secret of this test").unwrap();
+    redeem(&world, " another secret of this test\n").await.unwrap();
+    assert_eq!(reason(&redeem(&world, "another secret of this test").await.unwrap_err()).1, "BOOTSTRAP_DONE");
+    std::fs::write(&world.bootstrap_file, BOOTSTRAP).unwrap();
+    assert_eq!(reason(&redeem(&world, BOOTSTRAP).await.unwrap_err()).1, "BOOTSTRAP_DONE", "an old one does not become new again");
+}
+
+async fn of_a_hundred_racers_one_gets_the_token(world: World) {
+    std::fs::write(&world.bootstrap_file, "another secret of this test").unwrap();
+    let answers = futures_util::future::join_all((0..RACERS).map(|_| redeem(&world, "another secret of this test"))).await;
+    assert_eq!(won(&answers), 1);
+    assert!(answers.iter().filter_map(|answer| answer.as_ref().err()).all(|status| reason(status).1 == "BOOTSTRAP_DONE"));
+}
+
+/// The making of the token's owner is raced for too.
+async fn of_a_hundred_racers_for_the_very_first_token_one_gets_it(world: World) {
+    let answers = futures_util::future::join_all((0..RACERS).map(|_| redeem(&world, BOOTSTRAP))).await;
+    assert_eq!(won(&answers), 1);
+    let token = answers.into_iter().find_map(Result::ok).unwrap().token;
+    let list = ListKeysRequest { parent: "realms/keyward".into(), ..Default::default() };
+    assert_eq!(world.keys().list_keys(with(&token, list)).await.unwrap().into_inner().keys.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_hundred_racers_for_the_very_first_token_one_gets_it_on_the_embedded_store() {
+    of_a_hundred_racers_for_the_very_first_token_one_gets_it(World::empty_embedded().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_hundred_racers_for_the_very_first_token_one_gets_it_on_redis() {
+    of_a_hundred_racers_for_the_very_first_token_one_gets_it(World::empty_redis().await).await;
+}
+
+async fn only_the_servers_own_secret_is_redeemed(world: World) {
+    for wrong in ["", "a one-time secret of this test alon", "a one-time secret of this test alone!", "another secret altogether"] {
+        assert_eq!(reason(&redeem(&world, wrong).await.unwrap_err()), (Code::Unauthenticated, "BOOTSTRAP_REFUSED".into()), "{wrong}");
+    }
+}
+
+async fn a_short_or_missing_secret_switches_it_off(world: World) {
+    std::fs::write(&world.bootstrap_file, "fifteen bytes..\n\n").unwrap();
+    assert_eq!(reason(&redeem(&world, "fifteen bytes..").await.unwrap_err()), (Code::FailedPrecondition, "BOOTSTRAP_OFF".into()));
+    std::fs::remove_file(&world.bootstrap_file).unwrap();
+    assert_eq!(reason(&redeem(&world, "").await.unwrap_err()).1, "BOOTSTRAP_OFF");
+    let without = Arc::new(Keyring::new(world.store.clone(), world.realms.clone(), peppers(&["1"]), None));
+    assert_eq!(without.bootstrap(BOOTSTRAP.as_bytes()).await.unwrap_err(), KeyringError::BootstrapOff);
+}
+
+async fn it_lets_locked_out_admins_in_again(world: World) {
+    let name = "realms/keyward/owners/admins".to_owned();
+    world.owners().disable_owner(world.ask(DisableOwnerRequest { name: name.clone(), ..Default::default() })).await.unwrap();
+    let list = || ListKeysRequest { parent: "realms/keyward".into(), ..Default::default() };
+    assert_eq!(world.keys().list_keys(world.ask(list())).await.unwrap_err().code(), Code::Unauthenticated);
+    std::fs::write(&world.bootstrap_file, "another secret of this test").unwrap();
+    let token = redeem(&world, "another secret of this test").await.unwrap().token;
+    assert_eq!(world.keys().list_keys(with(&token, list())).await.unwrap().into_inner().keys.len(), 2);
+}
+
+async fn redeem(world: &World, secret: &str) -> Result<BootstrapResponse, Status> {
+    world.bootstrap().bootstrap(BootstrapRequest { secret: secret.into() }).await.map(tonic::Response::into_inner)
+}
+
+fn won(answers: &[Result<BootstrapResponse, Status>]) -> usize {
+    answers.iter().filter(|answer| answer.is_ok()).count()
+}

@@ -1,0 +1,32 @@
+//! The admin API as its clients meet it: real services on a loopback port, on every store.
+
+pub mod later;
+pub mod world;
+
+/// Runs each test on every store.
+macro_rules! on_every_store {
+    ($($name:ident),* $(,)?) => {
+        mod embedded {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name(crate::admin::world::World::embedded().await).await;
+            })*
+        }
+        mod redis {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name(crate::admin::world::World::redis().await).await;
+            })*
+        }
+    };
+}
+
+mod bootstrap;
+mod etags;
+mod fields;
+mod keys;
+mod owners;
+mod pages;
+mod peppers;
+mod request_ids;
+mod roles;

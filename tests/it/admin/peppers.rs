@@ -1,0 +1,52 @@
+//! A newer pepper beside an older one: what was made under the older is still known, and is not made twice.
+
+use keyward::domain::address::AddressList;
+use keyward::domain::key::Secret;
+use keyward::domain::name::{OwnerId, RealmId};
+use keyward::keyring::{KeyDraft, Keyring, KeyringError, NewKey};
+use keyward::proto::keyward::admin::v1::{CreateKeyRequest, Key};
+
+use super::world::{World, create, peppers};
+
+const OLD: &str = "a-secret-of-old-times";
+
+on_every_store![
+    a_token_made_under_an_older_pepper_is_good_while_that_pepper_is_there,
+    a_secret_that_is_known_under_an_older_pepper_is_not_taken_again,
+];
+
+async fn a_token_made_under_an_older_pepper_is_good_while_that_pepper_is_there(world: World) {
+    keyring(&world, &["2", "1"]).caller(world.admin.as_bytes()).await.unwrap();
+    let without = keyring(&world, &["2"]).caller(world.admin.as_bytes()).await;
+    assert_eq!(without, Err(KeyringError::TokenRefused), "the control");
+}
+
+async fn a_secret_that_is_known_under_an_older_pepper_is_not_taken_again(world: World) {
+    world.owner("ocus", "acme").await;
+    let key = Key { owner: "realms/ocus/owners/acme".into(), ..Key::default() };
+    world.try_create(CreateKeyRequest { secret: OLD.into(), ..create("ocus", key) }).await.unwrap();
+    let rotated = keyring(&world, &["2", "1"]);
+    let caller = rotated.caller(world.admin.as_bytes()).await.unwrap();
+    let again = rotated.create_key(&caller, &given()).await.unwrap_err();
+    assert_eq!(again, KeyringError::SecretTaken(RealmId::parse("ocus").unwrap()));
+    keyring(&world, &["2"]).create_key(&caller, &given()).await.unwrap();
+}
+
+fn keyring(world: &World, versions: &[&str]) -> Keyring {
+    Keyring::new(world.store.clone(), world.realms.clone(), peppers(versions), None)
+}
+
+fn given() -> NewKey {
+    let key = KeyDraft {
+        owner: OwnerId::parse("acme").unwrap(),
+        label: String::new(),
+        environment: None,
+        kind: None,
+        plan: None,
+        tenant: None,
+        scopes: Vec::new(),
+        addresses: AddressList::default(),
+        expires: None,
+    };
+    NewKey { realm: RealmId::parse("ocus").unwrap(), key, secret: Some(Secret::new(OLD.into())), once: None }
+}

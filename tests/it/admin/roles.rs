@@ -1,0 +1,183 @@
+//! Who may call what: the specification, written by hand, and every cell of it asked.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use keyward::config;
+use keyward::grpc::admin_auth::Authenticated;
+use keyward::proto::DESCRIPTORS;
+use keyward::proto::keyward::admin::v1::{DisableOwnerRequest, EnableOwnerRequest, Key, RevokeKeyRequest};
+use prost::Message as _;
+use prost_types::{FileDescriptorSet, Timestamp};
+use tonic::body::Body;
+use tonic::codegen::{Service as _, http};
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::{Code, Request, Status};
+
+use super::world::{World, create, otesse, reason, with};
+
+/// Every RPC that needs a token, and the roles that may call it.
+const MAY: &[(&str, &[&str])] = &[
+    ("KeyService/CreateKey", &["issuer", "admin"]),
+    ("KeyService/GetKey", &["viewer", "admin"]),
+    ("KeyService/ListKeys", &["viewer", "admin"]),
+    ("KeyService/RevokeKey", &["revoker", "admin"]),
+    ("OwnerService/CreateOwner", &["issuer", "admin"]),
+    ("OwnerService/GetOwner", &["viewer", "admin"]),
+    ("OwnerService/ListOwners", &["viewer", "admin"]),
+    ("OwnerService/DisableOwner", &["revoker", "admin"]),
+    ("OwnerService/EnableOwner", &["admin"]),
+];
+
+/// Those that need none.
+const OPEN: &[&str] = &["BootstrapService/Bootstrap"];
+
+const ROLES: &[&str] = &["viewer", "issuer", "revoker", "admin"];
+
+on_every_store![
+    every_rpc_is_for_its_roles_alone,
+    whatever_is_wrong_with_a_token_is_told_in_the_same_words,
+    a_token_with_two_roles_may_do_what_either_may,
+    only_an_admin_changes_what_is_in_the_realm_of_the_admin_tokens,
+    a_key_of_another_realm_is_no_admin_token,
+    an_rpc_without_a_row_is_refused,
+];
+
+#[test]
+fn every_rpc_of_the_api_is_in_this_specification() {
+    let files = FileDescriptorSet::decode(DESCRIPTORS).unwrap().file;
+    let own = files.iter().filter(|file| file.package() == "keyward.admin.v1").flat_map(|file| &file.service);
+    let mut rpcs: Vec<String> =
+        own.flat_map(|service| service.method.iter().map(|method| format!("{}/{}", service.name(), method.name()))).collect();
+    let mut specified: Vec<String> = MAY.iter().map(|(rpc, _)| *rpc).chain(OPEN.iter().copied()).map(String::from).collect();
+    rpcs.sort();
+    specified.sort();
+    assert_eq!(rpcs, specified);
+}
+
+async fn every_rpc_is_for_its_roles_alone(world: World) {
+    let mut tokens = vec![("no role", world.token("nobodies", &[]).await.secret)];
+    for role in ROLES {
+        tokens.push((role, world.token(role, &[role]).await.secret));
+    }
+    for (rpc, may) in MAY {
+        for (role, token) in &tokens {
+            let answer = call(&world, rpc, &bearer(token)).await.unwrap_err();
+            // an empty message is refused by every method that is reached
+            let expected = if may.contains(role) { (Code::InvalidArgument, "INVALID") } else { (Code::PermissionDenied, "ROLE_MISSING") };
+            let (code, reason) = reason(&answer);
+            assert_eq!((code, reason.as_str()), expected, "{rpc} by {role}");
+        }
+    }
+}
+
+async fn whatever_is_wrong_with_a_token_is_told_in_the_same_words(world: World) {
+    let revoked = world.token("revoked", &["admin"]).await;
+    let revoke = RevokeKeyRequest { name: revoked.key.unwrap().name, ..Default::default() };
+    world.keys().revoke_key(world.ask(revoke)).await.unwrap();
+    let disabled = world.token("disabled", &["admin"]).await.secret;
+    let disable = DisableOwnerRequest { name: "realms/keyward/owners/disabled".into(), ..Default::default() };
+    world.owners().disable_owner(world.ask(disable)).await.unwrap();
+    let expired = world.token("expired", &["admin"]).await.secret;
+    world.time.pass(Duration::from_hours(1));
+    let valid = world.token("valid", &["admin"]).await.secret;
+    // of the right form, checksum and all
+    let unknown = config::admin_realm().formats[0].mint(getrandom::fill).unwrap();
+    let unknown = String::from_utf8(unknown.expose().to_vec()).unwrap();
+    let states: [(&str, Vec<MetadataValue<Ascii>>); 11] = [
+        ("absent", vec![]),
+        ("empty", vec!["".parse().unwrap()]),
+        ("of another scheme", vec![format!("Basic {valid}").parse().unwrap()]),
+        ("without a scheme", vec![valid.parse().unwrap()]),
+        ("no token at all", bearer("kwa_x")),
+        ("with a typo", bearer(&format!("{}{}", &valid[..valid.len() - 1], if valid.ends_with('0') { '1' } else { '0' }))),
+        ("twice", [bearer(&valid), bearer(&valid)].concat()),
+        ("unknown", bearer(&unknown)),
+        ("revoked", bearer(&revoked.secret)),
+        ("expired", bearer(&expired)),
+        ("of a disabled owner", bearer(&disabled)),
+    ];
+    for (rpc, _) in MAY {
+        let reached = call(&world, rpc, &bearer(&valid)).await.unwrap_err();
+        assert_eq!(reached.code(), Code::InvalidArgument, "the control: {rpc}");
+        let mut told = Vec::new();
+        for (state, values) in &states {
+            let status = call(&world, rpc, values).await.unwrap_err();
+            assert_eq!(reason(&status), (Code::Unauthenticated, "TOKEN_REFUSED".into()), "{rpc} with a token that is {state}");
+            told.push((status.message().to_owned(), status.details().to_vec()));
+        }
+        assert!(told.iter().all(|other| *other == told[0]), "{rpc}");
+    }
+}
+
+async fn a_token_with_two_roles_may_do_what_either_may(world: World) {
+    let token = world.token("both", &["viewer", "revoker"]).await.secret;
+    let codes = ["KeyService/GetKey", "KeyService/RevokeKey", "KeyService/CreateKey"].map(|rpc| (rpc, bearer(&token)));
+    let mut answers = Vec::new();
+    for (rpc, token) in codes {
+        answers.push(call(&world, rpc, &token).await.unwrap_err().code());
+    }
+    assert_eq!(answers, [Code::InvalidArgument, Code::InvalidArgument, Code::PermissionDenied]);
+}
+
+async fn only_an_admin_changes_what_is_in_the_realm_of_the_admin_tokens(world: World) {
+    let issuer = world.token("issuers", &["issuer", "revoker", "viewer"]).await;
+    let expire_time = issuer.key.as_ref().unwrap().expire_time.map(|at| Timestamp { seconds: at.seconds - 60, ..at });
+    let owner = "realms/keyward/owners/issuers".to_owned();
+    let key = Key { owner: owner.clone(), scopes: vec!["admin".into()], expire_time, ..Key::default() };
+    let name = issuer.key.unwrap().name;
+    let (mut keys, mut owners, token) = (world.keys(), world.owners(), issuer.secret.as_str());
+    let refused = [
+        keys.create_key(with(token, create("keyward", key.clone()))).await.unwrap_err(),
+        keys.revoke_key(with(token, RevokeKeyRequest { name: name.clone(), ..Default::default() })).await.unwrap_err(),
+        owners.disable_owner(with(token, DisableOwnerRequest { name: owner.clone(), ..Default::default() })).await.unwrap_err(),
+    ];
+    assert!(refused.iter().all(|status| reason(status) == (Code::PermissionDenied, "ADMIN_ONLY".into())), "{refused:?}");
+    world.owner("otesse", "acme").await;
+    keys.create_key(with(token, otesse("the control"))).await.unwrap();
+    keys.create_key(world.ask(create("keyward", key))).await.unwrap();
+    owners.enable_owner(world.ask(EnableOwnerRequest { name: owner, ..Default::default() })).await.unwrap();
+    keys.revoke_key(world.ask(RevokeKeyRequest { name, ..Default::default() })).await.unwrap();
+}
+
+async fn a_key_of_another_realm_is_no_admin_token(world: World) {
+    let key = world.otesse("customer").await.secret;
+    assert_eq!(call(&world, "KeyService/ListKeys", &bearer(&key)).await.unwrap_err().code(), Code::Unauthenticated);
+    world.owner("ocus", "acme").await;
+    let shaped = world.token("shaped", &["admin"]).await;
+    let revoke = RevokeKeyRequest { name: shaped.key.unwrap().name, ..Default::default() };
+    world.keys().revoke_key(world.ask(revoke)).await.unwrap();
+    let same = create("ocus", Key { owner: "realms/ocus/owners/acme".into(), ..Key::default() });
+    world.try_create(keyward::proto::keyward::admin::v1::CreateKeyRequest { secret: shaped.secret.clone(), ..same }).await.unwrap();
+    let status = call(&world, "KeyService/ListKeys", &bearer(&shaped.secret)).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unauthenticated, "the same secret, alive in another realm");
+}
+
+/// Behind the table stands a service here that answers whatever reaches it.
+async fn an_rpc_without_a_row_is_refused(world: World) {
+    let answers_all = tower::service_fn(|_: http::Request<Body>| async { Ok::<_, Infallible>(http::Response::new(Body::empty())) });
+    let mut behind = Authenticated::new(answers_all, world.keyring.clone());
+    for (rpc, reached) in [("KeyService/ListKeys", true), ("KeyService/PurgeKeys", false), ("OwnerService/ListKeys", false), ("", false)] {
+        let request = http::Request::builder().uri(format!("/keyward.admin.v1.{rpc}"));
+        let request = request.header("authorization", format!("Bearer {}", world.admin)).body(Body::empty()).unwrap();
+        let response = behind.call(request).await.unwrap();
+        let status = Status::from_header_map(response.headers()).map(|status| status.code());
+        assert_eq!(status, (!reached).then_some(Code::Unimplemented), "{rpc}");
+    }
+}
+
+/// Calls with an empty message.
+async fn call(world: &World, rpc: &str, authorization: &[MetadataValue<Ascii>]) -> Result<(), Status> {
+    let mut request = Request::new(());
+    for value in authorization {
+        request.metadata_mut().append("authorization", value.clone());
+    }
+    let mut client = tonic::client::Grpc::new(world.channel());
+    client.ready().await.unwrap();
+    let path = format!("/keyward.admin.v1.{rpc}").parse().unwrap();
+    client.unary(request, path, tonic_prost::ProstCodec::<(), ()>::default()).await.map(|_| ())
+}
+
+fn bearer(token: &str) -> Vec<MetadataValue<Ascii>> {
+    vec![format!("Bearer {token}").parse().unwrap()]
+}
