@@ -6,8 +6,8 @@
 --       number of returns, for each: its subject's place in KEYS, length, slot's start, tokens. Times are in milliseconds.
 -- Answers {'granted', tokens, slots' starts.., left..}, {'refused', until it may fit or -1, left..}, {'returned', left..} or {'stale'}.
 --
--- A subject is kept as: base (6 bytes), latest instant seen (4), generation (4); for every window its length (4) and number of slots (2);
--- for every slot its start (4), last (3) and count (4). Latest and start are kept as what they exceed the base by, last as what it exceeds the start by.
+-- A subject is kept as: latest instant seen (6 bytes), generation (4); for every window its length (4) and number of slots (2); for every
+-- slot how long before the latest instant it started (4), how long after its start its last token may be spent (3), and count (4).
 
 local LONGEST = 16777215
 
@@ -24,15 +24,15 @@ local function read(name)
   local subject = {name = name, latest = 0, generation = 0, windows = {}}
   local text = redis.call('GET', name)
   if not text then return subject end
-  local base, latest, generation, at = struct.unpack('>I6I4I4', text)
-  subject.latest, subject.generation = base + latest, generation
+  local latest, generation, at = struct.unpack('>I6I4', text)
+  subject.latest, subject.generation = latest, generation
   while at <= #text do
     local length, count, slots = 0, 0, {}
     length, count, at = struct.unpack('>I4I2', text, at)
     for i = 1, count do
-      local start, last, tokens
-      start, last, tokens, at = struct.unpack('>I4I3I4', text, at)
-      slots[i] = {start = base + start, last = base + start + last, count = tokens}
+      local ago, lasts, tokens
+      ago, lasts, tokens, at = struct.unpack('>I4I3I4', text, at)
+      slots[i] = {start = latest - ago, last = latest - ago + lasts, count = tokens}
     end
     table.insert(subject.windows, {length = length, slots = slots})
   end
@@ -41,23 +41,17 @@ end
 
 -- Kept until nothing of it counts any more.
 local function write(subject, clock)
-  local base, over = subject.latest, 0
-  for _, window in ipairs(subject.windows) do
-    for _, slot in ipairs(window.slots) do
-      base = math.min(base, slot.start)
-      over = math.max(over, slot.last + window.length)
-    end
-  end
-  if over == 0 then return redis.call('DEL', subject.name) end
-  local parts = {struct.pack('>I6I4I4', base, subject.latest - base, subject.generation)}
+  local over, parts = 0, {struct.pack('>I6I4', subject.latest, subject.generation)}
   for _, window in ipairs(subject.windows) do
     if #window.slots > 0 then
       table.insert(parts, struct.pack('>I4I2', window.length, #window.slots))
       for _, slot in ipairs(window.slots) do
-        table.insert(parts, struct.pack('>I4I3I4', slot.start - base, slot.last - slot.start, slot.count))
+        over = math.max(over, slot.last + window.length)
+        table.insert(parts, struct.pack('>I4I3I4', subject.latest - slot.start, slot.last - slot.start, slot.count))
       end
     end
   end
+  if over == 0 then return redis.call('DEL', subject.name) end
   return redis.call('SET', subject.name, table.concat(parts), 'PX', over - clock)
 end
 

@@ -23,7 +23,7 @@ pub(super) async fn take(link: &Link, deadline: Instant, charges: &[Charge]) -> 
         return Ok(Vec::new());
     }
     let answers = link.run(deadline, |connection| answers(connection, charges)).await?;
-    answers.into_iter().map(|answer| read(answer.map_err(|error| fault::fault(&error))?)).collect()
+    answers.into_iter().map(read).collect()
 }
 
 /// Writes a charge's names and arguments behind the start of a call. `now` is this server's time, or, in tests of the rule, any.
@@ -72,8 +72,9 @@ pub fn read(answer: Value) -> Result<Taken, StoreError> {
     }
 }
 
-/// Of every charge, in their order. Those that met a server without the script are sent again with it: it has run nothing of them.
-async fn answers(mut connection: ConnectionManager, charges: &[Charge]) -> RedisResult<Vec<RedisResult<Value>>> {
+/// Of every charge, in their order. Those that met a server without the script are sent again with it: it has run nothing of them. Where
+/// one fails all do, and what the others took stays counted.
+async fn answers(mut connection: ConnectionManager, charges: &[Charge]) -> RedisResult<Vec<Value>> {
     let mut answers = send(&mut connection, charges.iter().map(|charge| call(TAKE.by_hash(), charge))).await?;
     let unknown = |answer: &RedisResult<Value>| answer.as_ref().is_err_and(fault::is_unknown_script);
     let again: Vec<usize> = (0..answers.len()).filter(|at| unknown(&answers[*at])).collect();
@@ -83,7 +84,7 @@ async fn answers(mut connection: ConnectionManager, charges: &[Charge]) -> Redis
             answers[at] = answer;
         }
     }
-    Ok(answers)
+    answers.into_iter().collect()
 }
 
 async fn send(connection: &mut ConnectionManager, calls: impl Iterator<Item = Cmd>) -> RedisResult<Vec<RedisResult<Value>>> {

@@ -1,1 +1,78 @@
-//! (next)
+//! The contract of trait `Store`: each of its sentences is a test of that name, run on every engine.
+//!
+//! Most sentences are their own control: next to what must be refused stands the same call with one thing changed, which must be done.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's own parts fail loudly")]
+
+mod committing;
+mod engines;
+mod finding;
+mod listing;
+mod on_redis;
+mod samples;
+mod taking;
+
+/// The sentences, and the engines that they are run on.
+macro_rules! sentences {
+    ($($topic:ident: $($sentence:ident),+;)+) => {
+        const SENTENCES: &[&str] = &[$($(stringify!($sentence)),+),+];
+
+        macro_rules! on {
+            ($engine:ident) => {
+                mod $engine {
+                    $($(
+                        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                        async fn $sentence() {
+                            super::$topic::$sentence(&mut super::engines::$engine()).await;
+                        }
+                    )+)+
+                }
+            };
+        }
+    };
+}
+
+sentences! {
+    finding:
+        a_committed_key_is_found_by_each_of_its_secrets_digests_in_its_own_realm_only,
+        the_position_is_read_no_later_than_the_record;
+    taking:
+        a_charge_takes_from_all_of_its_windows_or_from_none,
+        no_window_ever_holds_more_than_its_limit_whatever_takes_at_once,
+        returns_are_applied_before_anything_is_taken_and_a_return_of_what_is_gone_changes_nothing,
+        a_charge_that_names_an_older_generation_than_its_subjects_is_stale,
+        what_was_granted_is_still_counted_after_a_crash,
+        charges_are_taken_in_the_order_given;
+    committing:
+        a_commit_that_expects_another_revision_is_a_conflict_and_changes_nothing,
+        a_secret_that_another_key_of_the_realm_has_is_refused_and_changes_nothing,
+        the_same_request_id_with_the_same_content_is_done_once_with_other_content_it_is_an_error,
+        a_commit_marked_as_once_is_done_once_whoever_races_for_it,
+        positions_go_up_by_one_with_every_change,
+        what_was_acknowledged_is_there_after_a_crash,
+        a_secret_that_a_key_no_longer_has_is_free_for_another;
+    listing:
+        a_key_is_read_in_its_own_realm_only,
+        an_owner_is_read_in_its_own_realm_only,
+        pages_follow_one_another_without_gap_or_repetition,
+        a_key_that_changes_its_owner_is_listed_with_the_new_one,
+        a_pepper_of_a_known_version_and_another_check_value_is_refused,
+        it_never_goes_backwards;
+}
+
+on!(redis);
+
+/// The sentences of the trait are its bullets.
+#[test]
+fn every_sentence_of_the_trait_is_a_test_of_that_name() {
+    let text = include_str!("../../../src/store/mod.rs");
+    let contract = &text[text.find("pub trait Store").unwrap()..];
+    let said: Vec<String> = contract.lines().filter_map(|line| line.trim().strip_prefix("/// - ")).map(as_name).collect();
+    assert!(said.len() > 10, "{said:?}");
+    let untested: Vec<&String> = said.iter().filter(|sentence| !SENTENCES.contains(&sentence.as_str())).collect();
+    assert!(untested.is_empty(), "{untested:#?}");
+}
+
+fn as_name(sentence: &str) -> String {
+    let kept = sentence.chars().filter(|c| c.is_ascii_alphanumeric() || " -".contains(*c));
+    kept.map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
+}

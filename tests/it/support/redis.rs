@@ -73,9 +73,9 @@ impl RedisServer {
     pub(crate) fn ask<T: FromRedisValue>(&self, words: &str) -> T {
         let mut words = words.split(' ');
         let mut command = redis::cmd(words.next().unwrap());
-        words.for_each(|word| {
+        for word in words {
             command.arg(word);
-        });
+        }
         command.query(&mut self.connection()).unwrap()
     }
 

@@ -1,0 +1,171 @@
+//! `commit`.
+
+use keyward::domain::owner::Owner;
+use keyward::domain::record::Record;
+use keyward::domain::time::StoreTime;
+use keyward::store::{Change, Commit, Expect, Store, StoreError};
+
+use super::engines::Engine;
+use super::samples::{changed_key, changed_owner, commit, digest, key, new_key, new_owner, owner, page, position, put, realm, request};
+
+pub(super) async fn a_commit_that_expects_another_revision_is_a_conflict_and_changes_nothing(engine: &mut impl Engine) {
+    let store = engine.store();
+    let first = key("key_1", &[digest(1)]);
+    put(&*store, vec![new_owner(&owner("acme")), new_key(&first)]).await;
+    let before = everything(&*store).await;
+    let (next, new) = (Record { revision: 2, label: "next".into(), ..key("key_1", &[digest(2)]) }, key("key_2", &[digest(3)]));
+    let expecting = |expect| Change::Key { record: next.clone(), expect };
+    for changes in [
+        vec![new_key(&new), expecting(Expect::Revision(2))],
+        vec![new_key(&new), expecting(Expect::Revision(0))],
+        vec![new_key(&new), changed_owner(&Owner { revision: 2, ..owner("nobody") })],
+        vec![new_key(&new), changed_key(&Record { revision: 2, ..key("key_3", &[]) })],
+        vec![expecting(Expect::Revision(1)), expecting(Expect::Revision(1))],
+    ] {
+        let marked = Commit { request: request("admin_1", "r", 1), once: Some([1; 32]), ..commit(changes) };
+        assert_eq!(store.commit(&marked).await, Err(StoreError::Conflict));
+        assert_eq!(everything(&*store).await, before);
+    }
+    for taken in [vec![new_key(&new), expecting(Expect::Absent)], vec![new_key(&new), new_owner(&owner("acme"))]] {
+        assert!(matches!(store.commit(&commit(taken)).await, Err(StoreError::Exists(_))));
+        assert_eq!(everything(&*store).await, before);
+    }
+    // The control, which shows too that the commits that failed have used up neither request id nor mark.
+    let right = commit(vec![new_key(&new), expecting(Expect::Revision(1))]);
+    let made = store.commit(&Commit { request: request("admin_1", "r", 1), once: Some([1; 32]), ..right }).await.unwrap();
+    assert_eq!((made.position, made.replayed), (before.2 + 2, None));
+    assert_eq!(store.key(&realm("otesse"), &next.id).await.unwrap(), Some(next));
+}
+
+pub(super) async fn a_secret_that_another_key_of_the_realm_has_is_refused_and_changes_nothing(engine: &mut impl Engine) {
+    let store = engine.store();
+    put(&*store, vec![new_owner(&owner("acme")), new_key(&key("key_1", &[digest(1), digest(2)]))]).await;
+    put(&*store, vec![new_key(&key("key_2", &[digest(3)]))]).await;
+    let before = everything(&*store).await;
+    for changes in [
+        vec![new_key(&key("key_3", &[digest(2)]))],
+        vec![new_owner(&owner("other")), new_key(&key("key_3", &[digest(4), digest(1)]))],
+        vec![changed_key(&Record { revision: 2, ..key("key_2", &[digest(3), digest(1)]) })],
+        vec![new_key(&key("key_3", &[digest(5)])), new_key(&key("key_4", &[digest(5)]))],
+    ] {
+        assert_eq!(store.commit(&commit(changes)).await, Err(StoreError::SecretTaken));
+        assert_eq!(everything(&*store).await, before);
+    }
+    let elsewhere = Record { realm: realm("ocus"), ..key("key_3", &[digest(1)]) };
+    put(&*store, vec![new_key(&elsewhere)]).await;
+    put(&*store, vec![changed_key(&Record { revision: 2, ..key("key_1", &[digest(1), digest(2)]) })]).await;
+}
+
+pub(super) async fn the_same_request_id_with_the_same_content_is_done_once_with_other_content_it_is_an_error(engine: &mut impl Engine) {
+    let store = engine.store();
+    let asked = |id: u16, who, content| Commit {
+        request: request(who, "r-1/a b", content),
+        ..commit(vec![new_key(&key(&format!("key_{id}"), &[digest(id)]))])
+    };
+    let made = store.commit(&asked(1, "admin_1", 1)).await.unwrap();
+    assert_eq!(made.replayed, None);
+    let before = everything(&*store).await;
+    for other in [1, 2] {
+        let replayed = store.commit(&asked(other, "admin_1", 1)).await.unwrap();
+        assert_eq!((replayed.position, replayed.replayed.as_deref()), (made.position, Some("key_1")));
+    }
+    assert_eq!(store.commit(&asked(3, "admin_1", 2)).await, Err(StoreError::RequestIdReused));
+    assert_eq!(everything(&*store).await, before);
+    assert_eq!(store.commit(&asked(4, "admin_2", 2)).await.unwrap().replayed, None, "another caller's id is another");
+
+    let racers: Vec<_> = (0..8)
+        .map(|_| {
+            let (store, request) = (store.clone(), request("admin_1", "r-2", 1));
+            let racing = Commit { request, ..commit(vec![new_key(&key("key_9", &[digest(9)]))]) };
+            tokio::spawn(async move { store.commit(&racing).await.unwrap() })
+        })
+        .collect();
+    let mut answers = Vec::new();
+    for racer in racers {
+        answers.push(racer.await.unwrap());
+    }
+    assert_eq!(answers.iter().filter(|made| made.replayed.is_none()).count(), 1, "{answers:?}");
+    assert!(answers.iter().all(|made| made.position == answers[0].position));
+}
+
+pub(super) async fn a_commit_marked_as_once_is_done_once_whoever_races_for_it(engine: &mut impl Engine) {
+    let store = engine.store();
+    let racers: Vec<_> = (0..16_u16)
+        .map(|number| {
+            let store = store.clone();
+            let racing = Commit { once: Some([7; 32]), ..commit(vec![new_key(&key(&format!("key_{number}"), &[digest(number)]))]) };
+            tokio::spawn(async move { store.commit(&racing).await.map(|made| made.position) })
+        })
+        .collect();
+    let mut answers = Vec::new();
+    for racer in racers {
+        answers.push(racer.await.unwrap());
+    }
+    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1, "{answers:?}");
+    assert_eq!(answers.iter().filter(|answer| **answer == Err(StoreError::DoneBefore)).count(), 15, "{answers:?}");
+    assert_eq!(everything(&*store).await.0.len(), 1);
+    let other = Commit { once: Some([8; 32]), ..commit(vec![new_key(&key("key_20", &[digest(20)]))]) };
+    store.commit(&other).await.unwrap();
+}
+
+pub(super) async fn positions_go_up_by_one_with_every_change(engine: &mut impl Engine) {
+    let store = engine.store();
+    assert_eq!(position(&*store).await, 0);
+    let one = put(&*store, vec![new_owner(&owner("acme"))]).await.position;
+    assert_eq!((one, position(&*store).await), (1, 1));
+    let three = vec![new_key(&key("key_1", &[digest(1)])), new_key(&key("key_2", &[digest(2)])), new_owner(&owner("b"))];
+    assert_eq!(put(&*store, three).await.position, 4);
+    assert_eq!(put(&*store, vec![changed_owner(&Owner { revision: 2, ..owner("acme") })]).await.position, 5);
+    let racers: Vec<_> = (10..30_u16)
+        .map(|number| {
+            let store = store.clone();
+            tokio::spawn(async move { put(&*store, vec![new_key(&key(&format!("key_{number}"), &[digest(number)]))]).await.position })
+        })
+        .collect();
+    let mut positions = Vec::new();
+    for racer in racers {
+        positions.push(racer.await.unwrap());
+    }
+    positions.sort_unstable();
+    assert_eq!(positions, (6..26).collect::<Vec<u64>>());
+    assert_eq!(position(&*store).await, 25);
+}
+
+pub(super) async fn what_was_acknowledged_is_there_after_a_crash(engine: &mut impl Engine) {
+    let store = engine.store();
+    let once = Commit { once: Some([3; 32]), request: request("admin_1", "r", 1), ..commit(vec![new_owner(&owner("acme"))]) };
+    store.commit(&once).await.unwrap();
+    for number in 1..=5 {
+        put(&*store, vec![new_key(&key(&format!("key_{number}"), &[digest(number)]))]).await;
+    }
+    let revoked = Record { revision: 2, revoked: Some(StoreTime(1_850_000_000_000)), ..key("key_3", &[digest(3)]) };
+    put(&*store, vec![changed_key(&revoked)]).await;
+    store.claim_pepper(&revoked.secrets[0].pepper, [5; 32]).await.unwrap();
+    let before = everything(&*store).await;
+    assert_eq!((before.0.len(), before.1.len(), before.2), (5, 1, 7));
+    drop(store);
+    engine.crash().await;
+    let store = engine.store();
+    assert_eq!(everything(&*store).await, before);
+    let found = store.find(&realm("otesse"), &[digest(3)]).await.unwrap().holder.unwrap();
+    assert_eq!(found.record, revoked);
+    assert!(store.commit(&once).await.unwrap().replayed.is_some());
+    assert_eq!(store.commit(&Commit { request: None, ..once }).await, Err(StoreError::DoneBefore));
+    assert!(store.claim_pepper(&revoked.secrets[0].pepper, [6; 32]).await.is_err());
+}
+
+pub(super) async fn a_secret_that_a_key_no_longer_has_is_free_for_another(engine: &mut impl Engine) {
+    let store = engine.store();
+    put(&*store, vec![new_owner(&owner("acme")), new_key(&key("key_1", &[digest(1), digest(2)]))]).await;
+    put(&*store, vec![changed_key(&Record { revision: 2, ..key("key_1", &[digest(2)]) })]).await;
+    put(&*store, vec![new_key(&key("key_2", &[digest(1)]))]).await;
+    assert_eq!(store.find(&realm("otesse"), &[digest(1)]).await.unwrap().holder.unwrap().record.id.as_str(), "key_2");
+}
+
+/// All keys, all owners, and the position.
+async fn everything(store: &dyn Store) -> (Vec<Record>, Vec<Owner>, u64) {
+    let realm = realm("otesse");
+    let keys = store.keys(&realm, None, &page(None, 100)).await.unwrap();
+    let owners = store.owners(&realm, &page(None, 100)).await.unwrap();
+    (keys, owners, position(store).await)
+}

@@ -1,0 +1,178 @@
+//! What is kept in Redis: the log, the audit log, the hash slots, and how many bytes.
+
+use std::collections::{BTreeSet, HashMap};
+
+use keyward::domain::address::AddressList;
+use keyward::domain::record::Record;
+use keyward::domain::time::StoreTime;
+use keyward::proto::keyward::store::v1::{Audit, Entry};
+use keyward::store::{Commit, Store, StoreError};
+use prost::Message;
+use redis::streams::StreamRangeReply;
+
+use super::super::samples::{
+    DAY, MINUTE, changed_key, charge, commit, digest, key, new_key, new_owner, owner, put, realm, request, subject,
+};
+use super::seed;
+use crate::support::redis::RedisServer;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_change_has_one_entry_in_the_log_and_one_in_the_audit_log_at_its_position() {
+    let server = RedisServer::start();
+    let store = server.store();
+    seed(&*store).await;
+    let revoked = Record { revision: 2, revoked: Some(StoreTime(5)), ..key("key_1", &[digest(1)]) };
+    let renamed = Record { revision: 3, label: "other".into(), ..revoked.clone() };
+    let asked = Commit { request: request("admin_1", "r-7", 1), ..commit(vec![changed_key(&revoked)]) };
+    store.commit(&asked).await.unwrap();
+    put(&*store, vec![changed_key(&renamed)]).await;
+    // None of these is a change.
+    assert!(store.commit(&asked).await.unwrap().replayed.is_some());
+    assert_eq!(store.commit(&commit(vec![changed_key(&renamed)])).await, Err(StoreError::Conflict));
+    assert_eq!(store.commit(&commit(vec![new_key(&key("key_2", &[digest(1)]))])).await, Err(StoreError::SecretTaken));
+
+    let log = stream::<Entry>(&server, "kw:1:{kw}:log", "entry");
+    let told: Vec<_> = log.iter().map(|(id, entry)| (id.as_str(), entry.kind.as_str(), entry.id.as_str(), entry.restricting)).collect();
+    let expected =
+        [("1-0", "owner", "acme", false), ("2-0", "key", "key_1", false), ("3-0", "key", "key_1", true), ("4-0", "key", "key_1", false)];
+    assert_eq!(told, expected);
+    let audit = stream::<Audit>(&server, "kw:1:{kw}:audit", "note");
+    let told: Vec<_> =
+        audit.iter().map(|(id, note)| (id.as_str(), note.actor.as_str(), note.realm.as_str(), note.request_id.as_str())).collect();
+    let by_admin = |id, request| (id, "admin_1", "otesse", request);
+    assert_eq!(told, [by_admin("1-0", ""), by_admin("2-0", ""), by_admin("3-0", "r-7"), by_admin("4-0", "")]);
+    let (now, at) = (store.now().await.unwrap().0, field(&server, "kw:1:{kw}:audit", "at"));
+    let at: Vec<i64> = at.iter().map(|at| String::from_utf8_lossy(at).parse().unwrap()).collect();
+    assert!(at.is_sorted() && at.iter().all(|at| (now - 600_000..=now).contains(at)), "{at:?}");
+
+    let kept: i64 = server.ask("PTTL kw:1:{kw}:request:admin_1/r-7");
+    assert!((86_000_000..=86_400_000).contains(&kept), "a request id is remembered for a day: {kept}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn state_of_keys_is_in_one_hash_slot_and_windows_are_in_their_owners() {
+    let server = RedisServer::start();
+    let store = server.store();
+    seed(&*store).await;
+    let all = Commit { request: request("admin_1", "r}{", 1), once: Some([1; 32]), ..commit(vec![new_key(&key("key_2", &[digest(2)]))]) };
+    store.commit(&all).await.unwrap();
+    store.claim_pepper(&all_word(), [1; 32]).await.unwrap();
+    let state = slots(&server.ask::<Vec<String>>("KEYS *"));
+    assert_eq!(state.values().collect::<BTreeSet<_>>().len(), 1, "{state:?}");
+    assert_eq!(state.len(), 12, "{state:?}");
+
+    let both = |key| charge(vec![subject(Some(key), &[(DAY, 9)]), subject(None, &[(DAY, 9)])], 1);
+    store.take(&[both("key_1"), both("key_2")]).await.unwrap();
+    let windows = server.ask::<Vec<String>>("KEYS kw:1:{otesse/*");
+    let slots = slots(&windows);
+    assert_eq!(slots.len(), 3);
+    assert_eq!(slots.values().collect::<BTreeSet<_>>().len(), 1, "{slots:?}");
+    assert!(!state.values().any(|slot| slots.values().any(|other| other == slot)));
+}
+
+/// Ids and names are as long as they are in use. The logs are of changes, not of keys, and are counted apart.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_and_windows_take_no_more_bytes_than_was_promised() {
+    const KEYS: u16 = 4_000;
+    let server = RedisServer::start();
+    let store = server.store();
+    for number in 0..10 {
+        put(&*store, vec![new_owner(&owner(&owner_name(number)))]).await;
+    }
+    for first in (0..KEYS).step_by(50) {
+        put(&*store, (first..first + 50).map(|number| new_key(&typical(number))).collect()).await;
+    }
+    let (mut of_keys, mut of_logs) = (0, 0);
+    for name in server.ask::<Vec<String>>("KEYS *") {
+        let bytes: u32 = server.ask(&format!("MEMORY USAGE {name} SAMPLES 0"));
+        *if name.ends_with("log") || name.ends_with("audit") { &mut of_logs } else { &mut of_keys } += bytes;
+    }
+    let (a_key, a_change) = (f64::from(of_keys) / f64::from(KEYS), f64::from(of_logs) / f64::from(KEYS));
+    let before = used(&server);
+    for first in (0..KEYS).step_by(50) {
+        store.take(&(first..first + 50).map(|number| of(&typical(number), &[(MINUTE, 100)])).collect::<Vec<_>>()).await.unwrap();
+    }
+    let alone = (used(&server) - before) / f64::from(KEYS);
+    for first in (0..KEYS).step_by(50) {
+        let both = |number| of(&typical(number), &[(MINUTE, 100), (DAY, 10_000)]);
+        store.take(&(first..first + 50).map(both).collect::<Vec<_>>()).await.unwrap();
+    }
+    let of_two = (used(&server) - before) / f64::from(KEYS) / 2.0;
+    let full = full(&server);
+    println!(
+        "bytes: {a_key:.0} a key, {a_change:.0} a change in the logs; a window that is sparse {alone:.0} alone, {of_two:.0} of two; {full} full"
+    );
+    assert!(a_key <= 800.0, "{a_key} bytes a key");
+    assert!(alone <= 220.0 && of_two <= 180.0 && full <= 370, "{alone} {of_two} {full}");
+}
+
+/// A key's minute, with as many slots as a busy one has.
+fn full(server: &RedisServer) -> u64 {
+    let mut connection = server.connection();
+    let (busy, start) = (of(&typical(1), &[(MINUTE, 1_000)]), 1_800_000_000_000);
+    server.ask::<()>("FLUSHALL");
+    for slot in 0..17 {
+        let mut call = redis::cmd("EVAL");
+        call.arg(keyward::store::redis::take::SCRIPT);
+        keyward::store::redis::take::write(&mut call, &busy, Some(StoreTime(start + slot * 3_750)));
+        call.query::<redis::Value>(&mut connection).unwrap();
+    }
+    let name = format!("kw:1:{{otesse/{}}}{}", owner_name(1), typical(1).id);
+    // The entry that remembers when it ends is not in what Redis tells of a single key.
+    server.ask::<u64>(&format!("MEMORY USAGE {name} SAMPLES 0")) + 32
+}
+
+fn owner_name(number: u16) -> String {
+    format!("acme-{number:04}")
+}
+
+/// A key as vendors' dashboards make them, without what few have: an end, a list of addresses.
+fn typical(number: u16) -> Record {
+    let id = format!("key_01hzy4q6m3c8vt5rw2n9x7{number:04}");
+    let record = Record { expires: None, addresses: AddressList::default(), label: "Zapier".into(), ..key(&id, &[digest(number)]) };
+    Record { owner: super::super::samples::owner_id(&owner_name(number % 10)), ..record }
+}
+
+fn of(record: &Record, windows: &[(u32, u32)]) -> keyward::store::Charge {
+    let mut one = subject(None, windows);
+    one.name.owner = record.owner.clone();
+    one.name.key = Some(record.id.clone());
+    charge(vec![one], 1)
+}
+
+fn used(server: &RedisServer) -> f64 {
+    let told: String = server.ask("INFO memory");
+    told.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap().trim().parse().unwrap()
+}
+
+fn all_word() -> keyward::domain::name::Word {
+    keyward::domain::name::Word::parse("1").unwrap()
+}
+
+/// The hash slot of each name. Only a server that is part of a cluster tells: another one, that need hold nothing.
+fn slots(names: &[String]) -> HashMap<String, u64> {
+    let cluster = RedisServer::with(&["--cluster-enabled", "yes"]);
+    let slot = |name: &String| redis::cmd("CLUSTER").arg("KEYSLOT").arg(name).query(&mut cluster.connection()).unwrap();
+    names.iter().map(|name| (name.clone(), slot(name))).collect()
+}
+
+/// Ids and messages of a stream.
+fn stream<T: Message + Default>(server: &RedisServer, name: &str, field_name: &str) -> Vec<(String, T)> {
+    let ids: StreamRangeReply = server.ask(&format!("XRANGE {name} - +"));
+    let ids = ids.ids.into_iter().map(|entry| entry.id);
+    ids.zip(field(server, name, field_name)).map(|(id, bytes)| (id, T::decode(&bytes[..]).unwrap())).collect()
+}
+
+fn field(server: &RedisServer, name: &str, field: &str) -> Vec<Vec<u8>> {
+    let entries: StreamRangeReply = server.ask(&format!("XRANGE {name} - +"));
+    entries.ids.iter().map(|entry| entry.get(field).unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_position_is_the_same_after_the_store_is_made_again() {
+    let server = RedisServer::start();
+    seed(&*server.store()).await;
+    let again = server.store();
+    assert_eq!(again.find(&realm("otesse"), &[]).await.unwrap().position, 2);
+    assert_eq!(put(&*again, vec![new_key(&key("key_2", &[digest(2)]))]).await.position, 3);
+}

@@ -1,0 +1,54 @@
+//! What the contract means on Redis: a server that is away, slow, emptied, demoted or forbidding; and what is kept where.
+
+mod away;
+mod kept;
+mod terms;
+mod tls;
+
+use std::time::Duration;
+
+use keyward::domain::name::Word;
+use keyward::store::redis::{RedisStore, Settings};
+use keyward::store::{Store, StoreError};
+
+use super::samples::{DAY, charge, commit, digest, key, key_id, new_key, new_owner, owner, owner_id, page, realm, subject};
+
+/// What every method of the trait says; `Ok` where it answers.
+async fn each_method(store: &dyn Store) -> [(&'static str, Result<(), StoreError>); 9] {
+    let (realm, page) = (realm("otesse"), page(None, 9));
+    [
+        ("find", store.find(&realm, &[digest(1)]).await.map(|_| ())),
+        ("take", store.take(&[charge(vec![subject(None, &[(DAY, 1_000)])], 1)]).await.map(|_| ())),
+        ("commit", store.commit(&commit(vec![new_key(&key("key_9", &[digest(9)]))])).await.map(|_| ())),
+        ("key", store.key(&realm, &key_id("key_1")).await.map(|_| ())),
+        ("owner", store.owner(&realm, &owner_id("acme")).await.map(|_| ())),
+        ("keys", store.keys(&realm, None, &page).await.map(|_| ())),
+        ("owners", store.owners(&realm, &page).await.map(|_| ())),
+        ("claim_pepper", store.claim_pepper(&Word::parse("1").unwrap(), [1; 32]).await),
+        ("now", store.now().await.map(|_| ())),
+    ]
+}
+
+/// That every method says that the store is away, in these words.
+async fn each_is_away(store: &dyn Store, words: &str) {
+    for (method, said) in each_method(store).await {
+        assert!(matches!(&said, Err(StoreError::Unavailable(why)) if why.contains(words)), "{method}: {said:?}");
+    }
+}
+
+async fn each_answers(store: &dyn Store) {
+    for (method, said) in each_method(store).await {
+        assert_eq!(said, Ok(()), "{method}");
+    }
+}
+
+/// A key and its owner, to be found.
+async fn seed(store: &dyn Store) {
+    super::samples::put(store, vec![new_owner(&owner("acme")), new_key(&key("key_1", &[digest(1)]))]).await;
+}
+
+/// A store that waits no longer than this.
+fn impatient(url: String, milliseconds: u64) -> RedisStore {
+    let time = Duration::from_millis(milliseconds);
+    RedisStore::connect(&Settings { url, connect_timeout: time, timeout: time }).unwrap()
+}

@@ -1,0 +1,100 @@
+//! What Redis forbids, and what keyward does not put up with.
+
+use keyward::store::redis::RedisStore;
+use keyward::store::{Store, StoreError};
+
+use super::super::samples::{DAY, charge, commit, digest, key, new_key, realm, subject};
+use super::{each_answers, each_is_away, seed};
+use crate::support::redis::{RedisServer, settings};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_may_drop_what_it_holds_is_refused_until_it_may_not() {
+    let server = RedisServer::with(&["--maxmemory-policy", "allkeys-lru"]);
+    let store = server.store();
+    let said = store.check_settings().await;
+    assert!(matches!(&said, Err(StoreError::Unavailable(why)) if why.contains("allkeys-lru") && why.contains("noeviction")), "{said:?}");
+    each_is_away(&*store, "allkeys-lru").await;
+    assert_eq!(server.ask::<u64>("DBSIZE"), 0, "nothing was written");
+    server.ask::<()>("CONFIG SET maxmemory-policy noeviction");
+    assert_eq!(store.check_settings().await, Ok(()));
+    each_answers(&*store).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_does_not_tell_its_settings_is_put_up_with() {
+    let server = RedisServer::with(&["--rename-command", "CONFIG", "", "--maxmemory-policy", "allkeys-lru"]);
+    let store = server.store();
+    assert_eq!(store.check_settings().await, Ok(()));
+    each_answers(&*store).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_with_the_rights_that_are_written_down_is_enough_and_a_wrong_password_is_away() {
+    let server = RedisServer::start();
+    let text = include_str!("../../../../src/store/redis/mod.rs");
+    let from = text.find("needs `").unwrap() + 7;
+    let rights = text[from..from + text[from..].find('`').unwrap()].replace("\n//!", "");
+    server.ask::<()>(&format!("ACL SETUSER keyward on >hush ~kw:1:* resetchannels -@all {}", rights.trim()));
+    server.ask::<()>("ACL SETUSER default off");
+    let named = |name, password| settings(format!("{}?user={name}&pass={password}", server.url()));
+    let store = RedisStore::connect(&named("keyward", "hush")).unwrap();
+    assert_eq!(store.check_settings().await, Ok(()), "without CONFIG it is a warning");
+    each_answers(&store).await;
+    seed_more(&store).await;
+    each_is_away(&RedisStore::connect(&named("keyward", "shut")).unwrap(), "WRONGPASS").await;
+    each_is_away(&RedisStore::connect(&settings(server.url())).unwrap(), "NOAUTH").await;
+}
+
+/// Every command of every script, once.
+async fn seed_more(store: &dyn Store) {
+    let mut change =
+        commit(vec![new_key(&key("key_1", &[digest(1)])), super::super::samples::new_owner(&super::super::samples::owner("acme"))]);
+    change.request = super::super::samples::request("admin_1", "r", 1);
+    change.once = Some([1; 32]);
+    store.commit(&change).await.unwrap();
+    let moved =
+        keyward::domain::record::Record { revision: 2, owner: super::super::samples::owner_id("other"), ..key("key_1", &[digest(2)]) };
+    super::super::samples::put(store, vec![super::super::samples::changed_key(&moved)]).await;
+    let all = charge(vec![subject(None, &[(DAY, 5)])], 5);
+    let keyward::store::Taken::Granted { tokens, slots, .. } = store.take(&[all.clone()]).await.unwrap().remove(0) else {
+        panic!("it fits")
+    };
+    store.take(&[keyward::store::Charge { want: 0, cost: 0, returns: all.undo(tokens, &slots), ..all }]).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_redis_refuses_is_told_in_its_words_and_changes_nothing() {
+    let server = RedisServer::start();
+    let store = server.store();
+    seed(&*store).await;
+    let take = [charge(vec![subject(None, &[(DAY, 5)])], 1)];
+    let change = commit(vec![new_key(&key("key_2", &[digest(2)]))]);
+    for (away, words, back) in
+        [("CONFIG SET maxmemory 1", "OOM", "CONFIG SET maxmemory 0"), ("REPLICAOF 127.0.0.1 1", "READONLY", "REPLICAOF NO ONE")]
+    {
+        server.ask::<()>(away);
+        for said in [store.take(&take).await.map(|_| ()), store.commit(&change).await.map(|_| ())] {
+            assert!(matches!(&said, Err(StoreError::Unavailable(why)) if why.contains(words)), "{away}: {said:?}");
+        }
+        server.ask::<()>(back);
+        let finding = store.find(&realm("otesse"), &[digest(2)]).await.unwrap();
+        assert!(finding.holder.is_none() && finding.position == 2, "{finding:?}");
+    }
+    assert_eq!(store.commit(&change).await.unwrap().position, 3);
+    store.take(&take).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_whose_record_is_missing_or_unreadable_is_an_error_and_never_not_found() {
+    let server = RedisServer::start();
+    let store = server.store();
+    super::super::samples::put(&*store, vec![new_key(&key("key_1", &[digest(1)]))]).await;
+    let find = async || store.find(&realm("otesse"), &[digest(1)]).await;
+    assert!(matches!(find().await, Err(StoreError::Corrupt(_))), "a key without an owner");
+    super::super::samples::put(&*store, vec![super::super::samples::new_owner(&super::super::samples::owner("acme"))]).await;
+    assert!(find().await.unwrap().holder.is_some());
+    server.ask::<()>("HSET kw:1:{kw}:keys:otesse key_1 12345678junk");
+    assert!(matches!(find().await, Err(StoreError::Corrupt(_))), "bytes that are no record");
+    server.ask::<()>("HDEL kw:1:{kw}:keys:otesse key_1");
+    assert!(matches!(find().await, Err(StoreError::Corrupt(_))), "an index that leads nowhere");
+}

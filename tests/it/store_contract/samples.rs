@@ -1,0 +1,129 @@
+//! Records, commits and charges to try a store with.
+
+use std::time::Duration;
+
+use keyward::domain::address::AddressList;
+use keyward::domain::key::Digest;
+use keyward::domain::name::{KeyId, OwnerId, RealmId, Scope, Word};
+use keyward::domain::owner::Owner;
+use keyward::domain::record::{KeptSecret, Record};
+use keyward::domain::time::StoreTime;
+use keyward::domain::window::Spec;
+use keyward::store::{AuditNote, Change, Charge, Commit, Committed, Expect, Page, RequestId, Store, Subject, SubjectName};
+
+pub(super) const MINUTE: u32 = 60_000;
+pub(super) const DAY: u32 = 86_400_000;
+
+pub(super) fn realm(id: &str) -> RealmId {
+    RealmId::parse(id).unwrap()
+}
+
+pub(super) fn key_id(id: &str) -> KeyId {
+    KeyId::parse(id).unwrap()
+}
+
+pub(super) fn owner_id(id: &str) -> OwnerId {
+    OwnerId::parse(id).unwrap()
+}
+
+pub(super) fn digest(number: u16) -> Digest {
+    let mut bytes = [0; 32];
+    bytes[7..9].copy_from_slice(&number.to_be_bytes());
+    Digest(bytes)
+}
+
+/// A key of the realm `otesse` and its owner `acme`, with everything set that can be.
+pub(super) fn key(id: &str, digests: &[Digest]) -> Record {
+    let word = |text| Some(Word::parse(text).unwrap());
+    let secret = |digest: &Digest| KeptSecret {
+        digest: *digest,
+        pepper: Word::parse("1").unwrap(),
+        prefix: "otesse_live_sk_".into(),
+        last_four: "x7Qp".into(),
+        created: StoreTime(1_800_000_000_000),
+    };
+    Record {
+        realm: realm("otesse"),
+        id: key_id(id),
+        owner: owner_id("acme"),
+        label: "Zapier, production \u{1F511}".into(),
+        environment: word("live"),
+        kind: word("secret"),
+        plan: word("live"),
+        tenant: Some("north".into()),
+        scopes: ["bookings:read", "bookings:write"].map(|scope| Scope::parse(scope).unwrap()).into(),
+        addresses: AddressList(vec!["192.0.2.0/24".parse().unwrap(), "2001:db8::/32".parse().unwrap()]),
+        created: StoreTime(1_800_000_000_000),
+        expires: Some(StoreTime(1_900_000_000_000)),
+        revoked: None,
+        secrets: digests.iter().map(secret).collect(),
+        revision: 1,
+        generation: 1,
+    }
+}
+
+/// An owner of the realm `otesse`.
+pub(super) fn owner(id: &str) -> Owner {
+    Owner {
+        realm: realm("otesse"),
+        id: owner_id(id),
+        name: "Acme Ltd".into(),
+        plan: None,
+        created: StoreTime(1_800_000_000_000),
+        disabled: None,
+        revision: 1,
+        generation: 1,
+    }
+}
+
+pub(super) fn new_key(record: &Record) -> Change {
+    Change::Key { record: record.clone(), expect: Expect::Absent }
+}
+
+pub(super) fn new_owner(owner: &Owner) -> Change {
+    Change::Owner { owner: owner.clone(), expect: Expect::Absent }
+}
+
+/// In place of the revision before it.
+pub(super) fn changed_key(record: &Record) -> Change {
+    Change::Key { record: record.clone(), expect: Expect::Revision(record.revision - 1) }
+}
+
+/// In place of the revision before it.
+pub(super) fn changed_owner(owner: &Owner) -> Change {
+    Change::Owner { owner: owner.clone(), expect: Expect::Revision(owner.revision - 1) }
+}
+
+pub(super) fn commit(changes: Vec<Change>) -> Commit {
+    let audit = AuditNote { actor: Some(key_id("admin_1")), action: "CreateKey", subject: "key_1".into() };
+    Commit { changes, audit, request: None, once: None }
+}
+
+/// Commits what must succeed.
+pub(super) async fn put(store: &dyn Store, changes: Vec<Change>) -> Committed {
+    store.commit(&commit(changes)).await.unwrap()
+}
+
+pub(super) fn request(caller: &str, id: &str, content: u8) -> Option<RequestId> {
+    Some(RequestId { caller: key_id(caller), id: id.into(), fingerprint: [content; 32] })
+}
+
+pub(super) fn page(after: Option<&str>, count: usize) -> Page {
+    Page { after: after.map(String::from), count }
+}
+
+/// Of `acme`, or of one of its keys.
+pub(super) fn subject(key: Option<&str>, windows: &[(u32, u32)]) -> Subject {
+    let name = SubjectName { realm: realm("otesse"), owner: owner_id("acme"), key: key.map(key_id) };
+    let spec = |&(length_ms, most): &(u32, u32)| Spec { length_ms, most, slot_ms: if most <= 16 { 0 } else { length_ms / 16 } };
+    Subject { name, generation: 1, windows: windows.iter().map(spec).collect() }
+}
+
+pub(super) fn charge(subjects: Vec<Subject>, want: u32) -> Charge {
+    Charge { subjects, want, cost: 1, ttl: Duration::from_millis(50), share: 1, returns: Vec::new() }
+}
+
+/// The log's position.
+pub(super) async fn position(store: &dyn Store) -> u64 {
+    store.find(&realm("otesse"), &[]).await.unwrap().position
+}

@@ -1,0 +1,121 @@
+//! `take`.
+
+use std::time::Duration;
+
+use keyward::store::{Charge, Return, SharedStore, Subject, Taken};
+
+use super::engines::Engine;
+use super::samples::{DAY, MINUTE, charge, subject};
+
+pub(super) async fn a_charge_takes_from_all_of_its_windows_or_from_none(engine: &mut impl Engine) {
+    let store = engine.store();
+    let both = |want| charge(vec![subject(Some("key_1"), &[(MINUTE, 5), (DAY, 100)]), subject(None, &[(DAY, 3)])], want);
+    assert_eq!(granted(&store, both(2)).await, (2, vec![3, 98, 1]));
+    let refused = taken(&store, Charge { cost: 2, ..both(2) }).await;
+    assert!(
+        matches!(&refused, Taken::Refused { retry_in: Some(wait), left } if *wait > Duration::ZERO && *left == [3, 98, 1]),
+        "{refused:?}"
+    );
+    assert_eq!(granted(&store, both(5)).await, (1, vec![2, 97, 0]), "nothing was taken by the refusal, and no more than all of them hold");
+    let of_the_key = charge(vec![subject(Some("key_1"), &[(MINUTE, 5), (DAY, 100)])], 5);
+    assert_eq!(granted(&store, of_the_key).await, (2, vec![0, 95]));
+    let never = taken(&store, Charge { want: 4, cost: 4, ..charge(vec![subject(None, &[(DAY, 3)])], 4) }).await;
+    assert_eq!(never, Taken::Refused { retry_in: None, left: vec![0] });
+}
+
+pub(super) async fn no_window_ever_holds_more_than_its_limit_whatever_takes_at_once(engine: &mut impl Engine) {
+    const LIMIT: u32 = 60;
+    let store = engine.store();
+    assert_eq!(hammer(&store, "key_", LIMIT).await, LIMIT);
+    // The control: the same hammer, on a limit that it does not reach.
+    assert!(hammer(&store, "other_", 1_000_000).await > 2 * LIMIT);
+}
+
+/// What many takers get of one day of the owner's, each with a key of its own.
+async fn hammer(store: &SharedStore, keys: &str, most: u32) -> u32 {
+    let owner = if most > 1_000 { (DAY - 1_000, most) } else { (DAY, most) };
+    let takers: Vec<_> = (0..12)
+        .map(|number| {
+            let (store, key) = (store.clone(), format!("{keys}{number}"));
+            tokio::spawn(async move {
+                let mut got = 0;
+                for want in (1..=3).cycle().take(12) {
+                    let charges = [want, 1].map(|want| charge(vec![subject(Some(&key), &[(DAY, 1_000)]), subject(None, &[owner])], want));
+                    for taken in store.take(&charges).await.unwrap() {
+                        got += if let Taken::Granted { tokens, .. } = taken { tokens } else { 0 };
+                    }
+                }
+                got
+            })
+        })
+        .collect();
+    let mut all = 0;
+    for taker in takers {
+        all += taker.await.unwrap();
+    }
+    all
+}
+
+pub(super) async fn returns_are_applied_before_anything_is_taken_and_a_return_of_what_is_gone_changes_nothing(engine: &mut impl Engine) {
+    let store = engine.store();
+    let all = || charge(vec![subject(Some("key_1"), &[(DAY, 5)]), subject(None, &[(DAY, 8)])], 5);
+    let first = all();
+    let Taken::Granted { tokens: 5, slots, .. } = taken(&store, first.clone()).await else { panic!("a first charge fits") };
+    assert!(matches!(taken(&store, all()).await, Taken::Refused { .. }), "the control: without a return it does not fit");
+    let with_returns = Charge { returns: first.undo(2, &slots), ..all() };
+    assert_eq!(granted(&store, with_returns).await, (2, vec![0, 3]));
+
+    let gone = |back: Return| vec![Return { slot: back.slot + 1, ..back.clone() }, Return { length_ms: MINUTE, ..back }];
+    let returns = first.undo(5, &slots).into_iter().flat_map(gone).collect();
+    let nothing = taken(&store, Charge { returns, ..all() }).await;
+    assert!(matches!(&nothing, Taken::Refused { left, .. } if *left == [0, 3]), "{nothing:?}");
+
+    let only = Charge { want: 0, cost: 0, returns: first.undo(99, &slots), ..all() };
+    let back = taken(&store, only).await;
+    assert!(matches!(&back, Taken::Granted { tokens: 0, left, .. } if *left == [3, 6]), "no more comes back than the slot held: {back:?}");
+}
+
+pub(super) async fn a_charge_that_names_an_older_generation_than_its_subjects_is_stale(engine: &mut impl Engine) {
+    let store = engine.store();
+    let under = |of_key, of_owner| {
+        let with = |generation, subject: Subject| Subject { generation, ..subject };
+        charge(vec![with(of_key, subject(Some("key_1"), &[(DAY, 100)])), with(of_owner, subject(None, &[(DAY, 100)]))], 1)
+    };
+    assert_eq!(granted(&store, under(1, 1)).await, (1, vec![99, 99]));
+    assert_eq!(granted(&store, under(2, 1)).await, (1, vec![98, 98]));
+    assert_eq!(taken(&store, under(1, 1)).await, Taken::Stale);
+    assert_eq!(granted(&store, under(2, 3)).await, (1, vec![97, 97]), "what was stale took nothing");
+    assert_eq!(taken(&store, under(2, 2)).await, Taken::Stale);
+    assert_eq!(granted(&store, under(2, 3)).await, (1, vec![96, 96]));
+}
+
+pub(super) async fn what_was_granted_is_still_counted_after_a_crash(engine: &mut impl Engine) {
+    let charges = || charge(vec![subject(Some("key_1"), &[(DAY, 5)]), subject(None, &[(DAY, 100)])], 3);
+    let before = engine.store();
+    assert_eq!(granted(&before, charges()).await, (3, vec![2, 97]));
+    engine.crash().await;
+    let after = engine.store();
+    let Taken::Granted { tokens, left, .. } = taken(&after, charges()).await else { panic!("two tokens are left at most") };
+    assert!(tokens <= 2 && left[0] == 0, "{tokens} granted of two");
+}
+
+pub(super) async fn charges_are_taken_in_the_order_given(engine: &mut impl Engine) {
+    let store = engine.store();
+    let of = |want| charge(vec![subject(None, &[(DAY, 6)])], want);
+    let answers = store.take(&[of(1), of(2), of(9), of(1)]).await.unwrap();
+    let tokens = answers.iter().map(|answer| if let Taken::Granted { tokens, .. } = answer { *tokens } else { 0 });
+    assert_eq!(tokens.collect::<Vec<_>>(), [1, 2, 3, 0]);
+    assert_eq!(store.take(&[]).await.unwrap(), []);
+}
+
+async fn taken(store: &SharedStore, charge: Charge) -> Taken {
+    store.take(&[charge]).await.unwrap().remove(0)
+}
+
+/// Tokens, and what is left.
+async fn granted(store: &SharedStore, charge: Charge) -> (u32, Vec<u32>) {
+    match taken(store, charge).await {
+        Taken::Granted { tokens, left, .. } => (tokens, left),
+        other => panic!("{other:?}"),
+    }
+}
