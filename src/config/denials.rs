@@ -7,8 +7,8 @@ use super::json::json;
 use super::map::Map;
 use super::names::{header_name, visible};
 use crate::domain::denial::{Denial, Told, stands_for};
+use crate::domain::reason::Reason;
 use crate::domain::template::Template;
-use crate::domain::verdict::Reason;
 
 /// What a file says of each reason that it names.
 pub(super) type Said = HashMap<Reason, Words>;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use super::reason::Reason;
 use super::template::Template;
-use super::verdict::Reason;
 
 /// The answer to one reason.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 use super::credential::{Place, QueryRemoval, without_cookie};
 use super::name::{RealmId, Scope};
 use super::path::{Target, without_parameter};
+use super::record::Holder;
 use super::request::{Occurs, Request};
 use super::template::Template;
-use super::verdict::Holder;
 
 /// A header that tells the upstream who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]

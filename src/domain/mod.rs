@@ -14,6 +14,7 @@ pub mod owner;
 pub mod path;
 pub mod realm;
 pub mod realms;
+pub mod reason;
 pub mod record;
 pub mod request;
 pub mod route;

@@ -10,9 +10,10 @@ use super::identity::{IdentityHeader, Onward, leaks};
 use super::limit::{self, Limit, Plan};
 use super::name::{RealmId, Scope, Word};
 use super::path::Target;
+use super::reason::Reason;
+use super::record::Holder;
 use super::request::{Occurs, Request};
 use super::route::Route;
-use super::verdict::{Holder, Reason};
 
 /// The contract.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::name::{RealmId, admin_realm};
 use super::realm::Realm;
+use super::reason::Reason;
 use super::request::Request;
-use super::verdict::Reason;
 
 /// The realms of one configuration. No two of them share a host.
 #[derive(Debug, Clone, Default)]

@@ -6,9 +6,9 @@ use super::address::AddressList;
 use super::key::Digest;
 use super::name::{KeyId, OwnerId, RealmId, Scope, Word};
 use super::owner::Owner;
+use super::reason::Reason;
 use super::route::Demands;
 use super::time::StoreTime;
-use super::verdict::Reason;
 
 /// A key's record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +33,13 @@ pub struct Record {
     pub revision: u64,
     /// Goes up when one of its limits is lowered.
     pub generation: u64,
+}
+
+/// A key with its owner: whose request it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    pub record: Record,
+    pub owner: Owner,
 }
 
 /// What is kept of a secret.

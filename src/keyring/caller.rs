@@ -6,9 +6,9 @@ use super::{Keyring, KeyringError};
 use crate::domain::credential::Presented;
 use crate::domain::name::{KeyId, RealmId, Scope, admin_realm};
 use crate::domain::record::Asked;
+use crate::domain::record::Holder;
 use crate::domain::route::Demands;
 use crate::domain::time::StoreTime;
-use crate::domain::verdict::Holder;
 use crate::store::{Finding, StoreError};
 
 /// How often a token is looked for before the store is taken to be away.

@@ -19,9 +19,9 @@ pub use error::StoreError;
 use crate::domain::key::Digest;
 use crate::domain::name::{KeyId, OwnerId, RealmId, Word};
 use crate::domain::owner::Owner;
+use crate::domain::record::Holder;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
-use crate::domain::verdict::Holder;
 
 /// A store, shared.
 pub type SharedStore = Arc<dyn Store>;

@@ -10,8 +10,8 @@ use super::tables::{DIGESTS, KEYS, KEYS_OF_OWNERS, META, OWNERS, position};
 use crate::domain::key::Digest;
 use crate::domain::name::{KeyId, OwnerId, RealmId};
 use crate::domain::owner::Owner;
+use crate::domain::record::Holder;
 use crate::domain::record::Record;
-use crate::domain::verdict::Holder;
 use crate::store::record::{decode_key, decode_owner};
 use crate::store::{Finding, Page, StoreError};
 

@@ -8,8 +8,8 @@ use super::script::Script;
 use super::{names, stored};
 use crate::domain::key::Digest;
 use crate::domain::name::RealmId;
+use crate::domain::record::Holder;
 use crate::domain::time::StoreTime;
-use crate::domain::verdict::Holder;
 use crate::store::{Finding, StoreError};
 
 static FIND: Script = Script::new(include_str!("find.lua"));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use keyward::domain::denial::Denial;
-use keyward::domain::verdict::Reason;
+use keyward::domain::reason::Reason;
 
 use super::{VALID, read, refused, with};
 

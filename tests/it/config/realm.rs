@@ -7,7 +7,7 @@ use keyward::domain::format::{Alphabet, Checksum};
 use keyward::domain::limit::Per;
 use keyward::domain::name;
 use keyward::domain::realm::{LimitStance, RecordStance, Transport};
-use keyward::domain::verdict::Reason;
+use keyward::domain::reason::Reason;
 
 use super::{VALID, problems, read, refused, refused_at, with};
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use keyward::domain::record::Holder;
 use keyward::domain::record::Record;
-use keyward::domain::verdict::Holder;
 use keyward::store::{Finding, StoreError};
 
 use super::engines::Engine;
