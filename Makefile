@@ -30,7 +30,8 @@ bench: tools ## What a check costs, beside a server that always says OK
 	$(WITH_ENVOY) cargo bench --locked
 
 soak: tools ## The tests that are bounded in `make test`, at their full length
-	$(WITH_ENVOY) KEYWARD_SOAK=1 cargo test --locked --release --test it -- --nocapture --test-threads=1
+	$(WITH_ENVOY) KEYWARD_SOAK=1 KEYWARD_CRASH_RUNS=20000 KEYWARD_WALK_STEPS=200000 \
+	  cargo test --locked --release --test it -- --nocapture --test-threads=1
 
 tools:
 	@scripts/tools.sh envoy redis >/dev/null
