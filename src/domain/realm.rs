@@ -44,7 +44,7 @@ pub struct Realm {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
     Any,
-    /// `scheme` must be https.
+    /// `scheme` must be https, and `x-forwarded-proto` too where there is one: over plain HTTP/2 a client may write any `:scheme`.
     Https,
     /// `x-forwarded-proto` must be https: a proxy before Envoy ends TLS, and Envoy trusts it.
     HttpsForwarded,
@@ -85,15 +85,15 @@ pub enum LimitStance {
 impl Realm {
     /// Whether the request came as the realm demands.
     pub fn transport_of(&self, request: &Request<'_>) -> Result<(), Reason> {
-        let scheme = match self.transport {
-            Transport::Any => return Ok(()),
-            Transport::Https => request.scheme,
-            Transport::HttpsForwarded => match request.headers.one("x-forwarded-proto") {
-                Occurs::Once(value) => value,
-                Occurs::Never | Occurs::Often => return Err(Reason::Insecure),
-            },
+        let https = |value: &[u8]| value.eq_ignore_ascii_case(b"https");
+        let secure = match (self.transport, request.headers.one("x-forwarded-proto")) {
+            (Transport::Any, _) => true,
+            (Transport::Https, Occurs::Never) => https(request.scheme),
+            (Transport::Https, Occurs::Once(forwarded)) => https(request.scheme) && https(forwarded),
+            (Transport::HttpsForwarded, Occurs::Once(forwarded)) => https(forwarded),
+            (Transport::Https, Occurs::Often) | (Transport::HttpsForwarded, Occurs::Never | Occurs::Often) => false,
         };
-        if scheme.eq_ignore_ascii_case(b"https") { Ok(()) } else { Err(Reason::Insecure) }
+        if secure { Ok(()) } else { Err(Reason::Insecure) }
     }
 
     /// The first route that is the request's.

@@ -61,3 +61,17 @@ fn trap_16_a_path_that_the_upstream_may_read_otherwise_is_refused_where_envoy_do
         );
     });
 }
+
+#[test]
+fn a_client_that_writes_https_over_plain_http_is_not_believed() {
+    let scene = Scene::plain();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let mut checks = check::connect(scene.keyward.envoy).await;
+        for (proto, reason) in [("http", Some("insecure")), ("https,http", Some("insecure")), ("https", None)] {
+            let headers = [("x-api-key", scene.secret.as_str()), ("x-forwarded-proto", proto)];
+            let response = checks.check(check::request("GET", "api.otesse.com", "/v1/bookings", &headers)).await.unwrap().into_inner();
+            assert_eq!(check::metadata(&response, "reason").as_deref(), reason, "{proto}");
+        }
+    });
+}
