@@ -10,6 +10,7 @@ mod contracts;
 mod demo;
 mod documents;
 mod layers;
+mod reference;
 mod server;
 mod store_contract;
 mod support;
