@@ -14,7 +14,7 @@ use crate::grpc::envoy_secret::EnvoySecret;
 use crate::grpc::ext_authz::Authorizer;
 use crate::keyring::Keyring;
 use crate::replica::tokens::Tokens;
-use crate::store::embedded::Embedded;
+use crate::store::embedded::{Embedded, Timeouts};
 use crate::store::observed::Observed;
 use crate::store::redis::{RedisStore, Settings};
 use crate::store::{SharedStore, StoreError};
@@ -22,8 +22,6 @@ use crate::telemetry::metrics::Metrics;
 
 /// How long a start waits for its store.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How long a check's tokens of the embedded store may be spent: as long as its disk may take to make a block of them durable.
-const EMBEDDED_LEASE: Duration = Duration::from_millis(250);
 
 /// What the ports are made of.
 pub(super) struct Parts {
@@ -36,7 +34,7 @@ pub(super) async fn parts(config: &Config, clock: SharedClock) -> anyhow::Result
     let metrics = Arc::new(Metrics::default());
     let files = first_start::files(config)?;
     let peppers = Arc::new(config::peppers(&files.peppers)?);
-    let (store, lease) = store(&config.store, clock.clone())?;
+    let (store, lease) = store(config, clock.clone())?;
     let store: SharedStore = Arc::new(Observed::new(store, metrics.clone()));
     claim(&store, &peppers).await?;
     let realms = Arc::new(config.realms.clone());
@@ -47,12 +45,13 @@ pub(super) async fn parts(config: &Config, clock: SharedClock) -> anyhow::Result
     Ok(Parts { authorizer, keyring, metrics })
 }
 
-/// The store, and how long tokens of a check may be spent.
-fn store(config: &StoreConfig, clock: SharedClock) -> anyhow::Result<(SharedStore, Duration)> {
-    Ok(match config {
+/// The store, and how long tokens of a check may be spent. A disk may take the whole of a check's time: nothing else is waited for.
+fn store(config: &Config, clock: SharedClock) -> anyhow::Result<(SharedStore, Duration)> {
+    Ok(match &config.store {
         StoreConfig::Embedded { folder } => {
             let store = Embedded::open(folder, clock).with_context(|| format!("the store in {} cannot be opened", folder.display()))?;
-            (Arc::new(store), EMBEDDED_LEASE)
+            let timeouts = Timeouts { check: config.check_deadline, ..Timeouts::default() };
+            (Arc::new(store.with_timeouts(timeouts)), config.check_deadline)
         }
         StoreConfig::Redis(redis) => (Arc::new(RedisStore::connect(&settings(redis)).context("store.redis")?), redis.timeout),
     })

@@ -54,8 +54,8 @@ impl Stage {
         copy_realms(&realms, realm, edit);
         let redis = matches!(engine, Engine::Redis).then(RedisServer::start);
         let keyward = match &redis {
-            None => Keyward::start_edited(&realms, &Store::Embedded, patient),
-            Some(redis) => Keyward::start_edited(&realms, &Store::Redis(&redis.url()), patient),
+            None => Keyward::start_edited(&realms, &Store::Embedded, |config| patient(&config)),
+            Some(redis) => Keyward::start_edited(&realms, &Store::Redis(&redis.url()), |config| patient(&config)),
         };
         let upstream = Upstream::start();
         let envoy = Envoy::start_edited(keyward.envoy, upstream.address, |bootstrap| bootstrap.replace("timeout: 0.25s", "timeout: 10s"));
@@ -142,8 +142,8 @@ impl Soon {
 }
 
 /// The contracts are not about time: a machine that is busy with other tests must not turn an answer into a 503.
-fn patient(config: String) -> String {
-    config.replace(r#"redis: {url: "#, "redis: {timeout: 1s, url: ") + "check_deadline: 5s\n"
+fn patient(config: &str) -> String {
+    config.replace(r#"redis: {url: "#, "redis: {timeout: 1s, url: ") + "check_deadline: 3s\n"
 }
 
 fn copy_realms(folder: &Path, realm: &str, edit: fn(&str) -> String) {
