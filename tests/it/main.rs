@@ -9,6 +9,7 @@ mod config;
 mod contracts;
 mod demo;
 mod documents;
+mod embedded_durability;
 mod layers;
 mod reference;
 mod server;

@@ -1,0 +1,461 @@
+//! The power is cut at a random write or sync, over and over, and what comes back is held against what was acknowledged.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use keyward::clock::{Clock as _, SharedClock};
+use keyward::domain::name::{KeyId, OwnerId};
+use keyward::domain::owner::Owner;
+use keyward::domain::record::Record;
+use keyward::domain::time::StoreTime;
+use keyward::domain::window::Spec;
+use keyward::proto::keyward::store::v1 as stored;
+use keyward::store::embedded::Embedded;
+use keyward::store::{Change, Commit, Expect, Page, Store as _, StoreError, Taken};
+use prost::Message as _;
+use redb::{ReadableDatabase as _, ReadableTable as _, TableDefinition};
+
+use super::records::{self, PATIENT, charge, commit, digest, key_id, new_key, new_owner, owner_id, realm, spec, word};
+use crate::support::hands::Hands;
+use crate::support::lossy_disk::{Dice, LossyDisk, Syncs};
+
+const RUNS: u64 = 1_000;
+const STEPS: u64 = 30;
+
+/// What was found missing or wrong after the power came back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Loss {
+    /// The store does not open.
+    Store,
+    /// An acknowledged key, revocation, owner or disabling.
+    Record,
+    /// A commit that was not acknowledged stands in part.
+    Half,
+    /// An entry of audit or log.
+    Entry,
+    /// A window admitted more than its limit.
+    Window,
+    /// The store's time went back.
+    Time,
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_when_the_power_is_cut_at_any_write() {
+    let runs = std::env::var("KEYWARD_CRASH_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(RUNS);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut seen = Seen::default();
+    for seed in 0..runs {
+        let losses = runtime.block_on(World::new(seed).run(Syncs::Kept, &mut seen));
+        assert!(losses.is_empty(), "seed {seed}: {losses:?}");
+    }
+    assert!(seen.commits > runs && seen.grants > runs && seen.unsure > runs / 20 && seen.cut > runs / 2, "too little happened: {seen:?}");
+}
+
+/// The control of the test above: without syncs it sees keys, log entries and tokens go missing.
+#[test]
+fn a_disk_that_ignores_syncs_is_caught_losing_keys_entries_and_tokens() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let lost = |seed| runtime.block_on(World::new(seed).run(Syncs::Ignored, &mut Seen::default()));
+    let losses: BTreeSet<Loss> = (0..60).flat_map(lost).map(|(loss, _)| loss).collect();
+    for loss in [Loss::Record, Loss::Entry, Loss::Window] {
+        assert!(losses.contains(&loss), "{loss:?} went unseen: {losses:?}");
+    }
+}
+
+/// A commit makes fewer than thirty writes and syncs; beyond them it is acknowledged.
+#[test]
+fn a_commit_cut_off_at_any_of_its_writes_stands_whole_or_not_at_all() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let fates: BTreeSet<(bool, bool)> =
+        (1..=30).flat_map(|cut| (0..4).map(move |seed| (cut, seed))).map(|(cut, seed)| runtime.block_on(cut_off(cut, seed))).collect();
+    assert!(!fates.contains(&(true, false)), "acknowledged and lost");
+    assert_eq!(fates.len(), 3, "acknowledged, lost, and standing without being acknowledged: {fates:?}");
+}
+
+/// Whether the commit was acknowledged, and whether it stands.
+async fn cut_off(cut: u64, seed: u64) -> (bool, bool) {
+    let mut world = World::new(seed);
+    let store = world.open().unwrap();
+    store.commit(&world.creation()).await.unwrap();
+    let commit = world.creation();
+    world.disk.cut_power_after(cut);
+    let acknowledged = store.commit(&commit).await.is_ok();
+    let found = world.disk.after_power_cut();
+    drop(store);
+    world.disk = found;
+    let store = world.open().unwrap();
+    (acknowledged, world.stands(&store, &commit).await.unwrap())
+}
+
+/// How much happened, over all runs.
+#[derive(Debug, Default)]
+struct Seen {
+    commits: u64,
+    grants: u64,
+    refusals: u64,
+    /// Commits whose fate the power cut left open, and how many of them stood.
+    unsure: u64,
+    stood: u64,
+    failed_syncs: u64,
+    cut: u64,
+    cut_while_opening: u64,
+}
+
+struct World {
+    dice: Dice,
+    clock: Arc<Hands>,
+    disk: LossyDisk,
+    next: u64,
+    // what was acknowledged
+    keys: BTreeMap<KeyId, Record>,
+    owners: BTreeMap<OwnerId, Owner>,
+    noted: BTreeMap<u64, String>,
+    told: StoreTime,
+    spent: Vec<Spent>,
+    /// Neither acknowledged nor refused.
+    unsure: Vec<Commit>,
+    losses: Vec<(Loss, String)>,
+}
+
+/// A token, where and when (on the boot clock, which no power cut stops here).
+struct Spent {
+    owner: u64,
+    key: u64,
+    at_ms: u64,
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        Self {
+            dice: Dice::new(seed ^ 0xabcd),
+            clock: Hands::new(),
+            disk: LossyDisk::new(seed),
+            next: 0,
+            keys: BTreeMap::new(),
+            owners: BTreeMap::new(),
+            noted: BTreeMap::new(),
+            told: StoreTime(0),
+            spent: Vec::new(),
+            unsure: Vec::new(),
+            losses: Vec::new(),
+        }
+    }
+
+    async fn run(mut self, syncs: Syncs, seen: &mut Seen) -> Vec<(Loss, String)> {
+        if let Some(store) = self.open() {
+            self.disk.treat_syncs(syncs);
+            self.live(&store, seen).await;
+            seen.cut += u64::from(self.disk.is_dead());
+            let found = self.disk.after_power_cut();
+            drop(store);
+            self.disk = found;
+        }
+        self.time_without_power();
+        match self.open_in_the_dark(seen) {
+            Some(store) => {
+                self.compare(&store, seen).await;
+                self.burst(&store, seen).await;
+                drop(store);
+                self.read_entries();
+            }
+            None => self.lose(Loss::Store, "it does not open"),
+        }
+        self.measure_windows();
+        self.losses
+    }
+
+    fn open(&mut self) -> Option<Embedded> {
+        let clock: SharedClock = self.clock.clone();
+        Some(Embedded::with_backend(self.disk.clone(), clock).ok()?.with_timeouts(PATIENT))
+    }
+
+    /// Opens what the power cut left, and sometimes the power is cut again meanwhile.
+    fn open_in_the_dark(&mut self, seen: &mut Seen) -> Option<Embedded> {
+        if self.dice.once_in(4) {
+            self.disk.cut_power_after(1 + self.dice.below(12));
+            let half_open = self.open();
+            seen.cut_while_opening += u64::from(self.disk.is_dead());
+            let found = self.disk.after_power_cut();
+            drop(half_open);
+            self.disk = found;
+        }
+        self.open()
+    }
+
+    async fn live(&mut self, store: &Embedded, seen: &mut Seen) {
+        self.disk.cut_power_after(1 + self.dice.below(400));
+        for _ in 0..STEPS {
+            if self.disk.is_dead() {
+                return;
+            }
+            match self.dice.below(10) {
+                0 | 1 => self.create(store, seen).await,
+                2 => self.create_two_at_once(store, seen).await,
+                3 => self.revoke(store, seen).await,
+                4 => self.disable(store, seen).await,
+                5 if self.dice.once_in(4) => self.fail_a_sync(store, seen).await,
+                _ => self.take(store, seen).await,
+            }
+            let pause = if self.dice.once_in(8) { 4_000 } else { 200 };
+            self.clock.pass(Duration::from_millis(self.dice.below(pause)));
+        }
+    }
+
+    async fn create(&mut self, store: &Embedded, seen: &mut Seen) {
+        let commit = self.creation();
+        let before = store.now().await.unwrap();
+        let answer = store.commit(&commit).await;
+        self.settle(commit, answer.map(|done| done.position), before, seen);
+    }
+
+    async fn create_two_at_once(&mut self, store: &Embedded, seen: &mut Seen) {
+        let commits = [self.creation(), self.creation()];
+        let before = store.now().await.unwrap();
+        let answers = join_all(commits.iter().map(|commit| store.commit(commit))).await;
+        for (commit, answer) in commits.into_iter().zip(answers) {
+            self.settle(commit, answer.map(|done| done.position), before, seen);
+        }
+    }
+
+    /// A key, and an owner of its own.
+    fn creation(&mut self) -> Commit {
+        self.next += 1;
+        let (owner, key) = (owner_id(self.next), key_id(self.next));
+        let changes = vec![new_owner(records::owner(&owner)), new_key(records::record(&key, &owner))];
+        commit(changes, format!("created {key}"))
+    }
+
+    async fn revoke(&mut self, store: &Embedded, seen: &mut Seen) {
+        let alive =
+            self.keys.iter().filter(|(_, record)| record.revoked.is_none()).map(|(id, record)| (id.clone(), record.clone())).collect();
+        let Some(record) = pick(&mut self.dice, &alive) else { return };
+        let expect = Expect::Revision(record.revision);
+        let revoked = Record { revoked: Some(StoreTime(7)), revision: record.revision + 1, ..record };
+        let commit = commit(vec![Change::Key { record: revoked, expect }], "revoked".into());
+        let before = store.now().await.unwrap();
+        let answer = store.commit(&commit).await;
+        self.settle(commit, answer.map(|done| done.position), before, seen);
+    }
+
+    async fn disable(&mut self, store: &Embedded, seen: &mut Seen) {
+        let Some(owner) = pick(&mut self.dice, &self.owners) else { return };
+        let expect = Expect::Revision(owner.revision);
+        let disabled = if owner.disabled.is_some() { None } else { Some(StoreTime(7)) };
+        let owner = Owner { disabled, revision: owner.revision + 1, ..owner };
+        let commit = commit(vec![Change::Owner { owner, expect }], "disabled or enabled".into());
+        let before = store.now().await.unwrap();
+        let answer = store.commit(&commit).await;
+        self.settle(commit, answer.map(|done| done.position), before, seen);
+    }
+
+    /// A few takes at once, by two keys of two owners.
+    async fn take(&mut self, store: &Embedded, seen: &mut Seen) {
+        let of: Vec<(u64, u64)> = (0..=self.dice.below(6)).map(|_| (self.dice.below(2), self.dice.below(2))).collect();
+        let charges: Vec<_> = of.iter().map(|(owner, key)| vec![charge(*owner, *key, of_key(), of_owner())]).collect();
+        let answers = join_all(charges.iter().map(|charges| store.take(charges))).await;
+        for ((owner, key), answer) in of.into_iter().zip(answers) {
+            match answer.map(|taken| taken.into_iter().next()) {
+                Ok(Some(Taken::Granted { tokens, .. })) => {
+                    seen.grants += 1;
+                    let at_ms = self.spend_time();
+                    self.spent.extend((0..tokens).map(|_| Spent { owner, key, at_ms }));
+                }
+                Ok(_) => seen.refusals += 1,
+                Err(StoreError::Unavailable(_)) => {}
+                Err(other) => self.lose(Loss::Store, &format!("{other}")),
+            }
+        }
+    }
+
+    /// Between now and the deadline of a charge that was sent just now.
+    fn spend_time(&mut self) -> u64 {
+        let sent = self.clock.boot();
+        let deadline = sent.deadline(charge(0, 0, of_key(), of_owner()).ttl);
+        let (sent, deadline) = (ms(sent.0), ms(deadline.0));
+        sent + self.dice.below(deadline - sent)
+    }
+
+    /// A sync fails and the power stays: the store comes back by itself, and what is read then is acknowledged.
+    async fn fail_a_sync(&mut self, store: &Embedded, seen: &mut Seen) {
+        self.disk.fail_next_sync();
+        self.create(store, seen).await;
+        self.take(store, seen).await;
+        if self.disk.is_dead() || store.claim_pepper(&word("1"), [7; 32]).await.is_err() {
+            return;
+        }
+        seen.failed_syncs += 1;
+        for commit in std::mem::take(&mut self.unsure) {
+            match self.stands(store, &commit).await {
+                Ok(true) => self.accept(&commit),
+                Ok(false) => {}
+                Err(StoreError::Unavailable(_)) if self.disk.is_dead() => self.unsure.push(commit),
+                Err(other) => self.lose(Loss::Half, &format!("after a failed sync: {other}")),
+            }
+        }
+    }
+
+    fn settle(&mut self, commit: Commit, answer: Result<u64, StoreError>, before: StoreTime, seen: &mut Seen) {
+        match answer {
+            Ok(position) => {
+                seen.commits += 1;
+                self.told = self.told.max(before);
+                self.noted.insert(position, commit.audit.subject.clone());
+                self.accept(&commit);
+            }
+            Err(StoreError::Unavailable(_)) => self.unsure.push(commit),
+            Err(other) => self.lose(Loss::Record, &format!("{other} for {commit:?}")),
+        }
+    }
+
+    fn accept(&mut self, commit: &Commit) {
+        for change in &commit.changes {
+            match change.clone() {
+                Change::Key { record, .. } => drop(self.keys.insert(record.id.clone(), record)),
+                Change::Owner { owner, .. } => drop(self.owners.insert(owner.id.clone(), owner)),
+            }
+        }
+    }
+
+    fn time_without_power(&mut self) {
+        self.clock.pass(Duration::from_millis(self.dice.below(2_000)));
+        if self.dice.once_in(3) {
+            self.clock.step_wall(-3_600_000);
+        }
+    }
+
+    async fn compare(&mut self, store: &Embedded, seen: &mut Seen) {
+        if store.now().await.unwrap() < self.told {
+            self.lose(Loss::Time, "it went back");
+        }
+        for commit in std::mem::take(&mut self.unsure) {
+            seen.unsure += 1;
+            match self.stands(store, &commit).await {
+                Ok(true) => {
+                    seen.stood += 1;
+                    self.accept(&commit);
+                }
+                Ok(false) => {}
+                Err(other) => self.lose(Loss::Half, &format!("{other}")),
+            }
+        }
+        for (id, record) in self.keys.clone() {
+            let found = store.find(&realm(), &[digest(&id)]).await.map(|finding| finding.holder);
+            let holder = found.ok().flatten();
+            if holder.as_ref().map(|holder| &holder.record) != Some(&record) {
+                self.lose(Loss::Record, &format!("{record:?} is {holder:?}"));
+            }
+        }
+        for (id, owner) in self.owners.clone() {
+            let found = store.owner(&realm(), &id).await;
+            if found != Ok(Some(owner.clone())) {
+                self.lose(Loss::Record, &format!("{owner:?} is {found:?}"));
+            }
+        }
+        let listed = store.keys(&realm(), None, &Page { after: None, count: usize::MAX }).await.unwrap_or_default();
+        if listed != self.keys.values().cloned().collect::<Vec<_>>() {
+            self.lose(Loss::Record, "the list is another");
+        }
+    }
+
+    /// Whether all of a commit stands, or nothing of it.
+    async fn stands(&self, store: &Embedded, commit: &Commit) -> Result<bool, StoreError> {
+        let mut stands = BTreeSet::new();
+        for change in &commit.changes {
+            stands.insert(match change {
+                Change::Key { record, .. } => {
+                    let kept = store.key(&realm(), &record.id).await?;
+                    let before = self.keys.get(&record.id);
+                    if kept.as_ref() != Some(record) && kept.as_ref() != before {
+                        return Err(StoreError::Corrupt(format!("neither before nor after: {kept:?}")));
+                    }
+                    kept.as_ref() == Some(record)
+                }
+                Change::Owner { owner, .. } => store.owner(&realm(), &owner.id).await? == Some(owner.clone()),
+            });
+        }
+        match stands.len() {
+            1 => Ok(stands.contains(&true)),
+            _ => Err(StoreError::Corrupt(format!("it stands in part: {commit:?}"))),
+        }
+    }
+
+    /// Takes all there is, so that every token forgotten is one too many.
+    async fn burst(&mut self, store: &Embedded, seen: &mut Seen) {
+        for _ in 0..12 {
+            self.take(store, seen).await;
+        }
+        self.clock.pass(Duration::from_millis(self.dice.below(6_000)));
+        for _ in 0..6 {
+            self.take(store, seen).await;
+        }
+    }
+
+    fn read_entries(&mut self) {
+        let Ok(database) = redb::Database::builder().create_with_backend(self.disk.clone()) else {
+            return self.lose(Loss::Store, "it does not open once it was closed");
+        };
+        let (audit, log) = (entries(&database, "audit"), entries(&database, "log"));
+        let positions: Vec<u64> = audit.keys().copied().collect();
+        if positions != (1..=positions.len() as u64).collect::<Vec<_>>() || !audit.keys().eq(log.keys()) {
+            self.lose(Loss::Entry, &format!("positions have gaps: {positions:?}, {:?}", log.keys()));
+        }
+        for (position, subject) in self.noted.clone() {
+            let audit = audit.get(&position).and_then(|bytes| stored::Audit::decode(bytes.as_slice()).ok());
+            let entry = log.get(&position).and_then(|bytes| stored::Entry::decode(bytes.as_slice()).ok());
+            if audit.is_none_or(|audit| audit.subject != subject || audit.position != position) {
+                self.lose(Loss::Entry, &format!("audit entry {position}, {subject}"));
+            }
+            if entry.is_none_or(|entry| entry.position != position || (subject == "revoked" && !entry.restricting)) {
+                self.lose(Loss::Entry, &format!("log entry {position}, {subject}"));
+            }
+        }
+    }
+
+    fn measure_windows(&mut self) {
+        let mut subjects: BTreeMap<(u64, Option<u64>), Vec<u64>> = BTreeMap::new();
+        for Spent { owner, key, at_ms } in &self.spent {
+            subjects.entry((*owner, Some(*key))).or_default().push(*at_ms);
+            subjects.entry((*owner, None)).or_default().push(*at_ms);
+        }
+        for (name, mut times) in subjects {
+            times.sort_unstable();
+            let specs = if name.1.is_some() { of_key() } else { of_owner() };
+            for spec in specs {
+                let within = |end: &u64| times.iter().filter(|at| **at <= *end && **at + u64::from(spec.length_ms) > *end).count();
+                let most = times.iter().map(within).max().unwrap_or(0);
+                if most > spec.most as usize {
+                    self.lose(Loss::Window, &format!("{most} in {spec:?} of {name:?}"));
+                }
+            }
+        }
+    }
+
+    fn lose(&mut self, loss: Loss, what: &str) {
+        self.losses.push((loss, what.to_owned()));
+    }
+}
+
+fn of_key() -> Vec<Spec> {
+    vec![spec(24, 10), spec(60, 60)]
+}
+
+fn of_owner() -> Vec<Spec> {
+    vec![spec(40, 10)]
+}
+
+fn pick<K: Ord, V: Clone>(dice: &mut Dice, map: &BTreeMap<K, V>) -> Option<V> {
+    let at = usize::try_from(dice.below(map.len() as u64)).unwrap();
+    map.values().nth(at).cloned()
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap()
+}
+
+fn entries(database: &redb::Database, name: &str) -> BTreeMap<u64, Vec<u8>> {
+    let definition: TableDefinition<u64, &[u8]> = TableDefinition::new(name);
+    let table = database.begin_read().unwrap().open_table(definition).unwrap();
+    table.iter().unwrap().map(|entry| entry.map(|(position, bytes)| (position.value(), bytes.value().to_vec())).unwrap()).collect()
+}

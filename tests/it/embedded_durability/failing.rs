@@ -1,0 +1,212 @@
+//! A disk that fails or hangs, a second process, a newer file: each is an answer, and the store comes back by itself where it can.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use keyward::clock::{Clock as _, SharedClock, SystemClock};
+use keyward::domain::time::StoreTime;
+use keyward::store::embedded::{Embedded, Timeouts};
+use keyward::store::{RequestId, Store, StoreError, Taken};
+use redb::TableDefinition;
+
+use super::records::{self, PATIENT, charge, commit, digest, key_id, new_key, new_owner, owner_id, realm, record, spec, word};
+use crate::support::hands::Hands;
+use crate::support::lossy_disk::LossyDisk;
+
+const SHORT: Timeouts = Timeouts { check: Duration::from_millis(50), admin: Duration::from_millis(100) };
+
+fn open(disk: &LossyDisk, clock: &Arc<Hands>, timeouts: Timeouts) -> Embedded {
+    let clock: SharedClock = clock.clone();
+    Embedded::with_backend(disk.clone(), clock).unwrap().with_timeouts(timeouts)
+}
+
+async fn make(store: &Embedded, number: u64) -> Result<u64, StoreError> {
+    let (owner, key) = (owner_id(number), key_id(number));
+    let changes = vec![new_owner(records::owner(&owner)), new_key(record(&key, &owner))];
+    store.commit(&commit(changes, format!("made {key}"))).await.map(|done| done.position)
+}
+
+/// Whether the key is there; never that it is not when nobody could look.
+async fn is_there(store: &Embedded, number: u64) -> Result<bool, StoreError> {
+    Ok(store.find(&realm(), &[digest(&key_id(number))]).await?.holder.is_some())
+}
+
+fn is_away<T>(answer: &Result<T, StoreError>) -> bool {
+    matches!(answer, Err(StoreError::Unavailable(_)))
+}
+
+#[tokio::test]
+async fn a_disk_that_fails_makes_the_store_away_and_when_it_is_well_the_store_comes_back() {
+    let (disk, clock) = (LossyDisk::new(1), Hands::new());
+    let store = open(&disk, &clock, PATIENT);
+    make(&store, 1).await.unwrap();
+    let cold = charge(1, 1, vec![spec(60, 60)], vec![]);
+    disk.fail();
+    assert!(is_away(&make(&store, 2).await));
+    assert!(is_away(&store.take(std::slice::from_ref(&cold)).await));
+    assert!(is_away(&is_there(&store, 1).await));
+    assert!(is_away(&store.key(&realm(), &key_id(1)).await));
+    assert!(is_away(&store.keys(&realm(), None, &keyward::store::Page { after: None, count: 9 }).await));
+    assert!(is_away(&store.claim_pepper(&word("1"), [1; 32]).await));
+    disk.be_well();
+    assert_eq!(make(&store, 3).await, Ok(4), "two changes a commit, and the one that was refused left no trace");
+    assert_eq!((is_there(&store, 1).await, is_there(&store, 2).await, is_there(&store, 3).await), (Ok(true), Ok(false), Ok(true)));
+    assert!(matches!(store.take(&[cold]).await.unwrap()[0], Taken::Granted { .. }));
+}
+
+/// Readers alone bring it back as well: each that fails asks for the database to be opened anew.
+#[tokio::test]
+async fn a_store_that_only_reads_comes_back_too() {
+    let (disk, clock) = (LossyDisk::new(1), Hands::new());
+    let store = open(&disk, &clock, PATIENT);
+    make(&store, 1).await.unwrap();
+    disk.fail();
+    assert!(is_away(&make(&store, 2).await));
+    disk.be_well();
+    let there = loop {
+        match is_there(&store, 1).await {
+            Err(StoreError::Unavailable(_)) => tokio::task::yield_now().await,
+            other => break other,
+        }
+    };
+    assert_eq!(there, Ok(true));
+}
+
+/// A block that was made durable before may be spent to its end.
+#[tokio::test]
+async fn what_was_counted_before_the_disk_failed_can_still_be_spent() {
+    let (disk, clock) = (LossyDisk::new(1), Hands::new());
+    let store = open(&disk, &clock, PATIENT);
+    let hot = [charge(1, 1, vec![spec(1_000, 60)], vec![])];
+    for _ in 0..10 {
+        store.take(&hot).await.unwrap();
+    }
+    disk.fail();
+    let mut granted = 0;
+    while let Ok(taken) = store.take(&hot).await {
+        assert!(matches!(taken[0], Taken::Granted { .. }));
+        granted += 1;
+    }
+    assert!((1..16).contains(&granted), "{granted} tokens of a block of at most sixteen");
+}
+
+/// Without the timeouts none of these calls would end.
+#[tokio::test]
+async fn a_disk_that_hangs_holds_no_call_beyond_its_timeout() {
+    let (disk, clock) = (LossyDisk::new(1), Hands::new());
+    drop(open(&disk, &clock, PATIENT));
+    let store = open(&disk, &clock, SHORT);
+    disk.hang();
+    assert!(is_away(&make(&store, 1).await));
+    assert!(is_away(&store.take(&[charge(1, 1, vec![spec(60, 60)], vec![])]).await));
+    assert!(is_away(&is_there(&store, 1).await));
+    assert!(is_away(&store.owner(&realm(), &owner_id(1)).await));
+    assert!(is_away(&store.claim_pepper(&word("1"), [1; 32]).await));
+    store.now().await.unwrap();
+    disk.be_well();
+    let store = store.with_timeouts(PATIENT);
+    make(&store, 2).await.unwrap();
+    assert_eq!(is_there(&store, 2).await, Ok(true));
+    disk.hang();
+    drop(store.with_timeouts(SHORT));
+    disk.be_well();
+}
+
+#[tokio::test]
+async fn no_more_calls_wait_for_a_hanging_disk_than_the_queue_holds() {
+    let (disk, clock) = (LossyDisk::new(1), Hands::new());
+    let store = open(&disk, &clock, SHORT);
+    disk.hang();
+    let answers = join_all((0..6_000).map(|number| make(&store, number))).await;
+    disk.be_well();
+    let full = answers.iter().filter(|answer| matches!(answer, Err(StoreError::Unavailable(why)) if why.contains("too many"))).count();
+    assert!(answers.iter().all(is_away) && full >= 6_000 - 4_096 - 1_024, "{full}");
+}
+
+#[tokio::test]
+async fn a_second_process_is_told_that_the_store_is_in_use() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data");
+    let first = Embedded::open(&path, Arc::new(SystemClock)).unwrap();
+    let Err(StoreError::Unavailable(why)) = Embedded::open(&path, Arc::new(SystemClock)).map(drop) else { panic!("opened twice") };
+    assert!(why.contains("in use by another process"), "{why}");
+    drop(first);
+    Embedded::open(&path, Arc::new(SystemClock)).unwrap();
+}
+
+#[tokio::test]
+async fn folder_and_file_are_for_their_user_alone_and_keep_what_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("deep/data");
+    let store = Embedded::open(&path, Arc::new(SystemClock)).unwrap().with_timeouts(PATIENT);
+    make(&store, 1).await.unwrap();
+    drop(store);
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&path), 0o700);
+    let files: Vec<_> = fs::read_dir(&path).unwrap().map(|entry| mode(&entry.unwrap().path())).collect();
+    assert_eq!(files, [0o600]);
+    let store = Embedded::open(&path, Arc::new(SystemClock)).unwrap().with_timeouts(PATIENT);
+    assert_eq!(is_there(&store, 1).await, Ok(true));
+    assert_eq!(make(&store, 2).await, Ok(4));
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let Err(StoreError::Unavailable(why)) = Embedded::open(&file.join("data"), Arc::new(SystemClock)).map(drop) else { panic!("opened") };
+    assert!(why.contains("file/data") && why.contains("make it a folder"), "{why}");
+}
+
+#[test]
+fn a_file_of_another_schema_is_refused() {
+    let (disk, clock) = (LossyDisk::new(1), Hands::new());
+    drop(open(&disk, &clock, PATIENT));
+    let database = redb::Database::builder().create_with_backend(disk.clone()).unwrap();
+    let txn = database.begin_write().unwrap();
+    let meta: TableDefinition<&str, u64> = TableDefinition::new("meta");
+    txn.open_table(meta).unwrap().insert("schema", 2).unwrap();
+    txn.commit().unwrap();
+    drop(database);
+    let Err(StoreError::Corrupt(why)) = Embedded::with_backend(disk, clock).map(drop) else { panic!("opened") };
+    assert!(why.contains("schema version 2"), "{why}");
+}
+
+#[tokio::test]
+async fn a_request_id_is_free_again_after_a_day() {
+    let (disk, clock) = (LossyDisk::new(1), Hands::new());
+    let store = open(&disk, &clock, PATIENT);
+    let request = |number: u64, content| {
+        let changes = vec![new_owner(records::owner(&owner_id(number)))];
+        let request = RequestId { caller: key_id(0), id: "request".into(), fingerprint: [content; 32] };
+        keyward::store::Commit { request: Some(request), ..commit(changes, format!("made {number}")) }
+    };
+    store.commit(&request(1, 1)).await.unwrap();
+    clock.pass(Duration::from_hours(24) - Duration::from_millis(1));
+    assert_eq!(store.commit(&request(2, 2)).await, Err(StoreError::RequestIdReused));
+    clock.pass(Duration::from_millis(1));
+    assert_eq!(store.commit(&request(2, 2)).await.map(|done| done.replayed), Ok(None));
+    make(&store, 3).await.unwrap();
+    assert_eq!(store.commit(&request(2, 2)).await.map(|done| done.replayed), Ok(Some("made 2".into())));
+}
+
+#[tokio::test]
+async fn the_stores_time_goes_on_over_a_crash_though_the_wall_clock_was_set_back() {
+    let (disk, clock) = (LossyDisk::new(1), Hands::new());
+    let store = open(&disk, &clock, PATIENT);
+    clock.pass(Duration::from_secs(100));
+    let before = store.now().await.unwrap();
+    assert_eq!(before, clock.wall());
+    make(&store, 1).await.unwrap();
+    let found = disk.after_power_cut();
+    drop(store);
+    clock.step_wall(-3_600_000);
+    let store = open(&found, &clock, PATIENT);
+    assert_eq!(store.now().await, Ok(before));
+    clock.pass(Duration::from_secs(1));
+    assert_eq!(store.now().await, Ok(StoreTime(before.0 + 1_000)));
+}
