@@ -51,7 +51,8 @@ impl Gate {
         let route = realm.route(request, &target);
         let Some(presented) = realm.credential(route, request, &target)? else {
             anonymous(realm, route, request)?;
-            return Ok(grant(realm, request, &target, None, Counted::Whole));
+            let onward = realm.onward(request, &target, None);
+            return Ok(Grant { realm: realm.clone(), holder: None, onward, counted: Counted::Whole });
         };
         let format = realm.format(&presented)?;
         let tenant = realm.tenant(request)?;
@@ -63,7 +64,8 @@ impl Gate {
             self.count(realm, &holder, format, route).await
         };
         let counted = counted.await.map_err(|refusal: Refusal| Refusal { holder: Some(holder.clone()), ..refusal })?;
-        Ok(grant(realm, request, &target, Some(holder), counted))
+        let onward = realm.onward(request, &target, Some(&realm.who(&holder, format)));
+        Ok(Grant { realm: realm.clone(), holder: Some(holder), onward, counted })
     }
 
     /// Whose key was presented.
@@ -95,11 +97,6 @@ fn anonymous(realm: &Realm, route: Option<&Route>, request: &Request<'_>) -> Res
         return Err(Reason::Missing);
     }
     realm.address(request).map(|_| ())
-}
-
-fn grant(realm: &Arc<Realm>, request: &Request<'_>, target: &Target<'_>, holder: Option<Arc<Holder>>, counted: Counted) -> Grant {
-    let onward = realm.onward(request, target, holder.as_deref());
-    Grant { realm: realm.clone(), holder, onward, counted }
 }
 
 /// The charge on every window of the key and its owner; `None` where nothing limits them.

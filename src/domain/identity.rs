@@ -1,7 +1,7 @@
 //! What the upstream sees: identity headers that no client can send, and no credential.
 
 use super::credential::{Place, QueryRemoval, without_cookie};
-use super::name::{RealmId, Scope};
+use super::name::{RealmId, Scope, Word};
 use super::path::{Target, without_parameter};
 use super::record::Holder;
 use super::request::{Occurs, Request};
@@ -27,6 +27,14 @@ pub enum Known {
     /// Separated by spaces.
     Scopes,
     Plan,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Who<'a> {
+    pub holder: &'a Holder,
+    /// The plan in force for the key, whoever gave it.
+    pub plan: Option<&'a Word>,
 }
 
 /// What changes in a request before the upstream sees it.
@@ -56,26 +64,34 @@ impl Known {
         })
     }
 
-    fn text(self, realm: &RealmId, holder: &Holder) -> Option<String> {
-        let record = &holder.record;
+    fn text(self, realm: &RealmId, who: Option<&Who<'_>>) -> Option<String> {
+        match (self, who) {
+            (Self::Realm, _) => Some(realm.to_string()),
+            (known, Some(who)) => known.of(who),
+            (_, None) => None,
+        }
+    }
+
+    fn of(self, who: &Who<'_>) -> Option<String> {
+        let record = &who.holder.record;
         match self {
             Self::KeyId => Some(record.id.to_string()),
-            Self::OwnerId => Some(holder.owner.id.to_string()),
-            Self::Realm => Some(realm.to_string()),
+            Self::OwnerId => Some(who.holder.owner.id.to_string()),
+            Self::Realm => Some(record.realm.to_string()),
             Self::Environment => record.environment.as_ref().map(ToString::to_string),
             Self::Kind => record.kind.as_ref().map(ToString::to_string),
             Self::Tenant => record.tenant.clone(),
-            Self::Scopes => Some(record.scopes.iter().map(Scope::as_str).collect::<Vec<_>>().join(" ")),
-            Self::Plan => record.plan.as_ref().or(holder.owner.plan.as_ref()).map(ToString::to_string),
+            Self::Scopes => (!record.scopes.is_empty()).then(|| record.scopes.iter().map(Scope::as_str).collect::<Vec<_>>().join(" ")),
+            Self::Plan => who.plan.map(ToString::to_string),
         }
     }
 }
 
 impl Onward {
     /// Sets the identity headers that have a value and removes the others, in every spelling that an upstream might take for them.
-    pub fn identify(&mut self, headers: &[IdentityHeader], request: &Request<'_>, realm: &RealmId, holder: Option<&Holder>) {
+    pub fn identify(&mut self, headers: &[IdentityHeader], request: &Request<'_>, realm: &RealmId, who: Option<&Who<'_>>) {
         for header in headers {
-            let value = holder.and_then(|holder| header.value.render(|known| known.text(realm, holder)));
+            let value = header.value.render(|known| known.text(realm, who));
             match value.filter(|value| visible(value)) {
                 Some(value) => self.set.push((header.name.to_string(), value)),
                 None => self.remove.push(header.name.to_string()),
@@ -86,12 +102,12 @@ impl Onward {
 
     /// Takes the credential away from a place. What is not UTF-8 cannot be set through Envoy: then the parameter is left to Envoy to
     /// remove, and the cookies go as a whole.
-    pub fn strip(&mut self, place: &Place, request: &Request<'_>) {
+    pub fn strip(&mut self, place: &Place, request: &Request<'_>, target: &Target<'_>) {
         match place {
             Place::Header { name, .. } => self.remove.push(name.to_string()),
             Place::Query { name, removal } => match String::from_utf8(without_parameter(request.path, name)) {
                 Ok(rest) if *removal == QueryRemoval::Exact => self.set.push((":path".into(), rest)),
-                _ => self.remove_parameters.push(name.to_string()),
+                _ => self.remove_parameters.extend(target.spellings(name).into_iter().map(text)),
             },
             Place::Cookie { name } => match without_cookie(request, name).map(String::from_utf8) {
                 Some(Ok(rest)) => self.set.push(("cookie".into(), rest)),
@@ -125,5 +141,10 @@ fn look_alikes(name: &str, request: &Request<'_>) -> Vec<String> {
         }
     };
     let keys = request.headers.0.iter().map(|(key, _)| *key).filter(|key| like(key));
-    keys.map(|key| String::from_utf8_lossy(key).to_ascii_lowercase()).collect()
+    keys.map(|key| text(key).to_ascii_lowercase()).collect()
+}
+
+/// A name as Envoy takes it. One that is not UTF-8 spells none of ours.
+fn text(name: &[u8]) -> String {
+    String::from_utf8_lossy(name).into_owned()
 }

@@ -55,7 +55,13 @@ pub fn of<'a>(plans: &'a [Plan], record: &Record, owner: &Owner, format: Option<
         let plan = plans.iter().find(|plan| Some(&plan.name) == chosen);
         plan.into_iter().flat_map(move |plan| plan.limits.iter().filter(move |limit| limit.per == per))
     };
-    let of_key = record.plan.as_ref().or(owner.plan.as_ref()).or(format).or(default);
+    let of_key = plan_of(record, owner, format).or(default);
     let of_owner = owner.plan.as_ref().or(default);
     limits(of_key, Per::Key).chain(limits(of_owner, Per::Owner)).collect()
+}
+
+/// The plan of a key: its own, else its owner's, else its format's.
+#[must_use]
+pub fn plan_of<'a>(record: &'a Record, owner: &'a Owner, format: Option<&'a Word>) -> Option<&'a Word> {
+    record.plan.as_ref().or(owner.plan.as_ref()).or(format)
 }

@@ -42,10 +42,7 @@ impl<'a> Target<'a> {
     #[must_use]
     pub fn parameter(&self, name: &str) -> Occurs<Cow<'a, [u8]>> {
         let mut found = Occurs::Never;
-        for (key, value) in pairs(self.query) {
-            if key != name.as_bytes() && decode(key).is_none_or(|key| *key != *name.as_bytes()) {
-                continue;
-            }
+        for (key, value) in pairs(self.query).filter(|(key, _)| spells(key, name)) {
             if key != name.as_bytes() || found != Occurs::Never {
                 return Occurs::Often;
             }
@@ -53,15 +50,23 @@ impl<'a> Target<'a> {
         }
         found
     }
+
+    /// The ways in which the query writes a parameter's name.
+    #[must_use]
+    pub fn spellings(&self, name: &str) -> Vec<&'a [u8]> {
+        let mut found: Vec<&[u8]> = pairs(self.query).map(|(key, _)| key).filter(|key| spells(key, name)).collect();
+        found.dedup();
+        found
+    }
 }
 
-/// The path without one query parameter, everything else byte for byte as it came.
+/// The path without one query parameter, however its name is written, and everything else byte for byte as it came.
 #[must_use]
 pub fn without_parameter(path: &[u8], name: &str) -> Vec<u8> {
     let Some(at) = path.iter().position(|byte| *byte == b'?') else { return path.to_vec() };
     let kept: Vec<&[u8]> = path[at + 1..]
         .split(|byte| *byte == b'&')
-        .filter(|pair| pair.split(|byte| *byte == b'=').next() != Some(name.as_bytes()))
+        .filter(|pair| !pair.split(|byte| *byte == b'=').next().is_some_and(|key| spells(key, name)))
         .collect();
     let mut rest = path[..at].to_vec();
     if !kept.is_empty() {
@@ -71,7 +76,12 @@ pub fn without_parameter(path: &[u8], name: &str) -> Vec<u8> {
     rest
 }
 
-fn pairs(query: Option<&[u8]>) -> impl Iterator<Item = (&[u8], &[u8])> {
+/// Whether a parameter's name is this one, written plainly or with escapes.
+fn spells(key: &[u8], name: &str) -> bool {
+    key == name.as_bytes() || decode(key).is_some_and(|key| *key == *name.as_bytes())
+}
+
+fn pairs<'a>(query: Option<&'a [u8]>) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
     query.unwrap_or_default().split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()).map(|pair| {
         match pair.iter().position(|byte| *byte == b'=') {
             Some(at) => (&pair[..at], &pair[at + 1..]),
@@ -175,6 +185,7 @@ mod tests {
     fn removing_a_parameter_leaves_every_other_byte_alone() {
         let rest = |path: &str| String::from_utf8(without_parameter(path.as_bytes(), "key")).unwrap();
         assert_eq!(rest("/f?z=1&key=K&a&b=%20"), "/f?z=1&a&b=%20");
+        assert_eq!(rest("/f?%6bey=K&a=1&key=L"), "/f?a=1");
         assert_eq!(rest("/f?key=K"), "/f");
         assert_eq!(rest("/f?keys=K"), "/f?keys=K");
     }

@@ -6,7 +6,7 @@ use super::address::{AddressList, AddressSource};
 use super::credential::{self, Place, Presented};
 use super::denial::Denial;
 use super::format::Format;
-use super::identity::{IdentityHeader, Onward, leaks};
+use super::identity::{IdentityHeader, Onward, Who, leaks};
 use super::limit::{self, Limit, Plan};
 use super::name::{RealmId, Scope, Word};
 use super::path::Target;
@@ -143,16 +143,23 @@ impl Realm {
         limit::of(&self.plans, &holder.record, &holder.owner, format.plan.as_ref(), self.default_plan.as_ref())
     }
 
+    /// Who asks, with the plan in force.
+    #[must_use]
+    pub fn who<'a>(&'a self, holder: &'a Holder, format: &'a Format) -> Who<'a> {
+        let plan = limit::plan_of(&holder.record, &holder.owner, format.plan.as_ref());
+        Who { holder, plan: plan.or(self.default_plan.as_ref()) }
+    }
+
     /// What changes in a granted request: identity set, every credential taken away.
     #[must_use]
-    pub fn onward(&self, request: &Request<'_>, target: &Target<'_>, holder: Option<&Holder>) -> Onward {
+    pub fn onward(&self, request: &Request<'_>, target: &Target<'_>, who: Option<&Who<'_>>) -> Onward {
         let mut onward = Onward::default();
         onward.remove.push("x-envoy-auth-failure-mode-allowed".into());
-        onward.identify(&self.identity, request, &self.id, holder);
+        onward.identify(&self.identity, request, &self.id, who);
         let looks_secret = |value: &[u8]| self.formats.iter().any(|format| format.fits(value));
         for place in self.every_place() {
             if leaks(place, request, target, looks_secret) {
-                onward.strip(place, request);
+                onward.strip(place, request, target);
             }
         }
         onward

@@ -75,7 +75,8 @@ impl Realms {
         }
         let mut rest = host.as_str();
         while let Some((_, parent)) = rest.split_once('.') {
-            if let Some(realm) = self.by_host.get(format!("*.{parent}").as_str()) {
+            let below = host.len() > parent.len() + 1;
+            if let Some(realm) = self.by_host.get(format!("*.{parent}").as_str()).filter(|_| below) {
                 return Some(realm);
             }
             rest = parent;
@@ -87,9 +88,9 @@ impl Realms {
 /// The name in `:authority`: lower case, without port and without a closing dot.
 fn name_of(host: &[u8]) -> Option<String> {
     let host = std::str::from_utf8(host).ok()?;
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split_once(']')?.0,
-        None => host.split_once(':').map_or(host, |(name, _)| name),
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
     };
     Some(name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase())
 }

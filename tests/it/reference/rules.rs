@@ -102,7 +102,11 @@ impl<'w> Reference<'w> {
     fn secure(&self, realm: &Realm, request: &Plain) -> Result<(), &'static str> {
         let secure = match realm.https {
             Https::Any => true,
-            Https::Required => request.scheme.eq_ignore_ascii_case(b"https") || !self.on(Rung::Https),
+            Https::Required => {
+                let said = reading::header(request, "x-forwarded-proto");
+                let agreed = said.is_empty() || (said.len() == 1 && said[0].eq_ignore_ascii_case(b"https"));
+                (request.scheme.eq_ignore_ascii_case(b"https") || !self.on(Rung::Https)) && (agreed || !self.on(Rung::HttpsAgreed))
+            }
             // A scheme has no case, whoever tells it.
             Https::Forwarded => {
                 let said = reading::header(request, "x-forwarded-proto");

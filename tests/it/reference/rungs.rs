@@ -18,7 +18,7 @@ rungs! {
     // 2
     LeadingSlash ForbiddenByte HighByte EmptySegment Escape DotSegment HiddenSeparator SegmentsDecoded
     // 3
-    Https ForwardedOnce ForwardedHttps
+    Https HttpsAgreed ForwardedOnce ForwardedHttps
     // 4
     FirstRoute Methods Extensions PlacesOfRoute
     // 5
