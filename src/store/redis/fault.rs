@@ -37,7 +37,7 @@ pub(super) fn unusable(error: &RedisError) -> StoreError {
 
 /// Whether the server answered, if only to refuse.
 pub(super) fn is_an_answer(error: &RedisError) -> bool {
-    matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension)
+    matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension | ErrorKind::UnexpectedReturnType)
 }
 
 /// Whether the connection leads to a server that is no primary any more: another connection may lead to the one that is.

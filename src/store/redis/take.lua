@@ -8,47 +8,47 @@
 --
 -- A subject is kept as: latest instant seen (6 bytes), generation (4); for every window its length (4) and number of slots (2); for every
 -- slot how long before the latest instant it started (4), how long after its start its last token may be spent (3), and count (4).
+-- Here a window is a list of numbers, three a slot (start, last, count), oldest slot first: a table for each slot would cost twice as much.
 
 local LONGEST = 16777215
 
 local next_arg = 0
-local function arg()
-  next_arg = next_arg + 1
-  return ARGV[next_arg]
-end
 local function number()
-  return tonumber(arg())
+  next_arg = next_arg + 1
+  return tonumber(ARGV[next_arg])
 end
 
 local function read(name)
-  local subject = {name = name, latest = 0, generation = 0, windows = {}}
+  local subject = {name = name, latest = 0, generation = 0}
   local text = redis.call('GET', name)
   if not text then return subject end
   local latest, generation, at = struct.unpack('>I6I4', text)
   subject.latest, subject.generation = latest, generation
   while at <= #text do
-    local length, count, slots = 0, 0, {}
-    length, count, at = struct.unpack('>I4I2', text, at)
-    for i = 1, count do
-      local ago, lasts, tokens
-      ago, lasts, tokens, at = struct.unpack('>I4I3I4', text, at)
-      slots[i] = {start = latest - ago, last = latest - ago + lasts, count = tokens}
+    local length, slots = struct.unpack('>I4I2', text, at)
+    local window = {struct.unpack('>' .. string.rep('I4I3I4', slots), text, at + 6)}
+    at, window[#window] = window[#window], nil
+    for i = 1, #window, 3 do
+      window[i] = latest - window[i]
+      window[i + 1] = window[i] + window[i + 1]
     end
-    table.insert(subject.windows, {length = length, slots = slots})
+    window.length = length
+    subject[#subject + 1] = window
   end
   return subject
 end
 
 -- Kept until nothing of it counts any more.
 local function write(subject, clock)
-  local over, parts = 0, {struct.pack('>I6I4', subject.latest, subject.generation)}
-  for _, window in ipairs(subject.windows) do
-    if #window.slots > 0 then
-      table.insert(parts, struct.pack('>I4I2', window.length, #window.slots))
-      for _, slot in ipairs(window.slots) do
-        over = math.max(over, slot.last + window.length)
-        table.insert(parts, struct.pack('>I4I3I4', subject.latest - slot.start, slot.last - slot.start, slot.count))
+  local latest, over, parts = subject.latest, 0, {struct.pack('>I6I4', subject.latest, subject.generation)}
+  for _, window in ipairs(subject) do
+    if #window > 0 then
+      for i = 1, #window, 3 do
+        over = math.max(over, window[i + 1] + window.length)
+        window[i + 1] = window[i + 1] - window[i]
+        window[i] = latest - window[i]
       end
+      parts[#parts + 1] = struct.pack('>I4I2' .. string.rep('I4I3I4', #window / 3), window.length, #window / 3, unpack(window))
     end
   end
   if over == 0 then return redis.call('DEL', subject.name) end
@@ -56,44 +56,44 @@ local function write(subject, clock)
 end
 
 local function find(subject, length)
-  for _, window in ipairs(subject.windows) do
+  for _, window in ipairs(subject) do
     if window.length == length then return window end
   end
 end
 
-local function window_of(subject, length)
-  local window = find(subject, length)
-  if not window then
-    window = {length = length, slots = {}}
-    table.insert(subject.windows, window)
+local function give_back(subject, length, start, tokens)
+  local window = find(subject, length) or {}
+  for i = 1, #window, 3 do
+    if window[i] == start and window[i + 2] > 0 then
+      window[i + 2] = math.max(window[i + 2] - tokens, 0)
+      subject.touched = true
+    end
   end
-  return window
 end
 
--- Drops what no longer counts.
+-- Drops what no longer counts, and sums what does.
 local function advance(subject, now)
   subject.latest = now
-  for _, window in ipairs(subject.windows) do
-    local kept = {}
-    for _, slot in ipairs(window.slots) do
-      if slot.count > 0 and slot.last > now - window.length then table.insert(kept, slot) end
+  for _, window in ipairs(subject) do
+    local kept, sum = 0, 0
+    for i = 1, #window, 3 do
+      local start, last, count = window[i], window[i + 1], window[i + 2]
+      window[i], window[i + 1], window[i + 2] = nil, nil, nil
+      if count > 0 and last > now - window.length then
+        window[kept + 1], window[kept + 2], window[kept + 3] = start, last, count
+        kept, sum = kept + 3, sum + count
+      end
     end
-    window.slots = kept
+    window.sum = sum
   end
-end
-
-local function sum(window)
-  local total = 0
-  for _, slot in ipairs(window.slots) do total = total + slot.count end
-  return total
 end
 
 -- The earliest instant at which the cost fits, or nil.
 local function fits_at(limit, cost, now)
-  local over = sum(limit.window) + cost - limit.most
+  local window, by_end = limit.window, {}
+  local over = window.sum + cost - limit.most
   if over <= 0 then return now end
-  local by_end = {}
-  for i, slot in ipairs(limit.window.slots) do by_end[i] = slot end
+  for i = 1, #window, 3 do by_end[#by_end + 1] = {last = window[i + 1], count = window[i + 2]} end
   table.sort(by_end, function(a, b) return a.last < b.last end)
   for _, slot in ipairs(by_end) do
     over = over - slot.count
@@ -101,25 +101,18 @@ local function fits_at(limit, cost, now)
   end
 end
 
-local function give_back(subject, length, start, tokens)
-  local window = find(subject, length)
-  for _, slot in ipairs(window and window.slots or {}) do
-    if slot.start == start and slot.count > 0 then
-      slot.count = math.max(slot.count - tokens, 0)
-      subject.touched = true
-    end
-  end
-end
-
+-- Counts tokens in the newest slot while that is young, else in a new one, and names it.
 local function count(limit, now, last, tokens)
-  local slots = limit.window.slots
-  local newest = slots[#slots]
-  if newest and now - newest.start < math.max(limit.slot, 1) then
-    newest.count, newest.last = newest.count + tokens, math.max(newest.last, last)
-    return newest.start
+  local window = limit.window
+  local newest = #window - 2
+  if newest > 0 and now - window[newest] < math.max(limit.slot, 1) then
+    window[newest + 1] = math.max(window[newest + 1], last)
+    window[newest + 2] = window[newest + 2] + tokens
+  else
+    newest = #window + 1
+    window[newest], window[newest + 1], window[newest + 2] = now, last, tokens
   end
-  table.insert(slots, {start = now, last = last, count = tokens})
-  return now
+  return window[newest]
 end
 
 local clock = number()
@@ -129,24 +122,19 @@ if not clock then
   clock = time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
-local subjects, asked, limits = {}, {}, {}
+local subjects, asked, limits, now = {}, {}, {}, clock
 for i, name in ipairs(KEYS) do subjects[i] = read(name) end
-for _ = 1, number() do
+for i = 1, number() do
   local subject = subjects[number()]
-  table.insert(asked, subject)
-  subject.asked = number()
+  asked[i], subject.asked = subject, number()
+  now = math.max(now, subject.latest)
   for _ = 1, number() do
     local limit = {subject = subject, length = number(), most = number(), slot = number()}
     if limit.slot + ttl > LONGEST then return redis.error_reply('ERR a slot and a lease together may last four hours at most') end
-    table.insert(limits, limit)
+    limits[#limits + 1] = limit
   end
 end
-for _ = 1, number() do
-  give_back(subjects[number()], number(), number(), number())
-end
-
-local now = clock
-for _, subject in ipairs(asked) do now = math.max(now, subject.latest) end
+for _ = 1, number() do give_back(subjects[number()], number(), number(), number()) end
 for _, subject in ipairs(subjects) do advance(subject, math.max(now, subject.latest)) end
 
 -- What came back is kept whatever the answer is; and so are newer limits, or a charge that knows only older ones would be granted by them.
@@ -167,8 +155,12 @@ end
 
 local room, left = 4294967295, {}
 for i, limit in ipairs(limits) do
-  limit.window = window_of(limit.subject, limit.length)
-  left[i] = math.max(limit.most - sum(limit.window), 0)
+  limit.window = find(limit.subject, limit.length)
+  if not limit.window then
+    limit.window = {length = limit.length, sum = 0}
+    table.insert(limit.subject, limit.window)
+  end
+  left[i] = math.max(limit.most - limit.window.sum, 0)
   room = math.min(room, left[i])
 end
 if want == 0 and cost == 0 then
@@ -187,8 +179,8 @@ end
 
 local tokens = math.min(want, math.max(cost, math.floor(room / math.max(share, 1))))
 local answer = {'granted', tokens}
-for _, limit in ipairs(limits) do table.insert(answer, count(limit, now, now + ttl, tokens)) end
-for i in ipairs(limits) do table.insert(answer, left[i] - tokens) end
+for _, limit in ipairs(limits) do answer[#answer + 1] = count(limit, now, now + ttl, tokens) end
+for i in ipairs(limits) do answer[#answer + 1] = left[i] - tokens end
 for _, subject in ipairs(asked) do subject.touched = true end
 keep()
 return answer

@@ -22,7 +22,7 @@ pub(super) async fn a_commit_that_expects_another_revision_is_a_conflict_and_cha
         vec![new_key(&new), changed_key(&Record { revision: 2, ..key("key_3", &[]) })],
         vec![expecting(Expect::Revision(1)), expecting(Expect::Revision(1))],
     ] {
-        let marked = Commit { request: request("admin_1", "r", 1), once: Some([1; 32]), ..commit(changes) };
+        let marked = Commit { request: Some(request("admin_1", "r", 1)), once: Some([1; 32]), ..commit(changes) };
         assert_eq!(store.commit(&marked).await, Err(StoreError::Conflict));
         assert_eq!(everything(&*store).await, before);
     }
@@ -32,7 +32,7 @@ pub(super) async fn a_commit_that_expects_another_revision_is_a_conflict_and_cha
     }
     // The control, which shows too that the commits that failed have used up neither request id nor mark.
     let right = commit(vec![new_key(&new), expecting(Expect::Revision(1))]);
-    let made = store.commit(&Commit { request: request("admin_1", "r", 1), once: Some([1; 32]), ..right }).await.unwrap();
+    let made = store.commit(&Commit { request: Some(request("admin_1", "r", 1)), once: Some([1; 32]), ..right }).await.unwrap();
     assert_eq!((made.position, made.replayed), (before.2 + 2, None));
     assert_eq!(store.key(&realm("otesse"), &next.id).await.unwrap(), Some(next));
 }
@@ -59,7 +59,7 @@ pub(super) async fn a_secret_that_another_key_of_the_realm_has_is_refused_and_ch
 pub(super) async fn the_same_request_id_with_the_same_content_is_done_once_with_other_content_it_is_an_error(engine: &mut impl Engine) {
     let store = engine.store();
     let asked = |id: u16, who, content| Commit {
-        request: request(who, "r-1/a b", content),
+        request: Some(request(who, "r-1/a b", content)),
         ..commit(vec![new_key(&key(&format!("key_{id}"), &[digest(id)]))])
     };
     let made = store.commit(&asked(1, "admin_1", 1)).await.unwrap();
@@ -75,7 +75,7 @@ pub(super) async fn the_same_request_id_with_the_same_content_is_done_once_with_
 
     let racers: Vec<_> = (0..8)
         .map(|_| {
-            let (store, request) = (store.clone(), request("admin_1", "r-2", 1));
+            let (store, request) = (store.clone(), Some(request("admin_1", "r-2", 1)));
             let racing = Commit { request, ..commit(vec![new_key(&key("key_9", &[digest(9)]))]) };
             tokio::spawn(async move { store.commit(&racing).await.unwrap() })
         })
@@ -133,7 +133,7 @@ pub(super) async fn positions_go_up_by_one_with_every_change(engine: &mut impl E
 
 pub(super) async fn what_was_acknowledged_is_there_after_a_crash(engine: &mut impl Engine) {
     let store = engine.store();
-    let once = Commit { once: Some([3; 32]), request: request("admin_1", "r", 1), ..commit(vec![new_owner(&owner("acme"))]) };
+    let once = Commit { once: Some([3; 32]), request: Some(request("admin_1", "r", 1)), ..commit(vec![new_owner(&owner("acme"))]) };
     store.commit(&once).await.unwrap();
     for number in 1..=5 {
         put(&*store, vec![new_key(&key(&format!("key_{number}"), &[digest(number)]))]).await;

@@ -43,7 +43,7 @@ impl Engine for OnRedis {
 
 /// Asks until the store is no longer away.
 pub(super) async fn until_it_answers(store: &dyn Store) {
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_mins(1);
     while let Err(error) = store.now().await {
         assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
         assert!(Instant::now() < until, "the store does not come back: {error}");

@@ -104,8 +104,8 @@ pub(super) async fn put(store: &dyn Store, changes: Vec<Change>) -> Committed {
     store.commit(&commit(changes)).await.unwrap()
 }
 
-pub(super) fn request(caller: &str, id: &str, content: u8) -> Option<RequestId> {
-    Some(RequestId { caller: key_id(caller), id: id.into(), fingerprint: [content; 32] })
+pub(super) fn request(caller: &str, id: &str, content: u8) -> RequestId {
+    RequestId { caller: key_id(caller), id: id.into(), fingerprint: [content; 32] }
 }
 
 pub(super) fn page(after: Option<&str>, count: usize) -> Page {

@@ -65,7 +65,7 @@ pub(super) async fn returns_are_applied_before_anything_is_taken_and_a_return_of
     let with_returns = Charge { returns: first.undo(2, &slots), ..all() };
     assert_eq!(granted(&store, with_returns).await, (2, vec![0, 3]));
 
-    let gone = |back: Return| vec![Return { slot: back.slot + 1, ..back.clone() }, Return { length_ms: MINUTE, ..back }];
+    let gone = |back: Return| vec![Return { slot: back.slot - 1, ..back.clone() }, Return { length_ms: MINUTE, ..back }];
     let returns = first.undo(5, &slots).into_iter().flat_map(gone).collect();
     let nothing = taken(&store, Charge { returns, ..all() }).await;
     assert!(matches!(&nothing, Taken::Refused { left, .. } if *left == [0, 3]), "{nothing:?}");

@@ -43,123 +43,125 @@ pub(super) fn run(both: &mut Both) -> Result<(), String> {
 }
 
 pub(super) fn a_grant_of_a_day(both: &mut Both) -> Result<(), String> {
-    granted(both, T, &Charge { ttl: Duration::from_secs(5), ..one(DAY, 1) }, 1, &[T], &[999])
+    granted(both, T, &Charge { ttl: Duration::from_secs(5), ..one(DAY, 1) }, (1, &[T], &[999]))
 }
 
 pub(super) fn a_lease_of_five_hours(both: &mut Both) -> Result<(), String> {
-    granted(both, T, &Charge { ttl: Duration::from_secs(5 * 3600), ..one(DAY, 1) }, 1, &[T], &[999])
+    granted(both, T, &Charge { ttl: Duration::from_hours(5), ..one(DAY, 1) }, (1, &[T], &[999]))
 }
 
 fn a_slot_takes_grants_until_exactly_its_length(both: &mut Both) -> Result<(), String> {
-    granted(both, T, &one(COARSE, 1), 1, &[T], &[99])?;
-    granted(both, T + 3_749, &one(COARSE, 1), 1, &[T], &[98])?;
-    granted(both, T + 3_750, &one(COARSE, 1), 1, &[T + 3_750], &[97])?;
-    granted(both, T + 7_499, &one(COARSE, 1), 1, &[T + 3_750], &[96])?;
-    granted(both, T + 7_500, &one(COARSE, 1), 1, &[T + 7_500], &[95])
+    granted(both, T, &one(COARSE, 1), (1, &[T], &[99]))?;
+    granted(both, T + 3_749, &one(COARSE, 1), (1, &[T], &[98]))?;
+    granted(both, T + 3_750, &one(COARSE, 1), (1, &[T + 3_750], &[97]))?;
+    granted(both, T + 7_499, &one(COARSE, 1), (1, &[T + 3_750], &[96]))?;
+    granted(both, T + 7_500, &one(COARSE, 1), (1, &[T + 7_500], &[95]))
 }
 
 fn a_slot_without_length_takes_the_grants_of_one_millisecond(both: &mut Both) -> Result<(), String> {
-    granted(both, T, &one(MINUTE, 1), 1, &[T], &[4])?;
-    granted(both, T, &one(MINUTE, 1), 1, &[T], &[3])?;
-    granted(both, T + 1, &one(MINUTE, 1), 1, &[T + 1], &[2])
+    granted(both, T, &one(MINUTE, 1), (1, &[T], &[4]))?;
+    granted(both, T, &one(MINUTE, 1), (1, &[T], &[3]))?;
+    granted(both, T + 1, &one(MINUTE, 1), (1, &[T + 1], &[2]))
 }
 
 fn a_slot_counts_until_exactly_its_last_token_leaves_the_window(both: &mut Both) -> Result<(), String> {
-    granted(both, T, &one(MINUTE, 5), 5, &[T], &[0])?;
-    refused(both, T + 60_049, &one(MINUTE, 1), Some(1), &[0])?;
-    granted(both, T + 60_050, &one(MINUTE, 5), 5, &[T + 60_050], &[0])
+    granted(both, T, &one(MINUTE, 5), (5, &[T], &[0]))?;
+    refused(both, T + 60_049, &one(MINUTE, 1), (Some(1), &[0]))?;
+    granted(both, T + 60_050, &one(MINUTE, 5), (5, &[T + 60_050], &[0]))
 }
 
 fn the_latest_lease_of_a_slot_is_what_it_counts_by(both: &mut Both) -> Result<(), String> {
     let lease = |ms| Charge { ttl: Duration::from_millis(ms), ..one(Spec { most: 2, ..COARSE }, 1) };
-    granted(both, T, &lease(5_000), 1, &[T], &[1])?;
-    granted(both, T + 100, &lease(50), 1, &[T], &[0])?;
-    refused(both, T + 64_999, &lease(50), Some(1), &[0])?;
-    granted(both, T + 65_000, &lease(50), 1, &[T + 65_000], &[1])
+    granted(both, T, &lease(5_000), (1, &[T], &[1]))?;
+    granted(both, T + 100, &lease(50), (1, &[T], &[0]))?;
+    refused(both, T + 64_999, &lease(50), (Some(1), &[0]))?;
+    granted(both, T + 65_000, &lease(50), (1, &[T + 65_000], &[1]))
 }
 
 fn a_wait_ends_when_it_fits_and_not_a_millisecond_before(both: &mut Both) -> Result<(), String> {
     for at in [0, 1_000, 2_000] {
-        granted(both, T + at, &one(Spec { most: 6, ..MINUTE }, 2), 2, &[T + at], &[u32::try_from(4 - at / 500).unwrap()])?;
+        granted(both, T + at, &one(Spec { most: 6, ..MINUTE }, 2), (2, &[T + at], &[u32::try_from(4 - at / 500).unwrap()]))?;
     }
     let three = Charge { want: 3, cost: 3, ..one(Spec { most: 6, ..MINUTE }, 3) };
-    refused(both, T + 2_000, &three, Some(59_050), &[0])?;
-    refused(both, T + 61_049, &three, Some(1), &[2])?;
-    granted(both, T + 61_050, &three, 3, &[T + 61_050], &[1])
+    refused(both, T + 2_000, &three, (Some(59_050), &[0]))?;
+    refused(both, T + 61_049, &three, (Some(1), &[2]))?;
+    granted(both, T + 61_050, &three, (3, &[T + 61_050], &[1]))
 }
 
 fn a_wait_is_the_longest_of_all_windows(both: &mut Both) -> Result<(), String> {
     let two = [MINUTE, Spec { most: 5, ..HOUR }];
-    granted(both, T, &charge(vec![subject(Some("key_1"), &two)], 5), 5, &[T, T], &[0, 0])?;
-    refused(both, T + 1, &charge(vec![subject(Some("key_1"), &two)], 1), Some(3_600_049), &[0, 0])?;
-    refused(both, T + 61_000, &charge(vec![subject(Some("key_1"), &two)], 1), Some(3_539_050), &[5, 0])
+    granted(both, T, &charge(vec![subject(Some("key_1"), &two)], 5), (5, &[T, T], &[0, 0]))?;
+    refused(both, T + 1, &charge(vec![subject(Some("key_1"), &two)], 1), (Some(3_600_049), &[0, 0]))?;
+    refused(both, T + 61_000, &charge(vec![subject(Some("key_1"), &two)], 1), (Some(3_539_050), &[5, 0]))
 }
 
 fn a_grant_is_a_share_rounded_down_and_never_less_than_the_cost(both: &mut Both) -> Result<(), String> {
     let shared = |want, cost, share| Charge { want, cost, share, ..one(COARSE, 1) };
-    granted(both, T, &shared(80, 1, 4), 25, &[T], &[75])?;
-    granted(both, T, &shared(80, 1, 4), 18, &[T], &[57])?;
-    granted(both, T, &shared(80, 20, 4), 20, &[T], &[37])?;
-    granted(both, T, &shared(3, 1, 4), 3, &[T], &[34])?;
-    granted(both, T, &shared(34, 34, 0), 34, &[T], &[0])
+    granted(both, T, &shared(80, 1, 4), (25, &[T], &[75]))?;
+    granted(both, T, &shared(80, 1, 4), (18, &[T], &[57]))?;
+    granted(both, T, &shared(80, 20, 4), (20, &[T], &[37]))?;
+    granted(both, T, &shared(3, 1, 4), (3, &[T], &[34]))?;
+    granted(both, T, &shared(34, 34, 0), (34, &[T], &[0]))
 }
 
 fn a_cost_above_the_limit_never_fits(both: &mut Both) -> Result<(), String> {
-    refused(both, T, &Charge { want: 6, cost: 6, ..one(MINUTE, 6) }, None, &[5])?;
-    granted(both, T, &Charge { want: 5, cost: 5, ..one(MINUTE, 5) }, 5, &[T], &[0])
+    refused(both, T, &Charge { want: 6, cost: 6, ..one(MINUTE, 6) }, (None, &[5]))?;
+    granted(both, T, &Charge { want: 5, cost: 5, ..one(MINUTE, 5) }, (5, &[T], &[0]))
 }
 
 fn a_refusal_by_one_subject_takes_nothing_from_another(both: &mut Both) -> Result<(), String> {
     let together = |want| charge(vec![subject(Some("key_1"), &[MINUTE, HOUR]), subject(None, &[HOUR])], want);
-    granted(both, T, &together(5), 5, &[T, T, T], &[0, 95, 95])?;
-    refused(both, T, &together(1), Some(60_050), &[0, 95, 95])?;
-    granted(both, T, &charge(vec![subject(None, &[HOUR])], 1), 1, &[T], &[94])
+    granted(both, T, &together(5), (5, &[T, T, T], &[0, 95, 95]))?;
+    refused(both, T, &together(1), (Some(60_050), &[0, 95, 95]))?;
+    granted(both, T, &charge(vec![subject(None, &[HOUR])], 1), (1, &[T], &[94]))
 }
 
 fn older_limits_are_stale_even_after_a_refusal(both: &mut Both) -> Result<(), String> {
     let under = |generation, most| charge(vec![Subject { generation, ..subject(Some("key_1"), &[Spec { most, ..COARSE }]) }], 1);
-    granted(both, T, &under(1, 100), 1, &[T], &[99])?;
-    refused(both, T, &under(2, 1), Some(60_050), &[0])?;
+    granted(both, T, &under(1, 100), (1, &[T], &[99]))?;
+    refused(both, T, &under(2, 1), (Some(60_050), &[0]))?;
     expect(both, T, &under(1, 100), &Taken::Stale)?;
-    granted(both, T, &under(2, 100), 1, &[T], &[98])
+    granted(both, T, &under(2, 100), (1, &[T], &[98]))
 }
 
 fn what_comes_back_is_there_for_the_same_charge(both: &mut Both) -> Result<(), String> {
-    granted(both, T, &one(MINUTE, 5), 5, &[T], &[0])?;
-    granted(both, T + 1, &Charge { returns: vec![back(T, 2)], ..one(MINUTE, 5) }, 2, &[T + 1], &[0])?;
-    refused(both, T + 2, &Charge { returns: vec![back(T, 1)], cost: 2, ..one(MINUTE, 2) }, Some(60_048), &[1])?;
-    granted(both, T + 2, &one(MINUTE, 5), 1, &[T + 2], &[0])?;
-    granted(both, T + 3, &Charge { returns: vec![back(T, 99)], ..one(MINUTE, 5) }, 2, &[T + 3], &[0])
+    granted(both, T, &one(MINUTE, 5), (5, &[T], &[0]))?;
+    granted(both, T + 1, &Charge { returns: vec![back(T, 2)], ..one(MINUTE, 5) }, (2, &[T + 1], &[0]))?;
+    refused(both, T + 2, &Charge { returns: vec![back(T, 1)], cost: 2, ..one(MINUTE, 2) }, (Some(60_048), &[1]))?;
+    granted(both, T + 2, &one(MINUTE, 5), (1, &[T + 2], &[0]))?;
+    granted(both, T + 3, &Charge { returns: vec![back(T, 99)], ..one(MINUTE, 5) }, (2, &[T + 3], &[0]))
 }
 
 fn what_comes_back_to_nothing_changes_nothing(both: &mut Both) -> Result<(), String> {
-    granted(both, T, &one(MINUTE, 4), 4, &[T], &[1])?;
+    granted(both, T, &one(MINUTE, 4), (4, &[T], &[1]))?;
     let elsewhere = [back(T + 1, 9), Return { length_ms: 61_000, ..back(T, 9) }, Return { subject: name(Some("key_2")), ..back(T, 9) }];
-    granted(both, T + 5, &Charge { returns: elsewhere.into(), ..one(MINUTE, 1) }, 1, &[T + 5], &[0])?;
-    granted(both, T + 60_050, &Charge { returns: vec![back(T, 4)], ..one(MINUTE, 5) }, 4, &[T + 60_050], &[0])
+    granted(both, T + 5, &Charge { returns: elsewhere.into(), ..one(MINUTE, 1) }, (1, &[T + 5], &[0]))?;
+    granted(both, T + 60_050, &Charge { returns: vec![back(T, 4)], ..one(MINUTE, 5) }, (4, &[T + 60_050], &[0]))
 }
 
 fn only_giving_back_takes_nothing(both: &mut Both) -> Result<(), String> {
-    granted(both, T, &one(MINUTE, 5), 5, &[T], &[0])?;
+    granted(both, T, &one(MINUTE, 5), (5, &[T], &[0]))?;
     let only = Charge { want: 0, cost: 0, returns: vec![back(T, 3)], ..one(MINUTE, 1) };
-    granted(both, T, &only, 0, &[], &[3])?;
-    granted(both, T, &Charge { subjects: Vec::new(), ..only }, 0, &[], &[])?;
-    granted(both, T + 1, &one(MINUTE, 5), 5, &[T + 1], &[0])
+    granted(both, T, &only, (0, &[], &[3]))?;
+    granted(both, T, &Charge { subjects: Vec::new(), ..only }, (0, &[], &[]))?;
+    granted(both, T + 1, &one(MINUTE, 5), (5, &[T + 1], &[0]))
 }
 
 fn time_that_runs_backwards_stands_still(both: &mut Both) -> Result<(), String> {
-    granted(both, T, &one(MINUTE, 5), 5, &[T], &[0])?;
-    refused(both, T - 50_000, &one(MINUTE, 1), Some(110_050), &[0])?;
+    granted(both, T, &one(MINUTE, 5), (5, &[T], &[0]))?;
+    refused(both, T - 50_000, &one(MINUTE, 1), (Some(110_050), &[0]))?;
     let other = charge(vec![subject(Some("key_1"), &[]), subject(None, &[HOUR])], 1);
-    granted(both, T - 50_000, &other, 1, &[T], &[99])?;
-    refused(both, T + 60_049, &one(MINUTE, 1), Some(1), &[0])
+    granted(both, T - 50_000, &other, (1, &[T], &[99]))?;
+    refused(both, T + 60_049, &one(MINUTE, 1), (Some(1), &[0]))
 }
 
-fn granted(both: &mut Both, now: i64, charge: &Charge, tokens: u32, slots: &[i64], left: &[u32]) -> Result<(), String> {
+/// Expects so many tokens, counted in these slots, and so much left.
+fn granted(both: &mut Both, now: i64, charge: &Charge, (tokens, slots, left): (u32, &[i64], &[u32])) -> Result<(), String> {
     expect(both, now, charge, &Taken::Granted { tokens, slots: slots.into(), left: left.into() })
 }
 
-fn refused(both: &mut Both, now: i64, charge: &Charge, retry_in: Option<u64>, left: &[u32]) -> Result<(), String> {
+/// Expects a wait, and so much left.
+fn refused(both: &mut Both, now: i64, charge: &Charge, (retry_in, left): (Option<u64>, &[u32])) -> Result<(), String> {
     expect(both, now, charge, &Taken::Refused { retry_in: retry_in.map(Duration::from_millis), left: left.into() })
 }
 

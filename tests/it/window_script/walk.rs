@@ -10,41 +10,41 @@ use super::fixed::name;
 
 /// How often each answer was seen.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct Answers {
     granted: u64,
     refused: u64,
     stale: u64,
     returned: u64,
 }
 
-impl Seen {
+impl Answers {
     /// Whether every answer was seen often enough to say something.
-    pub(super) fn is_balanced(&self, steps: u64) -> bool {
+    pub(super) fn are_balanced(&self, steps: u64) -> bool {
         [self.granted, self.refused].iter().all(|seen| *seen > steps / 10)
             && [self.stale, self.returned].iter().all(|seen| *seen > steps / 100)
     }
 }
 
 /// Walks, and ends where the two differ.
-pub(super) fn run(both: &mut Both, seed: u64, steps: u64) -> Result<Seen, String> {
+pub(super) fn run(both: &mut Both, seed: u64, steps: u64) -> Result<Answers, String> {
     let mut walk = Walk { dice: Dice(seed), now: 1_800_000_000_000, generation: 1, plan: Plan::A, grants: Vec::new() };
-    let mut seen = Seen::default();
+    let mut answers = Answers::default();
     both.forget();
     for step in 0..steps {
         walk.step();
         let charge = walk.charge();
         let taken = both.take(walk.now, &charge).map_err(|difference| format!("seed {seed}, step {step}: {difference}"))?;
         match &taken {
-            Taken::Granted { tokens: 0, .. } => seen.returned += 1,
+            Taken::Granted { tokens: 0, .. } => answers.returned += 1,
             Taken::Granted { tokens, slots, .. } => {
-                seen.granted += 1;
+                answers.granted += 1;
                 walk.grants.extend(charge.undo(*tokens, slots));
             }
-            Taken::Refused { .. } => seen.refused += 1,
-            Taken::Stale => seen.stale += 1,
+            Taken::Refused { .. } => answers.refused += 1,
+            Taken::Stale => answers.stale += 1,
         }
     }
-    Ok(seen)
+    Ok(answers)
 }
 
 struct Walk {

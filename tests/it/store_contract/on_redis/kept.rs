@@ -23,7 +23,7 @@ async fn every_change_has_one_entry_in_the_log_and_one_in_the_audit_log_at_its_p
     seed(&*store).await;
     let revoked = Record { revision: 2, revoked: Some(StoreTime(5)), ..key("key_1", &[digest(1)]) };
     let renamed = Record { revision: 3, label: "other".into(), ..revoked.clone() };
-    let asked = Commit { request: request("admin_1", "r-7", 1), ..commit(vec![changed_key(&revoked)]) };
+    let asked = Commit { request: Some(request("admin_1", "r-7", 1)), ..commit(vec![changed_key(&revoked)]) };
     store.commit(&asked).await.unwrap();
     put(&*store, vec![changed_key(&renamed)]).await;
     // None of these is a change.
@@ -54,7 +54,8 @@ async fn state_of_keys_is_in_one_hash_slot_and_windows_are_in_their_owners() {
     let server = RedisServer::start();
     let store = server.store();
     seed(&*store).await;
-    let all = Commit { request: request("admin_1", "r}{", 1), once: Some([1; 32]), ..commit(vec![new_key(&key("key_2", &[digest(2)]))]) };
+    let all =
+        Commit { request: Some(request("admin_1", "r}{", 1)), once: Some([1; 32]), ..commit(vec![new_key(&key("key_2", &[digest(2)]))]) };
     store.commit(&all).await.unwrap();
     store.claim_pepper(&all_word(), [1; 32]).await.unwrap();
     let state = slots(&server.ask::<Vec<String>>("KEYS *"));

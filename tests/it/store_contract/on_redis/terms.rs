@@ -1,9 +1,12 @@
 //! What Redis forbids, and what keyward does not put up with.
 
+use keyward::domain::record::Record;
 use keyward::store::redis::RedisStore;
-use keyward::store::{Store, StoreError};
+use keyward::store::{Charge, Commit, Store, StoreError, Taken};
 
-use super::super::samples::{DAY, charge, commit, digest, key, new_key, realm, subject};
+use super::super::samples::{
+    DAY, changed_key, charge, commit, digest, key, new_key, new_owner, owner, owner_id, put, realm, request, subject,
+};
 use super::{each_answers, each_is_away, seed};
 use crate::support::redis::{RedisServer, settings};
 
@@ -40,26 +43,21 @@ async fn a_user_with_the_rights_that_are_written_down_is_enough_and_a_wrong_pass
     let store = RedisStore::connect(&named("keyward", "hush")).unwrap();
     assert_eq!(store.check_settings().await, Ok(()), "without CONFIG it is a warning");
     each_answers(&store).await;
-    seed_more(&store).await;
+    everything_scripts_do(&store).await;
     each_is_away(&RedisStore::connect(&named("keyward", "shut")).unwrap(), "WRONGPASS").await;
     each_is_away(&RedisStore::connect(&settings(server.url())).unwrap(), "NOAUTH").await;
 }
 
-/// Every command of every script, once.
-async fn seed_more(store: &dyn Store) {
-    let mut change =
-        commit(vec![new_key(&key("key_1", &[digest(1)])), super::super::samples::new_owner(&super::super::samples::owner("acme"))]);
-    change.request = super::super::samples::request("admin_1", "r", 1);
-    change.once = Some([1; 32]);
-    store.commit(&change).await.unwrap();
-    let moved =
-        keyward::domain::record::Record { revision: 2, owner: super::super::samples::owner_id("other"), ..key("key_1", &[digest(2)]) };
-    super::super::samples::put(store, vec![super::super::samples::changed_key(&moved)]).await;
-    let all = charge(vec![subject(None, &[(DAY, 5)])], 5);
-    let keyward::store::Taken::Granted { tokens, slots, .. } = store.take(&[all.clone()]).await.unwrap().remove(0) else {
-        panic!("it fits")
-    };
-    store.take(&[keyward::store::Charge { want: 0, cost: 0, returns: all.undo(tokens, &slots), ..all }]).await.unwrap();
+/// What else scripts may do: a key that changes its owner and its secret, a request, a mark, tokens that all come back.
+async fn everything_scripts_do(store: &dyn Store) {
+    let changes = vec![new_key(&key("key_1", &[digest(1)])), new_owner(&owner("acme"))];
+    store.commit(&Commit { request: Some(request("admin_1", "r", 1)), once: Some([1; 32]), ..commit(changes) }).await.unwrap();
+    let moved = Record { revision: 2, owner: owner_id("other"), ..key("key_1", &[digest(2)]) };
+    put(store, vec![changed_key(&moved)]).await;
+    let all = [charge(vec![subject(Some("key_1"), &[(DAY, 5)])], 5)];
+    let Taken::Granted { tokens, slots, .. } = store.take(&all).await.unwrap().remove(0) else { panic!("it fits") };
+    let [all] = all;
+    store.take(&[Charge { want: 0, cost: 0, returns: all.undo(tokens, &slots), ..all }]).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -88,10 +86,10 @@ async fn what_redis_refuses_is_told_in_its_words_and_changes_nothing() {
 async fn a_secret_whose_record_is_missing_or_unreadable_is_an_error_and_never_not_found() {
     let server = RedisServer::start();
     let store = server.store();
-    super::super::samples::put(&*store, vec![new_key(&key("key_1", &[digest(1)]))]).await;
+    put(&*store, vec![new_key(&key("key_1", &[digest(1)]))]).await;
     let find = async || store.find(&realm("otesse"), &[digest(1)]).await;
     assert!(matches!(find().await, Err(StoreError::Corrupt(_))), "a key without an owner");
-    super::super::samples::put(&*store, vec![super::super::samples::new_owner(&super::super::samples::owner("acme"))]).await;
+    put(&*store, vec![new_owner(&owner("acme"))]).await;
     assert!(find().await.unwrap().holder.is_some());
     server.ask::<()>("HSET kw:1:{kw}:keys:otesse key_1 12345678junk");
     assert!(matches!(find().await, Err(StoreError::Corrupt(_))), "bytes that are no record");
