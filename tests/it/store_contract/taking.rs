@@ -70,9 +70,10 @@ pub(super) async fn returns_are_applied_before_anything_is_taken_and_a_return_of
     let nothing = taken(&store, Charge { returns, ..all() }).await;
     assert!(matches!(&nothing, Taken::Refused { left, .. } if *left == [0, 3]), "{nothing:?}");
 
+    // What was granted again may share the slot, if it was in the same millisecond, and then comes back too; never more than both.
     let only = Charge { want: 0, cost: 0, returns: first.undo(99, &slots), ..all() };
     let back = taken(&store, only).await;
-    assert!(matches!(&back, Taken::Granted { tokens: 0, left, .. } if *left == [3, 6]), "no more comes back than the slot held: {back:?}");
+    assert!(matches!(&back, Taken::Granted { tokens: 0, left, .. } if [[3, 6], [5, 8]].iter().any(|most| left == most)), "{back:?}");
 }
 
 pub(super) async fn a_charge_that_names_an_older_generation_than_its_subjects_is_stale(engine: &mut impl Engine) {
