@@ -1,7 +1,6 @@
 //! The contract of trait `Store`: each of its sentences is a test of that name, run on every engine.
 //!
 //! Most sentences are their own control: next to what must be refused stands the same call with one thing changed, which must be done.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a test's own parts fail loudly")]
 
 mod committing;
 mod engines;
@@ -60,6 +59,7 @@ sentences! {
 }
 
 on!(redis);
+on!(embedded);
 
 /// The sentences of the trait are its bullets.
 #[test]
