@@ -126,7 +126,7 @@ pub(super) struct Soon(Timestamp);
 impl Soon {
     /// Long enough for the requests that come before it.
     pub(super) fn new() -> Self {
-        Self(Timestamp::now().checked_add(Duration::from_secs(15)).unwrap())
+        Self(Timestamp::now().checked_add(Duration::from_secs(10)).unwrap())
     }
 
     /// As the command line takes it.

@@ -8,14 +8,16 @@ pub(super) struct Table {
 }
 
 impl Table {
+    /// Begins with the heads, below whatever the test's runner has written of the line.
     pub(super) fn new(realm: &'static str) -> Self {
+        println!("\n{}", row("realm", ["case", "expected", "got"], ""));
         Self { realm, cases: 0, failed: Vec::new() }
     }
 
     /// One case. `got` is what was observed, in the words of `expected`.
     pub(super) fn case(&mut self, name: &str, expected: &str, got: &str) {
         let verdict = if expected == got { "pass" } else { "FAIL" };
-        let row = format!("{:<7}  {name:<66}  {expected:<78}  {got:<78}  {verdict}", self.realm);
+        let row = row(self.realm, [name, expected, got], verdict);
         println!("{row}");
         self.cases += 1;
         if expected != got {
@@ -34,4 +36,8 @@ impl Table {
         println!("{realm:<7}  {cases} cases on {store}, {failed} failed");
         assert!(failed == 0, "{failed} of {cases} cases of {realm} on {store} failed:\n{}", self.failed.join("\n"));
     }
+}
+
+fn row(realm: &str, [name, expected, got]: [&str; 3], verdict: &str) -> String {
+    format!("{realm:<7}  {name:<66}  {expected:<78}  {got:<78}  {verdict}")
 }

@@ -37,6 +37,7 @@ impl Envoy {
         let (tls, plain) = (listener_of(&shipped, 10443), listener_of(&shipped, 10080));
         // 0: the kernel chooses, so that no two tests can want the same port.
         let ports = [(10443, 0), (10080, 0), (9901, 0), (12001, upstream.port()), (50051, keyward.port())];
+        let shipped = shipped.replace("address: 0.0.0.0", "address: 127.0.0.1");
         let bootstrap = edit(ports.iter().fold(shipped, |text, (from, to)| with_port(&text, *from, *to)));
 
         let folder = tempfile::tempdir().unwrap();
