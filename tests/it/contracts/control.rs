@@ -14,7 +14,7 @@ const KEY: &str = "odt_f57b5eabebb5ee8698d54c5c9427a991f6254150e819d04b2f56a490"
 fn without_the_gate_every_kind_of_case_is_seen_to_fail() {
     let upstream = Upstream::start();
     let nobody = SocketAddr::from(([127, 0, 0, 1], 1)); // no server of anybody's has this port by chance
-    let envoy = Envoy::start_edited(nobody, upstream.address, ask_nobody);
+    let envoy = Envoy::start_edited(nobody, upstream.address, |bootstrap| ask_nobody(&bootstrap));
     let folder = tempfile::tempdir().unwrap();
     let shell = Shell::new(folder.path(), &envoy);
     let secrets = [KEY.to_owned()];
@@ -49,7 +49,7 @@ fn without_the_gate_every_kind_of_case_is_seen_to_fail() {
 }
 
 /// No authorizer answers at its address, and its failures let pass; identity headers of clients are left in.
-fn ask_nobody(bootstrap: String) -> String {
+fn ask_nobody(bootstrap: &str) -> String {
     let bootstrap = bootstrap.replace("failure_mode_allow: false", "failure_mode_allow: true");
     bootstrap.replace("- remove: x-ocote-company", "- remove: x-nothing")
 }
