@@ -12,7 +12,7 @@ use crate::domain::time::StoreTime;
 use crate::store::{Finding, StoreError};
 
 /// How often a token is looked for before the store is taken to be away.
-const SEARCHES: usize = 5;
+const SEARCHES: usize = 3;
 
 /// What an admin token may do. None implies another, but admin implies all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -45,7 +45,8 @@ pub(super) trait Kept: Clone + PartialEq + Send + Sync {
 }
 
 impl Keyring {
-    /// Makes a change, or finds that there is nothing to change.
+    /// Makes a change, or finds that there is nothing to change. With a request id it is written all the same: a late repetition must not
+    /// become a change after somebody made another one.
     pub(super) async fn edit<T: Kept>(&self, edit: Edit<'_, T>, terms: &Terms) -> Result<Changed<T>, KeyringError> {
         edit.caller.may_change(&edit.target.realm)?;
         for _ in 0..ATTEMPTS {
@@ -53,7 +54,7 @@ impl Keyring {
             let seen = terms.seen.unwrap_or_else(|| before.revision());
             let mut after = before.clone();
             (edit.change)(&mut after, self.store.now().await?);
-            if after == before && seen == before.revision() {
+            if after == before && seen == before.revision() && terms.once.is_none() {
                 return Ok(Changed { now: before, position: None });
             }
             may_be_tried(seen, before.revision(), terms)?;

@@ -18,6 +18,7 @@ on_every_store![
     a_given_secret_is_part_of_the_content,
     a_repeated_change_succeeds_though_its_etag_is_old_by_now,
     a_repeated_change_is_not_done_again_after_it_was_undone,
+    a_repetition_of_what_had_nothing_to_change_changes_nothing_later,
     a_repeated_owner_is_the_same_owner,
 ];
 
@@ -95,6 +96,20 @@ async fn a_repeated_change_is_not_done_again_after_it_was_undone(world: World) {
     assert_eq!((late.position, late.owner.unwrap().disable_time), (disabled.position, None));
     let owner = world.owners().get_owner(world.ask(GetOwnerRequest { name, read_mask: None })).await.unwrap().into_inner().owner.unwrap();
     assert_eq!(owner.disable_time, None);
+}
+
+async fn a_repetition_of_what_had_nothing_to_change_changes_nothing_later(world: World) {
+    let name = world.owner("otesse", "acme").await.name;
+    let enable =
+        |request_id: &str| world.ask(EnableOwnerRequest { name: name.clone(), request_id: request_id.into(), ..Default::default() });
+    let disable = || world.ask(DisableOwnerRequest { name: name.clone(), ..Default::default() });
+    let enabled = world.owners().enable_owner(enable(ID)).await.unwrap().into_inner();
+    world.owners().disable_owner(disable()).await.unwrap();
+    let late = world.owners().enable_owner(enable(ID)).await.unwrap().into_inner();
+    assert_eq!(late.position, enabled.position);
+    assert!(late.owner.unwrap().disable_time.is_some(), "whoever disabled it meanwhile had the last word");
+    let anew = world.owners().enable_owner(enable("")).await.unwrap().into_inner();
+    assert_eq!(anew.owner.unwrap().disable_time, None, "the control: without an id it is a request of its own");
 }
 
 async fn a_repeated_owner_is_the_same_owner(world: World) {

@@ -1,20 +1,25 @@
 //! Who may call what: the specification, written by hand, and every cell of it asked.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use keyward::config;
 use keyward::grpc::admin_auth::Authenticated;
+use keyward::keyring::Keyring;
 use keyward::proto::DESCRIPTORS;
 use keyward::proto::keyward::admin::v1::{DisableOwnerRequest, EnableOwnerRequest, Key, RevokeKeyRequest};
+use keyward::store::redis::{RedisStore, Settings};
 use prost::Message as _;
 use prost_types::{FileDescriptorSet, Timestamp};
 use tonic::body::Body;
 use tonic::codegen::{Service as _, http};
 use tonic::metadata::{Ascii, MetadataValue};
+use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
+use tonic_types::StatusExt as _;
 
-use super::world::{World, create, otesse, reason, with};
+use super::world::{World, create, otesse, peppers, reason, serve, with};
 
 /// Every RPC that needs a token, and the roles that may call it.
 const MAY: &[(&str, &[&str])] = &[
@@ -153,6 +158,22 @@ async fn a_key_of_another_realm_is_no_admin_token(world: World) {
     assert_eq!(status.code(), Code::Unauthenticated, "the same secret, alive in another realm");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_its_store_nobody_is_let_in_and_everybody_is_told_to_come_again() {
+    let world = World::redis().await;
+    let soon = Duration::from_millis(20);
+    let away = RedisStore::connect(&Settings { url: "unix:///nowhere/redis.sock".into(), connect_timeout: soon, timeout: soon }).unwrap();
+    let channel = serve(&Arc::new(Keyring::new(Arc::new(away), world.realms.clone(), peppers(&["1"]), None))).await;
+    for (rpc, _) in MAY {
+        let reached = call(&world, rpc, &bearer(&world.admin)).await.unwrap_err();
+        assert_eq!(reached.code(), Code::InvalidArgument, "the control");
+        let status = call_at(channel.clone(), rpc, &bearer(&world.admin)).await.unwrap_err();
+        assert_eq!(reason(&status), (Code::Unavailable, "STORE_AWAY".into()), "{rpc}");
+        assert!(status.get_details_retry_info().is_some());
+        assert_eq!(status.message(), "the store is away: repeat it in a moment", "and where it was is not told");
+    }
+}
+
 /// Behind the table stands a service here that answers whatever reaches it.
 async fn an_rpc_without_a_row_is_refused(world: World) {
     let answers_all = tower::service_fn(|_: http::Request<Body>| async { Ok::<_, Infallible>(http::Response::new(Body::empty())) });
@@ -168,11 +189,15 @@ async fn an_rpc_without_a_row_is_refused(world: World) {
 
 /// Calls with an empty message.
 async fn call(world: &World, rpc: &str, authorization: &[MetadataValue<Ascii>]) -> Result<(), Status> {
+    call_at(world.channel(), rpc, authorization).await
+}
+
+async fn call_at(channel: Channel, rpc: &str, authorization: &[MetadataValue<Ascii>]) -> Result<(), Status> {
     let mut request = Request::new(());
     for value in authorization {
         request.metadata_mut().append("authorization", value.clone());
     }
-    let mut client = tonic::client::Grpc::new(world.channel());
+    let mut client = tonic::client::Grpc::new(channel);
     client.ready().await.unwrap();
     let path = format!("/keyward.admin.v1.{rpc}").parse().unwrap();
     client.unary(request, path, tonic_prost::ProstCodec::<(), ()>::default()).await.map(|_| ())

@@ -2,7 +2,6 @@
 //! realms, and the first admin token.
 
 use std::any::Any;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,8 +78,7 @@ impl World {
         let bootstrap_file = folder.path().join("bootstrap");
         std::fs::write(&bootstrap_file, format!("{BOOTSTRAP}\n")).unwrap();
         let keyring = Arc::new(Keyring::new(store.clone(), realms.clone(), peppers(&["1"]), Some(bootstrap_file.clone())));
-        let address = serve(&keyring).await;
-        let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
+        let channel = serve(&keyring).await;
         Self { keyring, store, time, realms, admin: String::new(), bootstrap_file, channel, _folder: folder, _engine: engine }
     }
 
@@ -187,11 +185,12 @@ pub fn peppers(versions: &[&str]) -> Arc<Peppers> {
     Arc::new(Peppers::new(versions.iter().map(pepper).collect()).unwrap())
 }
 
-async fn serve(keyring: &Arc<Keyring>) -> SocketAddr {
+/// The way to an admin port of this keyring.
+pub async fn serve(keyring: &Arc<Keyring>) -> Channel {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let services = admin::services(keyring);
     let router = Server::builder().add_service(services.keys).add_service(services.owners).add_service(services.bootstrap);
     tokio::spawn(router.serve_with_incoming(TcpListenerStream::new(listener)));
-    address
+    Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap()
 }
