@@ -1,10 +1,12 @@
 //! Ocote: every row and every case of its contract.
 
+mod limits;
+
 use super::Contract;
 use super::stage::{Soon, Stage};
 use crate::support::keyward::{Made, NewKey};
 
-pub(super) const CONTRACT: Contract = Contract { realm: "ocote", edit: with_a_small_hour, cases };
+pub(super) const CONTRACT: Contract = Contract { realm: "ocote", edit: limits::with_a_small_hour, cases };
 
 /// The key that the document prints, taken over verbatim.
 const PRINTED: &str = "odt_f57b5eabebb5ee8698d54c5c9427a991f6254150e819d04b2f56a490";
@@ -15,14 +17,6 @@ const UNKNOWN: &str = r#"401 application/json {"error":"API key invalida"}"#;
 const INACTIVE: &str = r#"401 application/json {"error":"Empresa inactiva"}"#;
 const FORBIDDEN: &str = r#"403 application/json {"error":"Operacion no permitida"}"#;
 const INSECURE: &str = r#"403 application/json {"error":"HTTPS requerido"}"#;
-const LIMITED: &str = r#"429 application/json {"error":"Limite de solicitudes excedido"} retry-after in the"#;
-
-/// A plan whose hour is reached before its minute: no case could wait for the one of the realm.
-fn with_a_small_hour(realm: &str) -> String {
-    let (before, after) = realm.split_once("  standard:\n").unwrap();
-    let small = "  small_hour: [{limit: minute, per: owner, most: 60, window: 1m}, {limit: hour, per: owner, most: 3, window: 1h}]\n";
-    format!("{before}{small}  standard:\n{after}")
-}
 
 fn cases(stage: &mut Stage) {
     stage.owner("company-a");
@@ -47,7 +41,7 @@ fn cases(stage: &mut Stage) {
     grpc(stage);
     company(stage, &printed, &other);
     rotation(stage, &other);
-    limits(stage);
+    limits::cases(stage);
 
     soon.pass();
     stage.line("the same key after its end", &get("status/x", &ends.secret), UNKNOWN);
@@ -257,51 +251,4 @@ fn rotation(stage: &mut Stage, old: &Made) {
     let when = &stage.keyward.get_key("ocote", &old.id)["key"]["revoke_time"];
     let got = if when.as_str().is_some_and(|when| !when.is_empty()) { "on record" } else { "nowhere" };
     stage.says("deactivated: when that was is kept", "on record", got);
-}
-
-/// Each of these companies has windows of its own. The realm's minute is 60 requests of the company.
-fn limits(stage: &mut Stage) {
-    let company = |stage: &mut Stage, owner: &str, plan: Option<&str>| {
-        stage.keyward.create_owner("ocote", owner, plan);
-        stage.key(&NewKey { owner, label: "limits", ..NewKey::default() })
-    };
-    let minute = format!("1 x {LIMITED} minute");
-    let key = company(stage, "minute", None);
-    let many = get("status/[1-61]", &key.secret);
-    stage.line("the minute: 60 pass, the next is told to wait", &many, &format!("60 x 200, {minute}; the upstream saw 60"));
-    let second = stage.key(&NewKey { owner: "minute", label: "second", ..NewKey::default() });
-    stage.line("the minute is the company's: another key of it", &get("status/x", &second.secret), &minute[4..]);
-    stage.line(
-        "the minute: another company's is not touched",
-        &get("status/x", PRINTED),
-        "200 GET /api/connect/status/x x-ocote-company=company-a",
-    );
-    let call = format!("{} -X POST -H 'Content-Type: application/grpc'", get("x", &key.secret));
-    stage.line("the minute: a gRPC caller", &call, "grpc-status 8 Limite de solicitudes excedido");
-
-    let key = company(stage, "errors", None);
-    let status = |status: &str| format!("{} -H 'x-want-status: {status}'", get("status/[1-30]", &key.secret));
-    stage.line("a 400 of the upstream counts on the minute", &status("400"), "30 x 400; the upstream saw 30");
-    stage.line("a 500 of the upstream counts on the minute", &status("500"), "30 x 500; the upstream saw 30");
-    stage.line("60 of them are the minute", &get("status/x", &key.secret), &minute[4..]);
-
-    let key = company(stage, "refused", None);
-    refusals_spend_nothing(stage, &key);
-
-    let key = company(stage, "hour", Some("small_hour"));
-    let many = get("status/[1-4]", &key.secret);
-    let hour = format!("3 x 200, 1 x {LIMITED} hour; the upstream saw 3");
-    stage.line("the hour (here of 3): 3 pass, the next is told to wait", &many, &hour);
-}
-
-/// "401 responses do not count against rate limit."
-fn refusals_spend_nothing(stage: &mut Stage, key: &Made) {
-    let dead = stage.key(&NewKey { owner: "refused", label: "dead", ..NewKey::default() });
-    stage.revoke(&dead);
-    let refused = "70 x 401; the upstream saw 0";
-    stage.line("70 refusals of a deactivated key of a company", &get("status/[1-70]", &dead.secret), refused);
-    stage.keyward.disable_owner("ocote", "refused");
-    stage.line("70 refusals of the company while disabled", &get("status/[1-70]", &key.secret), refused);
-    stage.keyward.enable_owner("ocote", "refused");
-    stage.line("spent nothing of its 60", &get("status/[1-60]", &key.secret), "60 x 200; the upstream saw 60");
 }
