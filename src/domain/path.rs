@@ -29,10 +29,9 @@ impl<'a> Target<'a> {
             None => (path, None),
         };
         let path = path.strip_prefix(b"/").ok_or(Unreadable)?;
-        let path = path.strip_suffix(b"/").unwrap_or(path);
         let segments = match path {
             b"" => Vec::new(),
-            path => path.split(|byte| *byte == b'/').map(segment).collect::<Result<_, _>>()?,
+            path => path.strip_suffix(b"/").unwrap_or(path).split(|byte| *byte == b'/').map(segment).collect::<Result<_, _>>()?,
         };
         Ok(Self { segments, query })
     }
@@ -137,6 +136,7 @@ mod tests {
             "",
             "*",
             "x",
+            "//",
             "//a",
             "/a//b",
             "/a/./b",
