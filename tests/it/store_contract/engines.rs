@@ -10,6 +10,7 @@ use keyward::store::embedded::{Embedded, Timeouts};
 use keyward::store::{SharedStore, Store, StoreError};
 use tempfile::TempDir;
 
+use crate::support::lossy_disk::LossyDisk;
 use crate::support::redis::RedisServer;
 
 /// An engine under test.
@@ -46,17 +47,17 @@ impl Engine for OnRedis {
     }
 }
 
-/// The embedded engine, in a folder. (What a disk loses that was not told to keep it is tested with a disk that does, elsewhere.)
+/// The embedded engine, in a folder.
 pub(super) struct InFolder {
     store: SharedStore,
-    /// With those that were crashed before: they live on, as nobody may tidy up after a crash.
-    crashed: Vec<SharedStore>,
     folders: Vec<TempDir>,
+    /// They live on in the folders before: nobody may tidy up after a crash.
+    crashed: Vec<SharedStore>,
 }
 
 pub(super) fn embedded() -> InFolder {
     let folder = tempfile::tempdir().unwrap();
-    InFolder { store: open(folder.path()), crashed: Vec::new(), folders: vec![folder] }
+    InFolder { store: patient(Embedded::open(folder.path(), Arc::new(SystemClock))), folders: vec![folder], crashed: Vec::new() }
 }
 
 #[async_trait]
@@ -71,16 +72,39 @@ impl Engine for InFolder {
         for (name, bytes) in left {
             std::fs::write(fresh.path().join(name), bytes).unwrap();
         }
-        let crashed = std::mem::replace(&mut self.store, open(fresh.path()));
-        self.crashed.push(crashed);
+        let store = patient(Embedded::open(fresh.path(), Arc::new(SystemClock)));
+        self.crashed.push(std::mem::replace(&mut self.store, store));
         self.folders.push(fresh);
     }
 }
 
+/// The embedded engine, on a disk that loses what it was not told to keep.
+pub(super) struct OnLossyDisk {
+    store: SharedStore,
+    disk: LossyDisk,
+}
+
+pub(super) fn embedded_on_a_lossy_disk() -> OnLossyDisk {
+    let disk = LossyDisk::new(1);
+    OnLossyDisk { store: patient(Embedded::with_backend(disk.clone(), Arc::new(SystemClock))), disk }
+}
+
+#[async_trait]
+impl Engine for OnLossyDisk {
+    fn store(&self) -> SharedStore {
+        self.store.clone()
+    }
+
+    async fn crash(&mut self) {
+        self.disk = self.disk.after_power_cut();
+        self.store = patient(Embedded::with_backend(self.disk.clone(), Arc::new(SystemClock)));
+    }
+}
+
 /// With time enough for a busy machine's disk.
-fn open(folder: &Path) -> SharedStore {
-    let patient = Timeouts { check: Duration::from_secs(10), admin: Duration::from_secs(10) };
-    Arc::new(Embedded::open(folder, Arc::new(SystemClock)).unwrap().with_timeouts(patient))
+fn patient(store: Result<Embedded, StoreError>) -> SharedStore {
+    let ten_seconds = Duration::from_secs(10);
+    Arc::new(store.unwrap().with_timeouts(Timeouts { check: ten_seconds, admin: ten_seconds }))
 }
 
 /// Read until two readings are the same, or a write that goes on would be seen by halves.

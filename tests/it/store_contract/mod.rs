@@ -60,6 +60,7 @@ sentences! {
 
 on!(redis);
 on!(embedded);
+on!(embedded_on_a_lossy_disk);
 
 /// The sentences of the trait are its bullets.
 #[test]
