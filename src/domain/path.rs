@@ -80,7 +80,7 @@ fn spells(key: &[u8], name: &str) -> bool {
     key == name.as_bytes() || decode(key).is_some_and(|key| *key == *name.as_bytes())
 }
 
-fn pairs<'a>(query: Option<&'a [u8]>) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+fn pairs(query: Option<&[u8]>) -> impl Iterator<Item = (&[u8], &[u8])> {
     query.unwrap_or_default().split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()).map(|pair| {
         match pair.iter().position(|byte| *byte == b'=') {
             Some(at) => (&pair[..at], &pair[at + 1..]),

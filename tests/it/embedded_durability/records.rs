@@ -15,7 +15,7 @@ use keyward::store::{AuditNote, Change, Charge, Commit, Expect, Subject, Subject
 use sha2::{Digest as _, Sha256};
 
 /// A machine that is busy with other tests must not make a store seem away.
-pub const PATIENT: Timeouts = Timeouts { check: Duration::from_secs(60), admin: Duration::from_secs(60) };
+pub const PATIENT: Timeouts = Timeouts { check: Duration::from_mins(1), admin: Duration::from_mins(1) };
 
 pub fn realm() -> RealmId {
     RealmId::parse("otesse").unwrap()

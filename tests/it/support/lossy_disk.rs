@@ -17,7 +17,7 @@ pub enum Syncs {
     Ignored,
 }
 
-/// Random numbers by a seed (SplitMix64).
+/// Random numbers by a seed (`SplitMix64`).
 #[derive(Debug, Clone)]
 pub struct Dice(u64);
 
