@@ -57,8 +57,12 @@ async fn no_true_window_is_above_its_limit_over_three_processes_and_late_replies
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_the_deadline_check_at_the_moment_of_spending_a_window_is_exceeded() {
-    let (worst, _) = hammer("standing").await;
-    assert!(worst > LIMIT, "the control held {worst} of {LIMIT}: the test above could not fail");
+    let mut worst = Vec::new();
+    // A machine that is busy with other things may need more than one run to be as fast as an attacker.
+    while worst.len() < 5 && worst.iter().all(|worst| *worst <= LIMIT) {
+        worst.push(hammer("standing").await.0);
+    }
+    assert!(worst.iter().any(|worst| *worst > LIMIT), "the control held {worst:?} of {LIMIT}: the test above could not fail");
 }
 
 /// Three processes hammered for a while; the largest count in any true window, and the count of all.

@@ -184,7 +184,7 @@ fn changed(changes: &[(prop::sample::Index, u8, u8)]) -> String {
             1..3 => bytes[at] = syntax,
             3..5 => bytes.insert(at, syntax),
             5 => drop(bytes.remove(at)),
-            _ => bytes.truncate(at + 1),
+            _ => bytes.truncate(at + 2),
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()
