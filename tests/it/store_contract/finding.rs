@@ -53,13 +53,11 @@ pub(super) async fn the_position_is_read_no_later_than_the_record(engine: &mut i
         .map(|_| {
             let (store, done) = (store.clone(), done.clone());
             tokio::spawn(async move {
-                let mut seen = 0_u32;
                 while !done.load(Ordering::Relaxed) {
                     let finding = store.find(&realm("otesse"), &[digest(1)]).await?;
                     assert!(is_in_order(&finding, base), "{finding:?}");
-                    seen += 1;
                 }
-                Ok::<_, StoreError>(seen)
+                Ok::<_, StoreError>(())
             })
         })
         .collect();
@@ -68,7 +66,7 @@ pub(super) async fn the_position_is_read_no_later_than_the_record(engine: &mut i
     }
     done.store(true, Ordering::Relaxed);
     for reader in readers {
-        assert!(reader.await.unwrap().unwrap() > 0);
+        reader.await.unwrap().unwrap();
     }
     // The control: had the position been read after the record, and a change come between the two, it would show.
     let record = store.find(&realm("otesse"), &[digest(1)]).await.unwrap();

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use keyward::store::redis::RedisStore;
 use keyward::store::{SharedStore, Store, StoreError, Taken};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use tokio::io::copy_bidirectional;
@@ -15,38 +16,37 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::super::engines::until_it_answers;
-use super::super::samples::{DAY, changed_key, charge, commit, digest, key, key_id, new_key, put, realm, subject};
+use super::super::samples::{DAY, changed_key, charge, commit, digest, key, new_key, put, realm, subject};
 use super::{each_answers, each_is_away, impatient, seed};
 use crate::support::redis::{RedisServer, settings};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_stopped_is_away_until_it_is_back_and_nothing_is_ever_not_found() {
     let mut server = RedisServer::durable();
-    let store = impatient(server.url(), 500);
-    until_it_answers(&store).await;
-    seed(&store).await;
+    let store = server.store();
+    seed(&*store).await;
     for _ in 0..2 {
         server.kill();
-        each_is_away(&store, "").await;
+        each_is_away(&*store, "no connection to Redis").await;
         server.restart();
-        until_it_answers(&store).await;
+        until_it_answers(&*store).await;
         let found = store.find(&realm("otesse"), &[digest(1)]).await.unwrap();
         assert!(found.holder.is_some() && found.position == 2);
     }
-    each_answers(&store).await;
+    each_answers(&*store).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_not_there_yet_is_away_and_is_found_when_it_comes() {
     let (folder, mut server) = (tempfile::tempdir().unwrap(), RedisServer::start());
     let place = folder.path().join("redis");
-    let store = impatient(format!("unix://{}", place.display()), 500);
-    each_is_away(&store, "").await;
+    let store = RedisStore::connect(&settings(format!("unix://{}", place.display()))).unwrap();
+    each_is_away(&store, "no connection to Redis").await;
     symlink(server.socket(), &place).unwrap();
     until_it_answers(&store).await;
     each_answers(&store).await;
     server.kill();
-    each_is_away(&store, "").await;
+    each_is_away(&store, "no connection to Redis").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -103,16 +103,15 @@ async fn a_server_that_accepts_and_never_answers_is_away_within_the_timeout() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_stands_still_is_away_within_the_timeout_and_nothing_it_missed_is_repeated() {
     let server = RedisServer::start();
-    let store = impatient(server.url(), 300);
+    let store = impatient(server.url(), 250);
     until_it_answers(&store).await;
-    seed(&store).await;
     server.pause();
     each_is_away(&store, "did not answer in time").await;
     server.resume();
     until_it_answers(&store).await;
     // What was sent while it stood still is done when it goes on, and once at most: `take` was called once then, and is called once more here.
     let day = charge(vec![subject(None, &[(DAY, 1_000)])], 1);
-    let Taken::Granted { left, .. } = store.take(&[day]).await.unwrap().remove(0) else { panic!("it fits") };
+    let Taken::Granted { left, .. } = server.store().take(&[day]).await.unwrap().remove(0) else { panic!("it fits") };
     assert!(left[0] >= 998, "{left:?}");
 }
 
@@ -126,7 +125,6 @@ async fn a_connection_that_has_gone_silent_is_given_up_for_another() {
     let said = store.find(&realm("otesse"), &[]).await;
     assert!(matches!(&said, Err(StoreError::Unavailable(why)) if why.contains("in time")), "{said:?}");
     until_it_answers(&store).await;
-    each_answers(&store).await;
 }
 
 /// The control of the test above: the library's own connection, which sees no error on its socket, waits for ever.
@@ -152,23 +150,19 @@ async fn after_a_failover_the_store_follows_the_address_to_the_new_primary() {
     let place = folder.path().join("redis");
     point(&place, &old);
     let store = impatient(format!("unix://{}", place.display()), 200);
-    until_it_answers(&store).await;
-    each_answers(&store).await;
-    let _: String = old.ask("REPLICAOF 127.0.0.1 1");
-    let charges = [charge(vec![subject(None, &[(DAY, 1_000)])], 1)];
-    let said = store.take(&charges).await;
-    assert!(matches!(&said, Err(StoreError::Unavailable(why)) if why.contains("READONLY")), "{said:?}");
+    let charges = [charge(vec![subject(None, &[(DAY, 1_000_000)])], 1)];
+    let mut number = 0;
+    let mut writes = async || {
+        number += 1;
+        let change = commit(vec![new_key(&key(&format!("key_{number}"), &[digest(number)]))]);
+        (store.take(&charges).await.map(|_| ()), store.commit(&change).await.map(|_| ()))
+    };
+    until(async || writes().await == (Ok(()), Ok(()))).await;
+    old.ask::<()>("REPLICAOF 127.0.0.1 1");
+    until(async || matches!(writes().await, (Err(StoreError::Unavailable(why)), _) if why.contains("READONLY"))).await;
     point(&place, &new);
-    let until = Instant::now() + Duration::from_mins(1);
-    while store.take(&charges).await.is_err() {
-        assert!(Instant::now() < until, "the store stays with the old primary");
-    }
-    let change = commit(vec![new_key(&key("key_2", &[digest(2)]))]);
-    while store.commit(&change).await.is_err() {
-        assert!(Instant::now() < until, "the pool stays with the old primary");
-    }
-    assert!(store.key(&realm("otesse"), &key_id("key_2")).await.unwrap().is_some());
-    assert!(new.ask::<u64>("DBSIZE") > 6, "what was written is on the new primary");
+    until(async || writes().await == (Ok(()), Ok(()))).await;
+    assert!(new.ask::<u64>("HLEN kw:1:{kw}:keys:otesse") > 0 && new.ask::<u64>("EXISTS kw:1:{otesse/acme}") == 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -223,10 +217,19 @@ async fn a_server_without_its_log_on_disk_forgets_in_a_crash() {
 #[tokio::test]
 async fn a_url_that_is_none_is_said_without_its_password() {
     for url in ["", "http://localhost", "redis://", "rediss://u:hush@host:none"] {
-        let Err(StoreError::Unavailable(why)) = keyward::store::redis::RedisStore::connect(&settings(url.into())).map(|_| ()) else {
+        let Err(StoreError::Unavailable(why)) = RedisStore::connect(&settings(url.into())).map(|_| ()) else {
             panic!("«{url}» is accepted");
         };
         assert!(why.contains("redis://") && !why.contains("hush"), "{why}");
+    }
+}
+
+/// Asks until it is so.
+async fn until(mut so: impl AsyncFnMut() -> bool) {
+    let end = Instant::now() + Duration::from_mins(1);
+    while !so().await {
+        assert!(Instant::now() < end, "it is not so after a minute");
+        tokio::task::yield_now().await;
     }
 }
 

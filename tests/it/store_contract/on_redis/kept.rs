@@ -150,11 +150,23 @@ fn all_word() -> keyward::domain::name::Word {
     keyward::domain::name::Word::parse("1").unwrap()
 }
 
-/// The hash slot of each name. Only a server that is part of a cluster tells: another one, that need hold nothing.
-fn slots(names: &[String]) -> HashMap<String, u64> {
-    let cluster = RedisServer::with(&["--cluster-enabled", "yes"]);
-    let slot = |name: &String| redis::cmd("CLUSTER").arg("KEYSLOT").arg(name).query(&mut cluster.connection()).unwrap();
-    names.iter().map(|name| (name.clone(), slot(name))).collect()
+/// The hash slot of each name, as <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/> has it: CRC-16/XMODEM of what
+/// stands between the first braces.
+fn slots(names: &[String]) -> HashMap<String, u16> {
+    let tag =
+        |name: &str| name.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map_or(name.to_owned(), |(tag, _)| tag.to_owned());
+    names.iter().map(|name| (name.clone(), crc16(tag(name).as_bytes()) % 16_384)).collect()
+}
+
+fn crc16(bytes: &[u8]) -> u16 {
+    let bit = |sum: u16, _| if sum & 0x8000 == 0 { sum << 1 } else { (sum << 1) ^ 0x1021 };
+    bytes.iter().fold(0, |sum, byte| (0..8).fold(sum ^ (u16::from(*byte) << 8), bit))
+}
+
+#[test]
+fn the_slots_of_this_test_are_those_of_the_specification() {
+    assert_eq!(crc16(b"123456789"), 0x31C3);
+    assert_eq!(slots(&["a{user1000}b".into(), "user1000".into()]).values().collect::<BTreeSet<_>>().len(), 1);
 }
 
 /// Ids and messages of a stream.
