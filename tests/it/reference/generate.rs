@@ -33,7 +33,7 @@ fn valid<'w>(world: &'w World, dice: &mut Dice) -> Draft<'w> {
         form: *dice.pick(&[Form::Map, Form::Raw, Form::Raw, Form::RawJoined]),
         secret: None,
     };
-    if realm.https == Https::Forwarded {
+    if realm.https == Https::Forwarded || dice.chance(15) {
         draft.add("x-forwarded-proto", "https");
     }
     if dice.chance(30) {

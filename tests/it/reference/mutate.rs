@@ -176,13 +176,18 @@ fn address(draft: &mut Draft<'_>, _: &World, dice: &mut Dice) {
         }
         7 => draft.peer = dice.pick(&[Peer::Pipe, Peer::Internal, Peer::Untold, Peer::Socket("@pipe".to_owned())]).clone(),
         8 if matches!(draft.realm.client, Client::ForwardedFor(_)) => {
-            let ported = match (four, dice.below(3)) {
-                (true, _) => format!("{address}:4711"),
+            let written = match (four, dice.below(6)) {
+                (true, 0..3) => format!("{address}:4711"),
+                (true, 3) => format!("{address}:port"),
+                (true, 4) => format!("{address}%eth0"),
                 (false, 0) => format!("[{address}]"),
                 (false, 1) => format!("[{address}]:4711"),
-                (false, _) => format!("{address}%eth0"),
+                (false, 2) => format!("{address}%eth0"),
+                (false, 3) => format!("[{address}%eth0]:4711"),
+                (false, 4) => format!("[{address}]4711"),
+                _ => format!("\"{address}\""),
             };
-            draft.come_from(&ported, dice);
+            draft.come_from(&written, dice);
         }
         9 => draft.remove("x-forwarded-for"),
         10 => draft.set("x-forwarded-for", address),
