@@ -87,7 +87,8 @@ fn key<'w>(world: &'w World, realm: &Realm, route: &Route, dice: &mut Dice) -> &
     let mine: Vec<&Key> = world.keys.iter().filter(|key| key.realm == realm.name).collect();
     let chosen: Vec<&Key> = match dice.below(100) {
         0..76 => mine.iter().copied().filter(suits).filter(free).collect(),
-        76..84 => mine.iter().copied().filter(suits).collect(),
+        76..80 => mine.iter().copied().filter(suits).collect(),
+        80..86 => mine.iter().copied().filter(suits).filter(|key| !free(key)).collect(),
         _ => Vec::new(),
     };
     let among: &[&'w Key] = if chosen.is_empty() { &mine } else { &chosen };

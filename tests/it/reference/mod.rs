@@ -53,7 +53,7 @@ const REASONS: [&str; 17] = [
 ];
 
 /// How many requests are made up. `KEYWARD_SOAK` makes it a million, and `KEYWARD_REFERENCE_CASES` says any other number.
-const CASES: u64 = 25_000;
+const CASES: u64 = 20_000;
 const MANY_CASES: u64 = 1_000_000;
 /// The first of them; `KEYWARD_REFERENCE_SEED` says otherwise.
 const SEED: u64 = 0;

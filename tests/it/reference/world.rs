@@ -174,7 +174,7 @@ fn delta() -> Realm {
         plans: vec![
             Plan { name: "dev", limits: vec![limit("day", false, 12)] },
             Plan { name: "std", limits: vec![limit("minute", false, HUGE), limit("day", true, HUGE)] },
-            Plan { name: "team", limits: vec![limit("day", true, 15)] },
+            Plan { name: "team", limits: vec![limit("day", true, 15), limit("each", false, 4)] },
         ],
         default_plan: Some("std"),
         identity: &[("x-delta-tenant", "${key.tenant}"), ("x-delta-environment", "${key.environment}"), ("x-delta-kind", "${key.kind}")],
