@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::domain::credential::Presented;
 use crate::domain::format::Format;
 use crate::domain::key::Peppers;
+use crate::domain::limit::Per;
 use crate::domain::path::Target;
 use crate::domain::realm::{LimitStance, Realm, RecordStance};
 use crate::domain::realms::Realms;
@@ -35,17 +36,14 @@ impl Gate {
         Self { realms, store, peppers, tokens }
     }
 
-    /// Decides within `deadline`: a store that has not answered by then is away.
-    pub async fn decide(&self, request: &Request<'_>, deadline: Duration) -> Result<Grant, Refusal> {
+    /// Decides by `deadline`: a store that has not answered by then is away. Each of its two calls has its own stance.
+    pub async fn decide(&self, request: &Request<'_>, deadline: Instant) -> Result<Grant, Refusal> {
         let realm = self.realms.of(request)?;
-        let verdict = match timeout(deadline, self.decide_in(realm, request)).await {
-            Ok(verdict) => verdict,
-            Err(_) => Err(away(realm.when_away.records)),
-        };
+        let verdict = self.decide_in(realm, request, deadline).await;
         verdict.map_err(|refusal| Refusal { realm: Some(realm.clone()), ..refusal })
     }
 
-    async fn decide_in(&self, realm: &Arc<Realm>, request: &Request<'_>) -> Result<Grant, Refusal> {
+    async fn decide_in(&self, realm: &Arc<Realm>, request: &Request<'_>, deadline: Instant) -> Result<Grant, Refusal> {
         let target = Target::parse(request.path).map_err(|_| Reason::Malformed)?;
         realm.transport_of(request)?;
         let route = realm.route(request, &target);
@@ -57,11 +55,12 @@ impl Gate {
         let format = realm.format(&presented)?;
         let tenant = realm.tenant(request)?;
         let address = realm.address(request)?;
-        let (holder, now) = self.find(realm, &presented).await?;
+        let (holder, now) = self.find(realm, &presented, deadline).await?;
         let asked = Asked { now, demands: route.map(|route| &route.demands), tenant, address };
         let counted = async {
             holder.record.opens(&holder.owner, &asked)?;
-            self.count(realm, &holder, format, route).await
+            let Some(charge) = charge(realm, &holder, format, route) else { return Ok(Counted::Whole) };
+            self.count(realm, charge, deadline).await
         };
         let counted = counted.await.map_err(|refusal: Refusal| Refusal { holder: Some(holder.clone()), ..refusal })?;
         let onward = realm.onward(request, &target, Some(&realm.who(&holder, format)));
@@ -69,9 +68,9 @@ impl Gate {
     }
 
     /// Whose key was presented.
-    async fn find(&self, realm: &Realm, presented: &Presented<'_>) -> Result<(Arc<Holder>, StoreTime), Refusal> {
+    async fn find(&self, realm: &Realm, presented: &Presented<'_>, deadline: Instant) -> Result<(Arc<Holder>, StoreTime), Refusal> {
         let digests = self.peppers.digests(&realm.id, &presented.0);
-        let finding = self.store.find(&realm.id, &digests).await.map_err(|error| {
+        let finding = by(deadline, self.store.find(&realm.id, &digests)).await.map_err(|error| {
             tracing::warn!(realm = %realm.id, %error, "a record could not be read");
             away(realm.when_away.records)
         })?;
@@ -80,15 +79,19 @@ impl Gate {
     }
 
     /// Takes what the request costs from every limit of the key and its owner.
-    async fn count(&self, realm: &Realm, holder: &Holder, format: &Format, route: Option<&Route>) -> Result<Counted, Refusal> {
-        let cost = route.map_or(1, |route| route.cost.get());
-        let Some(charge) = charge(realm, holder, format, cost) else { return Ok(Counted::Whole) };
-        match self.tokens.spend(charge).await {
+    async fn count(&self, realm: &Realm, charge: Charge, deadline: Instant) -> Result<Counted, Refusal> {
+        match by(deadline, self.tokens.spend(charge)).await {
             Ok(Spent::Spent { .. }) => Ok(Counted::Whole),
             Ok(Spent::Exhausted { retry_in }) => Err(Refusal { retry_after: retry_in, ..Reason::Limited.into() }),
             Err(error) => uncounted(realm, &error),
         }
     }
+}
+
+async fn by<T>(deadline: Instant, answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    timeout_at(deadline, answer)
+        .await
+        .unwrap_or_else(|_| Err(StoreError::Unavailable("it did not answer within the check's deadline".into())))
 }
 
 /// A request without a credential passes where its route lets it, from an address that the realm lets in.
@@ -100,8 +103,8 @@ fn anonymous(realm: &Realm, route: Option<&Route>, request: &Request<'_>) -> Res
 }
 
 /// The charge on every window of the key and its owner; `None` where nothing limits them.
-fn charge(realm: &Realm, holder: &Holder, format: &Format, cost: u32) -> Option<Charge> {
-    use crate::domain::limit::Per;
+fn charge(realm: &Realm, holder: &Holder, format: &Format, route: Option<&Route>) -> Option<Charge> {
+    let cost = route.map_or(1, |route| route.cost.get());
     let limits = realm.limits(holder, format);
     let windows = |per| limits.iter().filter(|limit| limit.per == per).map(|limit| Spec::from(*limit)).collect::<Vec<_>>();
     let (record, owner) = (&holder.record, &holder.owner);

@@ -57,11 +57,13 @@ fn agree(map: &Map<'_>, store: &Read<StoreConfig>, pepper_file: &Read<Option<Pat
         Ok(None) => map.at("pepper_file").problem("is missing: with redis every replica reads the same one"),
         _ => Ok(()),
     };
-    if check_deadline? > redis.timeout {
+    if check_deadline? > 2 * redis.timeout {
         return pepper;
     }
     let timeout = show(redis.timeout);
-    map.at("check_deadline").problem(format_args!("must be above the timeout of redis, which is {timeout}: a check asks it at least once"))
+    map.at("check_deadline").problem(format_args!(
+        "must be above twice the timeout of redis, which is {timeout}: a check asks it for the key, and then for its limits"
+    ))
 }
 
 /// A file or a folder, or a list of them.

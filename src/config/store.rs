@@ -52,7 +52,7 @@ fn redis(at: &At<'_>, base: &Path) -> Read<RedisConfig> {
     let mut map = at.map()?;
     let url = url(&mut map, base);
     let ms = Duration::from_millis;
-    let timeout = map.or("timeout", ms(50), |at| duration(at, &(ms(1)..=ms(10_000))));
+    let timeout = map.or("timeout", ms(50), |at| duration(at, &(ms(5)..=ms(5_000))));
     let connect_timeout = map.or("connect_timeout", ms(1000), |at| duration(at, &(ms(10)..=ms(60_000))));
     map.finish()?;
     Ok(RedisConfig { url: url?, connect_timeout: connect_timeout?, timeout: timeout? })

@@ -64,15 +64,23 @@ fn bare(value: &[u8]) -> Option<IpAddr> {
     std::str::from_utf8(value).ok()?.trim().parse().ok()
 }
 
-/// An entry of `x-forwarded-for`: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:80`; a zone is dropped.
+/// An entry of `x-forwarded-for`: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:80`; an IPv6 zone (`%eth0`)
+/// is dropped. Anything else is no address.
 fn forwarded(entry: &[u8]) -> Option<IpAddr> {
-    let text = std::str::from_utf8(entry).ok()?.trim().trim_matches('"');
-    let host = match text.strip_prefix('[') {
-        Some(rest) => rest.split_once(']')?.0,
-        None if text.matches(':').count() == 1 => text.split_once(':')?.0,
-        None => text,
+    let text = std::str::from_utf8(entry).ok()?.trim();
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => rest.split_once(']')?,
+        None if text.matches(':').count() == 1 => text.split_at(text.find(':')?),
+        None => (text, ""),
     };
-    host.split('%').next()?.parse().ok()
+    let is_port = |port: &str| port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok() && !port.starts_with('+'));
+    if !port.is_empty() && !is_port(port) {
+        return None;
+    }
+    match host.split_once('%') {
+        None => host.parse().ok(),
+        Some((host, zone)) => host.parse().ok().filter(|address: &IpAddr| address.is_ipv6() && !zone.is_empty()),
+    }
 }
 
 #[cfg(test)]
@@ -112,13 +120,12 @@ mod tests {
         for (entry, address) in [
             ("203.0.113.7:443", "203.0.113.7"),
             ("[2001:db8::1]:443", "2001:db8::1"),
-            ("\"[2001:db8::1]\"", "2001:db8::1"),
             ("fe80::1%eth0", "fe80::1"),
             ("::ffff:203.0.113.7", "203.0.113.7"),
         ] {
             assert_eq!(text(&last, &[("x-forwarded-for", entry)]).as_deref(), Some(address), "{entry}");
         }
-        for entry in ["unknown", "", "_hidden", "203.0.113", "203.0.113.7, "] {
+        for entry in ["unknown", "", "_hidden", "203.0.113", "203.0.113.7, ", "\"203.0.113.7\"", "203.0.113.7:port", "203.0.113.7%eth0", "[::1]80"] {
             assert_eq!(text(&last, &[("x-forwarded-for", entry)]), None, "{entry}");
         }
     }

@@ -59,6 +59,12 @@ pub fn find<'a>(places: &[Place], request: &Request<'a>, target: &Target<'a>) ->
 }
 
 impl Place {
+    /// Whether anything in this place looks like a secret, whether or not the request's route reads it.
+    #[must_use]
+    pub fn holds(&self, request: &Request<'_>, target: &Target<'_>, looks_secret: impl Fn(&[u8]) -> bool) -> bool {
+        all(self, request, target).iter().any(|value| looks_secret(value))
+    }
+
     /// What stands in this place. An empty value is no credential.
     #[must_use]
     pub fn read<'a>(&self, request: &Request<'a>, target: &Target<'a>) -> Occurs<Presented<'a>> {
@@ -76,20 +82,38 @@ impl Place {
     }
 }
 
-/// A value with a comma is two values that a proxy joined; no key format's alphabet has one.
+/// Everything that stands in this place, be it ever so ambiguous.
+fn all<'a>(place: &Place, request: &Request<'a>, target: &Target<'a>) -> Vec<Cow<'a, [u8]>> {
+    match place {
+        Place::Header { name, scheme } => {
+            let values = request.headers.all(name).flat_map(parts);
+            let presented = values.filter_map(|value| scheme.as_deref().map_or(Some(value), |scheme| after_scheme(value, scheme)));
+            presented.map(Cow::Borrowed).collect()
+        }
+        Place::Query { name, .. } => target.parameters(name).collect(),
+        Place::Cookie { name } => cookies(request).filter_map(|pair| named(pair, name)).map(Cow::Borrowed).collect(),
+    }
+}
+
+/// A value with a comma is several that a proxy joined; no key format's alphabet has one. Under a scheme it matters only if one of them is of
+/// that scheme: `Digest a="1", b="2"` is one value of another.
 fn header<'a>(request: &Request<'a>, name: &str, scheme: Option<&str>) -> Occurs<Cow<'a, [u8]>> {
     let value = match request.headers.one(name) {
         Occurs::Once(value) => value.trim_ascii(),
         Occurs::Never => return Occurs::Never,
         Occurs::Often => return Occurs::Often,
     };
-    if value.contains(&b',') {
-        return Occurs::Often;
-    }
+    let joined = value.contains(&b',');
     match scheme {
+        None if joined => Occurs::Often,
         None => Occurs::Once(Cow::Borrowed(value)),
+        Some(scheme) if joined => parts(value).find_map(|part| after_scheme(part, scheme)).map_or(Occurs::Never, |_| Occurs::Often),
         Some(scheme) => after_scheme(value, scheme).map_or(Occurs::Never, |value| Occurs::Once(Cow::Borrowed(value))),
     }
+}
+
+fn parts(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
 }
 
 fn after_scheme<'a>(value: &'a [u8], scheme: &str) -> Option<&'a [u8]> {
@@ -102,7 +126,7 @@ fn after_scheme<'a>(value: &'a [u8], scheme: &str) -> Option<&'a [u8]> {
 fn cookie<'a>(request: &Request<'a>, name: &str) -> Occurs<Cow<'a, [u8]>> {
     let mut found = Occurs::Never;
     for pair in cookies(request) {
-        let Some(value) = pair.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"=")) else { continue };
+        let Some(value) = named(pair, name) else { continue };
         if found != Occurs::Never {
             return Occurs::Often;
         }
@@ -111,12 +135,25 @@ fn cookie<'a>(request: &Request<'a>, name: &str) -> Occurs<Cow<'a, [u8]>> {
     found
 }
 
-/// The cookie header without one cookie; `None` where none is left.
+/// The cookie header without some cookies, every other byte as it came; `None` where nothing is left.
 #[must_use]
-pub fn without_cookie(request: &Request<'_>, name: &str) -> Option<Vec<u8>> {
-    let is_it = |pair: &&[u8]| pair.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.first() == Some(&b'='));
-    let kept: Vec<&[u8]> = cookies(request).filter(|pair| !is_it(pair)).collect();
-    (!kept.is_empty()).then(|| kept.join(&b"; "[..]))
+pub fn without_cookies(request: &Request<'_>, names: &[&str]) -> Option<Vec<u8>> {
+    let gone = |part: &&[u8]| names.iter().any(|name| named(part.trim_ascii(), name).is_some());
+    let kept = |piece: &[u8]| -> Option<Vec<u8>> {
+        let kept: Vec<&[u8]> = piece.split(|byte| *byte == b',').filter(|part| !gone(part)).collect();
+        (!kept.is_empty()).then(|| kept.join(&b','))
+    };
+    let lines = request.headers.all("cookie").filter_map(|line| {
+        let pieces: Vec<Vec<u8>> = line.split(|byte| *byte == b';').filter_map(kept).collect();
+        let line = pieces.join(&b';').trim_ascii().to_vec();
+        (!line.is_empty()).then_some(line)
+    });
+    let lines: Vec<Vec<u8>> = lines.collect();
+    (!lines.is_empty()).then(|| lines.join(&b"; "[..]))
+}
+
+fn named<'a>(pair: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    pair.strip_prefix(name.as_bytes())?.strip_prefix(b"=")
 }
 
 fn cookies<'a>(request: &Request<'a>) -> impl Iterator<Item = &'a [u8]> {
@@ -164,6 +201,28 @@ mod tests {
     }
 
     #[test]
+    fn a_comma_in_a_header_of_another_scheme_is_nobodys_second_credential() {
+        let digest = ("authorization", r#"Digest username="a", realm="b""#);
+        assert_eq!(read(&places(), "/", &[digest]), Ok(None));
+        assert_eq!(read(&places(), "/", &[digest, ("x-api-key", "K")]), Ok(Some("K".into())));
+    }
+
+    #[test]
+    fn taking_cookies_away_leaves_every_other_byte_alone() {
+        let rest = |lines: &[&'static str]| {
+            let headers = Headers(lines.iter().map(|line| (&b"cookie"[..], line.as_bytes())).collect());
+            let none = &b""[..];
+            let request =
+                Request { id: none, method: none, path: none, host: none, scheme: none, headers, peer: None, context: Vec::new() };
+            without_cookies(&request, &["a", "b"]).map(|rest| String::from_utf8(rest).unwrap())
+        };
+        assert_eq!(rest(&[r#"prefs=u,v; a=K;  j={"x":1,"y":2}; b=K"#]).unwrap(), r#"prefs=u,v;  j={"x":1,"y":2}"#);
+        assert_eq!(rest(&["a=K,c=1", "b=L; d=2"]).unwrap(), "c=1; d=2");
+        assert_eq!(rest(&["a=K; b=L"]), None);
+        assert_eq!(rest(&["aa=K"]).unwrap(), "aa=K");
+    }
+
+    #[test]
     fn the_same_credential_in_two_places_is_one_and_two_that_differ_are_none() {
         assert_eq!(read(&places(), "/?key=K", &[("x-api-key", "K"), ("cookie", "a=1; key=K")]), Ok(Some("K".into())));
         assert_eq!(read(&places(), "/?key=L", &[("x-api-key", "K")]), Err(Ambiguous));
@@ -175,6 +234,7 @@ mod tests {
         assert_eq!(read(&places(), "/", &[("x-api-key", "K"), ("X-Api-Key", "K")]), Err(Ambiguous));
         assert_eq!(read(&places(), "/", &[("x-api-key", "K,K")]), Err(Ambiguous));
         assert_eq!(read(&places(), "/", &[("authorization", "Bearer K,Bearer K")]), Err(Ambiguous));
+        assert_eq!(read(&places(), "/", &[("authorization", "Basic a, bearer K")]), Err(Ambiguous));
         assert_eq!(read(&places(), "/", &[("cookie", "key=K,key=K")]), Err(Ambiguous));
         assert_eq!(read(&places(), "/", &[("cookie", "key=K"), ("cookie", "key=L")]), Err(Ambiguous));
     }

@@ -1,10 +1,10 @@
 //! What the upstream sees: identity headers that no client can send, and no credential.
 
-use super::credential::{Place, QueryRemoval, without_cookie};
+use super::credential::{Place, QueryRemoval, without_cookies};
 use super::name::{RealmId, Scope, Word};
-use super::path::{Target, without_parameter};
+use super::path::{Target, without_parameters};
 use super::record::Holder;
-use super::request::{Occurs, Request};
+use super::request::Request;
 use super::template::Template;
 
 /// A header that tells the upstream who asks.
@@ -64,20 +64,12 @@ impl Known {
         })
     }
 
-    fn text(self, realm: &RealmId, who: Option<&Who<'_>>) -> Option<String> {
-        match (self, who) {
-            (Self::Realm, _) => Some(realm.to_string()),
-            (known, Some(who)) => known.of(who),
-            (_, None) => None,
-        }
-    }
-
-    fn of(self, who: &Who<'_>) -> Option<String> {
+    fn of(self, realm: &RealmId, who: &Who<'_>) -> Option<String> {
         let record = &who.holder.record;
         match self {
             Self::KeyId => Some(record.id.to_string()),
             Self::OwnerId => Some(who.holder.owner.id.to_string()),
-            Self::Realm => Some(record.realm.to_string()),
+            Self::Realm => Some(realm.to_string()),
             Self::Environment => record.environment.as_ref().map(ToString::to_string),
             Self::Kind => record.kind.as_ref().map(ToString::to_string),
             Self::Tenant => record.tenant.clone(),
@@ -88,42 +80,52 @@ impl Known {
 }
 
 impl Onward {
-    /// Sets the identity headers that have a value and removes the others, in every spelling that an upstream might take for them.
+    /// Sets the identity headers that have a value and removes the others, in every spelling that an upstream might take for them. Of nobody
+    /// none is set: an upstream may take any of them for a sign that a key was checked.
     pub fn identify(&mut self, headers: &[IdentityHeader], request: &Request<'_>, realm: &RealmId, who: Option<&Who<'_>>) {
         for header in headers {
-            let value = header.value.render(|known| known.text(realm, who));
+            let value = who.and_then(|who| header.value.render(|known| known.of(realm, who)));
             match value.filter(|value| visible(value)) {
                 Some(value) => self.set.push((header.name.to_string(), value)),
                 None => self.remove.push(header.name.to_string()),
             }
-            self.remove.extend(look_alikes(&header.name, request));
+            self.remove_look_alikes(&header.name, request);
         }
     }
 
-    /// Takes the credential away from a place. What is not UTF-8 cannot be set through Envoy: then the parameter is left to Envoy to
-    /// remove, and the cookies go as a whole.
-    pub fn strip(&mut self, place: &Place, request: &Request<'_>, target: &Target<'_>) {
-        match place {
-            Place::Header { name, .. } => self.remove.push(name.to_string()),
-            Place::Query { name, removal } => match String::from_utf8(without_parameter(request.path, name)) {
-                Ok(rest) if *removal == QueryRemoval::Exact => self.set.push((":path".into(), rest)),
-                _ => self.remove_parameters.extend(target.spellings(name).into_iter().map(text)),
-            },
-            Place::Cookie { name } => match without_cookie(request, name).map(String::from_utf8) {
+    /// Takes away what stands in these places. What is not UTF-8 cannot be set through Envoy: then parameters are left to Envoy to remove,
+    /// and the cookies go as a whole.
+    pub fn strip(&mut self, places: &[&Place], request: &Request<'_>, target: &Target<'_>) {
+        let (mut exact, mut cookies) = (Vec::new(), Vec::new());
+        for place in places {
+            match place {
+                Place::Header { name, .. } => self.remove.push(name.to_string()),
+                Place::Query { name, removal: QueryRemoval::Exact } => exact.push(&**name),
+                Place::Query { name, .. } => self.remove_parameters(name, target),
+                Place::Cookie { name } => cookies.push(&**name),
+            }
+        }
+        if !exact.is_empty() {
+            match String::from_utf8(without_parameters(request.path, &exact)) {
+                Ok(path) => self.set.push((":path".into(), path)),
+                Err(_) => exact.iter().for_each(|name| self.remove_parameters(name, target)),
+            }
+        }
+        if !cookies.is_empty() {
+            match without_cookies(request, &cookies).map(String::from_utf8) {
                 Some(Ok(rest)) => self.set.push(("cookie".into(), rest)),
                 _ => self.remove.push("cookie".into()),
-            },
+            }
         }
     }
-}
 
-/// Whether a place of the realm that this route does not read holds something that looks like a secret all the same: it is taken away too.
-#[must_use]
-pub fn leaks(place: &Place, request: &Request<'_>, target: &Target<'_>, looks_secret: impl Fn(&[u8]) -> bool) -> bool {
-    match place.read(request, target) {
-        Occurs::Never => false,
-        Occurs::Once(value) => looks_secret(&value.0),
-        Occurs::Often => true,
+    /// Removes a header in the spellings that an upstream might take for it, and leaves the header itself.
+    pub fn remove_look_alikes(&mut self, name: &str, request: &Request<'_>) {
+        self.remove.extend(look_alikes(name, request));
+    }
+
+    fn remove_parameters(&mut self, name: &str, target: &Target<'_>) {
+        self.remove_parameters.extend(target.spellings(name).into_iter().map(text));
     }
 }
 

@@ -50,6 +50,11 @@ impl<'a> Target<'a> {
         found
     }
 
+    /// Every value of a query parameter, percent-decoded where that is possible, however its name is written.
+    pub fn parameters(&self, name: &str) -> impl Iterator<Item = Cow<'a, [u8]>> {
+        pairs(self.query).filter(move |(key, _)| spells(key, name)).map(|(_, value)| decode(value).unwrap_or(Cow::Borrowed(value)))
+    }
+
     /// The ways in which the query writes a parameter's name.
     #[must_use]
     pub fn spellings(&self, name: &str) -> Vec<&'a [u8]> {
@@ -59,13 +64,13 @@ impl<'a> Target<'a> {
     }
 }
 
-/// The path without one query parameter, however its name is written, and everything else byte for byte as it came.
+/// The path without some query parameters, however their names are written, and everything else byte for byte as it came.
 #[must_use]
-pub fn without_parameter(path: &[u8], name: &str) -> Vec<u8> {
+pub fn without_parameters(path: &[u8], names: &[&str]) -> Vec<u8> {
     let Some(at) = path.iter().position(|byte| *byte == b'?') else { return path.to_vec() };
     let kept: Vec<&[u8]> = path[at + 1..]
         .split(|byte| *byte == b'&')
-        .filter(|pair| !pair.split(|byte| *byte == b'=').next().is_some_and(|key| spells(key, name)))
+        .filter(|pair| !pair.split(|byte| *byte == b'=').next().is_some_and(|key| names.iter().any(|name| spells(key, name))))
         .collect();
     let mut rest = path[..at].to_vec();
     if !kept.is_empty() {
@@ -183,9 +188,10 @@ mod tests {
 
     #[test]
     fn removing_a_parameter_leaves_every_other_byte_alone() {
-        let rest = |path: &str| String::from_utf8(without_parameter(path.as_bytes(), "key")).unwrap();
+        let rest = |path: &str| String::from_utf8(without_parameters(path.as_bytes(), &["key", "k2"])).unwrap();
         assert_eq!(rest("/f?z=1&key=K&a&b=%20"), "/f?z=1&a&b=%20");
         assert_eq!(rest("/f?%6bey=K&a=1&key=L"), "/f?a=1");
+        assert_eq!(rest("/f?key=K&k2=K&b"), "/f?b");
         assert_eq!(rest("/f?key=K"), "/f");
         assert_eq!(rest("/f?keys=K"), "/f?keys=K");
     }

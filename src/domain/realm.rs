@@ -6,7 +6,7 @@ use super::address::{AddressList, AddressSource};
 use super::credential::{self, Place, Presented};
 use super::denial::Denial;
 use super::format::Format;
-use super::identity::{IdentityHeader, Onward, Who, leaks};
+use super::identity::{IdentityHeader, Onward, Who};
 use super::limit::{self, Limit, Plan};
 use super::name::{RealmId, Scope, Word};
 use super::path::Target;
@@ -156,12 +156,11 @@ impl Realm {
         let mut onward = Onward::default();
         onward.remove.push("x-envoy-auth-failure-mode-allowed".into());
         onward.identify(&self.identity, request, &self.id, who);
+        self.tenant.iter().for_each(|tenant| onward.remove_look_alikes(&tenant.name, request));
         let looks_secret = |value: &[u8]| self.formats.iter().any(|format| format.fits(value));
-        for place in self.every_place() {
-            if leaks(place, request, target, looks_secret) {
-                onward.strip(place, request, target);
-            }
-        }
+        let mut holding = self.every_place();
+        holding.retain(|place| place.holds(request, target, looks_secret));
+        onward.strip(&holding, request, target);
         onward
     }
 

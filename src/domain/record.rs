@@ -69,21 +69,21 @@ impl Record {
     /// Whether the key, found, opens the gate for what is asked. What ends a key stands before what it may not do, so that a dead key
     /// learns nothing of the routes.
     pub fn opens(&self, owner: &Owner, asked: &Asked<'_>) -> Result<(), Reason> {
-        deny_if(self.revoked.is_some(), Reason::Revoked)?;
-        deny_if(self.expires.is_some_and(|expires| expires <= asked.now), Reason::Expired)?;
-        deny_if(owner.disabled.is_some(), Reason::OwnerDisabled)?;
-        let foreign = |tenant: &[u8]| self.tenant.as_ref().is_none_or(|own| own.as_bytes() != tenant);
-        deny_if(asked.tenant.is_some_and(foreign), Reason::Tenant)?;
+        require(self.revoked.is_none(), Reason::Revoked)?;
+        require(self.expires.is_none_or(|expires| expires > asked.now), Reason::Expired)?;
+        require(owner.disabled.is_none(), Reason::OwnerDisabled)?;
+        let own = |tenant: &[u8]| self.tenant.as_ref().is_some_and(|own| own.as_bytes() == tenant);
+        require(asked.tenant.is_none_or(own), Reason::Tenant)?;
         let demands = asked.demands.ok_or(Reason::NoRoute)?;
-        deny_if(!allows(&demands.environments, self.environment.as_ref()), Reason::Environment)?;
-        deny_if(!allows(&demands.kinds, self.kind.as_ref()), Reason::Kind)?;
-        deny_if(demands.scopes.iter().any(|scope| !self.scopes.contains(scope)), Reason::Scope)?;
-        deny_if(!self.addresses.0.is_empty() && !self.addresses.holds(asked.address), Reason::Address)
+        require(allows(&demands.environments, self.environment.as_ref()), Reason::Environment)?;
+        require(allows(&demands.kinds, self.kind.as_ref()), Reason::Kind)?;
+        require(demands.scopes.iter().all(|scope| self.scopes.contains(scope)), Reason::Scope)?;
+        require(self.addresses.0.is_empty() || self.addresses.holds(asked.address), Reason::Address)
     }
 }
 
-fn deny_if(refused: bool, reason: Reason) -> Result<(), Reason> {
-    if refused { Err(reason) } else { Ok(()) }
+fn require(condition: bool, otherwise: Reason) -> Result<(), Reason> {
+    condition.then_some(()).ok_or(otherwise)
 }
 
 fn allows(list: &[Word], own: Option<&Word>) -> bool {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 /// The request. Built at the wire's edge, read by the rules.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Request<'a> {
     /// The proxy's id of the stream: the same for every retry of one check.
     pub id: &'a [u8],
@@ -35,7 +35,7 @@ impl<'a> Request<'a> {
 }
 
 /// The request's headers in the order in which they came. In the joined form a name comes once, its values joined with `,`.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Headers<'a>(pub Vec<(&'a [u8], &'a [u8])>);
 
 /// How often a header, parameter or cookie came.

@@ -7,6 +7,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use tokio::time::Instant;
 use tonic::metadata::MetadataMap;
 use tonic::{Request as Call, Response, Status};
 use tracing::Instrument as _;
@@ -59,7 +60,7 @@ impl Authorizer {
             return Err(Reason::Malformed.into());
         }
         let deadline = expected(metadata).map_or(self.deadline, |theirs| theirs.min(self.deadline));
-        self.gate.decide(request, deadline).await
+        self.gate.decide(request, Instant::now() + deadline).await
     }
 }
 

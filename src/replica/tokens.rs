@@ -1,23 +1,31 @@
 //! Tokens under a lease. What the store granted may be spent until the lease's deadline on this machine's boot clock, counted from before
 //! the call was sent, and not an instant later: the store forgets a token when it can no longer have been spent inside the window.
+//!
+//! A grant that is not spent (it came too late, or the check was cancelled while it was on its way) goes back with the next call.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
 use crate::clock::SharedClock;
+use crate::domain::time::BootTime;
 use crate::store::{Charge, SharedStore, StoreError, Taken};
 
 /// Takes tokens and spends them.
-pub struct Tokens {
+pub struct Tokens(Arc<Shared>);
+
+struct Shared {
     store: SharedStore,
     clock: SharedClock,
-    /// How long a grant may be spent: as long as a call may take.
+    /// How long a grant may be spent, and is waited for.
     ttl: Duration,
-    /// Grants that came too late: they go back with the next call. Beyond the bound they stay counted, which never over-admits.
-    late: Mutex<Vec<Charge>>,
+    /// Returns that leave with the next call. Beyond the bound tokens stay counted, which never over-admits.
+    unspent: Mutex<Vec<Charge>>,
 }
 
-const MOST_LATE: usize = 1024;
+const MOST_UNSPENT: usize = 1024;
 
 /// What became of a charge.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,45 +37,80 @@ pub enum Spent {
 }
 
 impl Tokens {
-    /// Grants of `store` live for `ttl`, the time that one of its calls may take.
+    /// Grants of `store` live for `ttl`.
     pub fn new(store: SharedStore, clock: SharedClock, ttl: Duration) -> Self {
-        Self { store, clock, ttl, late: Mutex::default() }
+        Self(Arc::new(Shared { store, clock, ttl, unspent: Mutex::default() }))
     }
 
-    /// Takes what the charge costs and spends it at once. The deadline is read after the last await: a reply that was held up anywhere
-    /// on its way is not spent.
+    /// Takes what the charge costs and spends it at once. The call itself goes on when nobody waits for it any more, so that what it brings
+    /// is known and can go back.
     pub async fn spend(&self, charge: Charge) -> Result<Spent, StoreError> {
-        let charge = Charge { ttl: self.ttl, ..charge };
-        let sent = self.clock.boot();
-        let mut calls = self.take_late();
-        calls.push(charge);
-        let answer = self.store.take(&calls).await?.pop();
-        let charge = calls.pop().ok_or_else(nothing_came)?;
-        match answer.ok_or_else(nothing_came)? {
-            Taken::Granted { left, .. } if self.clock.boot() < sent.deadline(self.ttl) => Ok(Spent::Spent { left }),
-            Taken::Granted { tokens, slots, .. } => {
-                self.keep_late(charge, tokens, &slots);
-                Err(StoreError::Unavailable("its grant came too late to be spent".into()))
-            }
-            Taken::Refused { retry_in, .. } => Ok(Spent::Exhausted { retry_in }),
-            Taken::Stale => Err(StoreError::Conflict),
+        let charge = Charge { ttl: self.0.ttl, ..charge };
+        let sent = self.0.clock.boot();
+        let (tell, told) = oneshot::channel();
+        let shared = self.0.clone();
+        tokio::spawn(async move {
+            // Whoever has gone drops what comes, and so gives it back.
+            let _ = tell.send(take(&shared, charge).await);
+        });
+        let answer = timeout(self.0.ttl, told).await.map_err(|_| too_late())?;
+        match answer.map_err(|_| too_late())?? {
+            Answer::Granted(grant) => grant.spend(sent.deadline(self.0.ttl)),
+            Answer::Refused { retry_in } => Ok(Spent::Exhausted { retry_in }),
         }
-    }
-
-    fn keep_late(&self, charge: Charge, tokens: u32, slots: &[i64]) {
-        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
-        if late.len() < MOST_LATE {
-            let returns = charge.undo(tokens, slots);
-            late.push(Charge { want: 0, cost: 0, returns, ..charge });
-        }
-    }
-
-    /// They leave with this call, and if its fate stays unknown they are not sent again: a return is made at most once.
-    fn take_late(&self) -> Vec<Charge> {
-        std::mem::take(&mut *self.late.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-fn nothing_came() -> StoreError {
-    StoreError::Corrupt("a charge without an answer".into())
+enum Answer {
+    Granted(Grant),
+    Refused { retry_in: Option<Duration> },
+}
+
+/// Makes the call, with the returns that wait. If its fate stays unknown they are not sent again: a return is made at most once.
+async fn take(shared: &Arc<Shared>, charge: Charge) -> Result<Answer, StoreError> {
+    let mut calls = std::mem::take(&mut *shared.unspent.lock().unwrap_or_else(PoisonError::into_inner));
+    calls.push(charge);
+    let answer = shared.store.take(&calls).await?.pop();
+    let (Some(answer), Some(charge)) = (answer, calls.pop()) else {
+        return Err(StoreError::Corrupt("a charge without an answer".into()));
+    };
+    match answer {
+        Taken::Granted { tokens, slots, left } => {
+            let undo = Some(Charge { returns: charge.undo(tokens, &slots), want: 0, cost: 0, ..charge });
+            Ok(Answer::Granted(Grant { shared: shared.clone(), undo, left }))
+        }
+        Taken::Refused { retry_in, .. } => Ok(Answer::Refused { retry_in }),
+        Taken::Stale => Err(StoreError::Conflict),
+    }
+}
+
+/// Tokens in hand. Dropped unspent, they go back.
+struct Grant {
+    shared: Arc<Shared>,
+    undo: Option<Charge>,
+    left: Vec<u32>,
+}
+
+impl Grant {
+    /// Spends them, if that is still allowed: read after the last await, at the moment of spending.
+    fn spend(mut self, deadline: BootTime) -> Result<Spent, StoreError> {
+        if self.shared.clock.boot() >= deadline {
+            return Err(too_late());
+        }
+        self.undo = None;
+        Ok(Spent::Spent { left: std::mem::take(&mut self.left) })
+    }
+}
+
+impl Drop for Grant {
+    fn drop(&mut self) {
+        let mut unspent = self.shared.unspent.lock().unwrap_or_else(PoisonError::into_inner);
+        if unspent.len() < MOST_UNSPENT {
+            unspent.extend(self.undo.take());
+        }
+    }
+}
+
+fn too_late() -> StoreError {
+    StoreError::Unavailable("its grant came too late to be spent".into())
 }

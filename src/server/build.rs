@@ -1,48 +1,47 @@
 //! Configuration to parts: the store, the peppers, the gate, the keyring.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
 use super::first_start;
 use crate::clock::SharedClock;
 use crate::config::{self, Config, RedisConfig, StoreConfig};
-use crate::domain::key::Peppers;
 use crate::gate::Gate;
 use crate::grpc::envoy_secret::EnvoySecret;
 use crate::grpc::ext_authz::Authorizer;
 use crate::keyring::Keyring;
 use crate::replica::tokens::Tokens;
+use crate::store::SharedStore;
+use crate::store::claimed::Claimed;
 use crate::store::embedded::{Embedded, Timeouts};
 use crate::store::observed::Observed;
 use crate::store::redis::{RedisStore, Settings};
-use crate::store::{SharedStore, StoreError};
 use crate::telemetry::metrics::Metrics;
-
-/// How long a start waits for its store.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What the ports are made of.
 pub(super) struct Parts {
     pub(super) authorizer: Authorizer,
     pub(super) keyring: Arc<Keyring>,
     pub(super) metrics: Arc<Metrics>,
+    /// Closed until its peppers are claimed.
+    pub(super) store: Arc<Claimed>,
 }
 
-pub(super) async fn parts(config: &Config, clock: SharedClock) -> anyhow::Result<Parts> {
+pub(super) fn parts(config: &Config, clock: SharedClock) -> anyhow::Result<Parts> {
     let metrics = Arc::new(Metrics::default());
     let files = first_start::files(config)?;
     let peppers = Arc::new(config::peppers(&files.peppers)?);
     let (store, lease) = store(config, clock.clone())?;
-    let store: SharedStore = Arc::new(Observed::new(store, metrics.clone()));
-    claim(&store, &peppers).await?;
+    let claimed = Arc::new(Claimed::new(Arc::new(Observed::new(store, metrics.clone())), &peppers));
+    let store: SharedStore = claimed.clone();
     let realms = Arc::new(config.realms.clone());
     let tokens = Tokens::new(store.clone(), clock, lease);
     let gate = Gate::new(realms.clone(), store.clone(), peppers.clone(), tokens);
     let authorizer = Authorizer::new(gate, envoy_secret(config)?, config.check_deadline, metrics.clone());
     let keyring = Arc::new(Keyring::new(store, realms, peppers, files.bootstrap));
-    Ok(Parts { authorizer, keyring, metrics })
+    Ok(Parts { authorizer, keyring, metrics, store: claimed })
 }
 
 /// The store, and how long tokens of a check may be spent. A disk may take the whole of a check's time: nothing else is waited for.
@@ -59,21 +58,6 @@ fn store(config: &Config, clock: SharedClock) -> anyhow::Result<(SharedStore, Du
 
 fn settings(redis: &RedisConfig) -> Settings {
     Settings { url: redis.url.clone(), connect_timeout: redis.connect_timeout, timeout: redis.timeout }
-}
-
-/// Waits for the store, and makes sure that its keys were made under these peppers: under others every key would be unknown.
-async fn claim(store: &SharedStore, peppers: &Peppers) -> anyhow::Result<()> {
-    let until = Instant::now() + PATIENCE;
-    for pepper in peppers.iter() {
-        while let Err(error) = store.claim_pepper(&pepper.version, pepper.check_value()).await {
-            if !matches!(error, StoreError::Unavailable(_)) || Instant::now() > until {
-                bail!(error);
-            }
-            tracing::warn!(%error, "waiting for the store");
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-    }
-    Ok(())
 }
 
 fn envoy_secret(config: &Config) -> anyhow::Result<Option<EnvoySecret>> {

@@ -36,19 +36,21 @@ pub(super) fn files(config: &Config) -> anyhow::Result<Files> {
     Ok(Files { peppers, bootstrap: Some(bootstrap) })
 }
 
-/// Durable before it is used: keys are made under the pepper at once.
+/// Durable before it is used: keys are made under the pepper at once. Never put in the place of one that is there, even where two processes
+/// start at one time.
 fn make_once(file: &Path, content: impl FnOnce() -> anyhow::Result<String>) -> anyhow::Result<()> {
-    let beside = file.with_extension("part");
-    match std::fs::metadata(file) {
-        Ok(_) => return Ok(()),
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => return Err(error).with_context(|| format!("{} cannot be read", file.display())),
-    }
+    let unfinished = file.with_extension(format!("{}.part", std::process::id()));
     let make = || -> anyhow::Result<()> {
-        let mut made = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+        if file.try_exists()? {
+            return Ok(());
+        }
+        let mut made = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
         made.write_all(Zeroizing::new(content()?).as_bytes())?;
         made.sync_all()?;
-        std::fs::rename(&beside, file)?;
+        match std::fs::hard_link(&unfinished, file) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error.into()),
+            _ => std::fs::remove_file(&unfinished)?,
+        }
         Ok(std::fs::File::open(file.parent().unwrap_or(Path::new(".")))?.sync_all()?)
     };
     make().with_context(|| format!("{} cannot be made", file.display()))

@@ -19,6 +19,10 @@ use crate::proto::DESCRIPTORS;
 
 pub(super) type AuthorizationServer = authorization_server::AuthorizationServer<Authorizer>;
 
+/// A check is answered in band whatever its size, as far as memory allows: one that is not decoded is an error to Envoy, and its failure mode
+/// decides. Envoy sends headers of 60 KiB at most, and bodies only under `with_request_body`, which keyward does not need.
+const LARGEST_CHECK: usize = 64 * 1024 * 1024;
+
 /// Opens a port.
 pub(super) fn bind(endpoint: &Endpoint) -> anyhow::Result<TcpIncoming> {
     let bound = TcpIncoming::bind(endpoint.address).with_context(|| format!("{} cannot be bound", endpoint.address))?;
@@ -27,7 +31,7 @@ pub(super) fn bind(endpoint: &Endpoint) -> anyhow::Result<TcpIncoming> {
 
 /// What Envoy asks: checks, and whether we are well. No reflection where untrusted calls may come.
 pub(super) fn envoy(endpoint: &Endpoint, authorizer: Authorizer, health: HealthServer<impl Health>) -> anyhow::Result<Router> {
-    Ok(server(endpoint)?.add_service(health).add_service(AuthorizationServer::new(authorizer)))
+    Ok(server(endpoint)?.add_service(health).add_service(AuthorizationServer::new(authorizer).max_decoding_message_size(LARGEST_CHECK)))
 }
 
 /// What operators ask.

@@ -8,6 +8,7 @@ mod listen;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -20,12 +21,17 @@ use tonic_health::server::HealthReporter;
 
 use crate::clock::SharedClock;
 use crate::config::Config;
+use crate::store::StoreError;
+use crate::store::claimed::Claimed;
 use crate::telemetry::{http, traces};
 
 /// How long calls in flight may take to end once the server stops.
 const DRAIN: Duration = Duration::from_secs(20);
 
-/// A server whose ports are open and whose store has answered.
+/// How often a store that was away at the start is asked again.
+const CLAIM_EVERY: Duration = Duration::from_millis(200);
+
+/// A server whose ports are open.
 pub struct Bound {
     addresses: Addresses,
     envoy: (Router, TcpIncoming),
@@ -33,6 +39,16 @@ pub struct Bound {
     pages: (Pages, TcpListener),
     health: HealthReporter,
     stopping: CancellationToken,
+    store: Arc<Claimed>,
+    claimed: Claim,
+}
+
+/// Whether the store has answered yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Claim {
+    Made,
+    /// The store is away: until it is back, every check is refused in band.
+    Waiting,
 }
 
 /// Where a server listens.
@@ -62,7 +78,8 @@ pub async fn serve(
 
 /// Builds everything and opens the ports. Every reason not to start is an error here.
 pub async fn bind(config: &Config, clock: SharedClock) -> anyhow::Result<Bound> {
-    let parts = build::parts(config, clock).await?;
+    let parts = build::parts(config, clock)?;
+    let claimed = claim(&parts.store).await?;
     let stopping = CancellationToken::new();
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<listen::AuthorizationServer>().await;
@@ -78,6 +95,8 @@ pub async fn bind(config: &Config, clock: SharedClock) -> anyhow::Result<Bound> 
         pages: (http::pages(parts.metrics, stopping.clone()), pages),
         health: reporter,
         stopping,
+        store: parts.store,
+        claimed,
     })
 }
 
@@ -106,6 +125,7 @@ impl Bound {
         tokio::pin!(serving);
         tokio::select! {
             ended = &mut serving => return ended.map(|_| ()),
+            refused = keep_claiming(&self.store, self.claimed) => return Err(refused.into()),
             () = shutdown => {}
         }
         tracing::info!("keyward stops");
@@ -117,6 +137,31 @@ impl Bound {
         };
         ended.map(|_| ())
     }
+}
+
+/// The first claim. A store that is away is no reason not to start: without a replica Envoy's failure mode would decide.
+async fn claim(store: &Claimed) -> Result<Claim, StoreError> {
+    match store.claim().await {
+        Ok(()) => Ok(Claim::Made),
+        Err(error @ StoreError::Unavailable(_)) => {
+            tracing::warn!(%error, "the store does not answer: checks are refused until it does");
+            Ok(Claim::Waiting)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Claims until the store answers, and then waits for ever; ends with what is for good.
+async fn keep_claiming(store: &Claimed, mut claim: Claim) -> StoreError {
+    while claim == Claim::Waiting {
+        tokio::time::sleep(CLAIM_EVERY).await;
+        claim = match store.claim().await {
+            Ok(()) => Claim::Made,
+            Err(StoreError::Unavailable(_)) => Claim::Waiting,
+            Err(error) => return error,
+        };
+    }
+    std::future::pending().await
 }
 
 /// Written beside and renamed, so that whoever waits for the file reads all of it.

@@ -7,6 +7,8 @@ use crate::domain::name::Word;
 pub enum StoreError {
     #[error("the store is away: {0}")]
     Unavailable(String),
+    #[error("the store cannot be used: {0}")]
+    Unfit(String),
     #[error("it changed meanwhile: read it again and repeat")]
     Conflict,
     #[error("{0} exists already")]

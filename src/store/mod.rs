@@ -1,6 +1,7 @@
 //! Where state is kept. One contract, every engine: each sentence of [`Store`] is a test of that name, run on all of them.
 
 pub mod charge;
+pub mod claimed;
 pub mod commit;
 pub mod embedded;
 pub mod error;
@@ -74,15 +75,23 @@ pub trait Store: Send + Sync {
     /// Lists owners of a realm in the order of their ids, from after `after`.
     async fn owners(&self, realm: &RealmId, page: &Page) -> Result<Vec<Owner>, StoreError>;
 
-    /// Keeps the check value of a pepper's version, or compares it with the one that is kept.
+    /// Keeps the check values of all of a replica's peppers, or compares them with those that are kept.
     ///
     /// - a pepper of a known version and another check value is refused
-    async fn claim_pepper(&self, version: &Word, check_value: [u8; 32]) -> Result<(), StoreError>;
+    /// - peppers none of which is known are refused where others are
+    async fn claim_peppers(&self, claims: &[PepperClaim]) -> Result<(), StoreError>;
 
     /// The store's time.
     ///
     /// - it never goes backwards
     async fn now(&self) -> Result<StoreTime, StoreError>;
+}
+
+/// A pepper, as replicas compare it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PepperClaim {
+    pub version: Word,
+    pub check_value: [u8; 32],
 }
 
 /// What [`Store::find`] found.

@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 
-use super::{Charge, Commit, Committed, Finding, Page, SharedStore, Store, StoreError, Taken};
+use super::{Charge, Commit, Committed, Finding, Page, PepperClaim, SharedStore, Store, StoreError, Taken};
 use crate::domain::key::Digest;
-use crate::domain::name::{KeyId, OwnerId, RealmId, Word};
+use crate::domain::name::{KeyId, OwnerId, RealmId};
 use crate::domain::owner::Owner;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
@@ -62,8 +62,8 @@ impl Store for Observed {
         self.observe("owners", self.inner.owners(realm, page)).await
     }
 
-    async fn claim_pepper(&self, version: &Word, check_value: [u8; 32]) -> Result<(), StoreError> {
-        self.observe("claim_pepper", self.inner.claim_pepper(version, check_value)).await
+    async fn claim_peppers(&self, claims: &[PepperClaim]) -> Result<(), StoreError> {
+        self.observe("claim_peppers", self.inner.claim_peppers(claims)).await
     }
 
     async fn now(&self) -> Result<StoreTime, StoreError> {

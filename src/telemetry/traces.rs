@@ -2,7 +2,8 @@
 
 use anyhow::Context as _;
 use opentelemetry::trace::TracerProvider as _;
-use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
+use opentelemetry_otlp::tonic_types::transport::ClientTlsConfig;
+use opentelemetry_otlp::{SpanExporter, WithExportConfig as _, WithTonicConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing::Span;
@@ -51,7 +52,12 @@ pub fn check_span() -> Span {
 }
 
 fn provider(endpoint: &str) -> anyhow::Result<SdkTracerProvider> {
-    let exporter = SpanExporter::builder().with_tonic().with_endpoint(endpoint).build();
+    let exporter = SpanExporter::builder().with_tonic().with_endpoint(endpoint);
+    let exporter = if endpoint.starts_with("https://") {
+        exporter.with_tls_config(ClientTlsConfig::new().with_native_roots()).build()
+    } else {
+        exporter.build()
+    };
     let exporter = exporter.with_context(|| format!("traces cannot go to {endpoint}"))?;
     let resource = Resource::builder().with_service_name("keyward").build();
     Ok(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build())

@@ -16,6 +16,7 @@ mod turn;
 mod windows;
 mod writer;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,10 +34,10 @@ use self::accounts::{Accounts, Held};
 use self::clock::StoreClock;
 use self::disk::{Opener, Stop};
 use self::writer::{Job, Reply, Writer};
-use super::{Charge, Commit, Committed, Finding, Page, Store, StoreError, Taken};
+use super::{Charge, Commit, Committed, Finding, Page, PepperClaim, Store, StoreError, Taken};
 use crate::clock::SharedClock;
 use crate::domain::key::Digest;
-use crate::domain::name::{KeyId, OwnerId, RealmId, Word};
+use crate::domain::name::{KeyId, OwnerId, RealmId};
 use crate::domain::owner::Owner;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
@@ -106,7 +107,7 @@ impl Embedded {
         let (jobs, queue) = sync_channel(QUEUE);
         let (end, ended) = sync_channel(0);
         let writer = Writer::new(shared.clone(), opener, end);
-        let started = thread::Builder::new().name("keyward-store".into()).spawn(move || writer.run(&queue));
+        let started = thread::Builder::new().name("keyward-store".into()).spawn(move || run(writer, &queue));
         started.map_err(|error| StoreError::Unavailable(format!("its writer did not start: {error}")))?;
         let readers = Arc::new(Semaphore::new(READERS));
         Ok(Self { shared, timeouts: Timeouts::default(), readers, jobs: Some(jobs), ended: Mutex::new(ended) })
@@ -201,8 +202,8 @@ impl Store for Embedded {
         self.read(self.timeouts.admin, move |txn, _| read::owners(txn, &realm, &page)).await
     }
 
-    async fn claim_pepper(&self, version: &Word, check_value: [u8; 32]) -> Result<(), StoreError> {
-        self.ask(self.timeouts.admin, |reply| Job::ClaimPepper(version.clone(), check_value, reply)).await
+    async fn claim_peppers(&self, claims: &[PepperClaim]) -> Result<(), StoreError> {
+        self.ask(self.timeouts.admin, |reply| Job::ClaimPeppers(claims.to_vec(), reply)).await
     }
 
     async fn now(&self) -> Result<StoreTime, StoreError> {
@@ -217,6 +218,15 @@ impl Drop for Embedded {
         let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
         // ended, or hanging: either way there is nothing left to do here
         let _ = ended.recv_timeout(self.timeouts.admin);
+    }
+}
+
+/// A writer that panics takes the process with it: memory may not be what the disk holds any more, and a replica that can write nothing
+/// must not look alive. The next start reads the disk.
+fn run(writer: Writer, queue: &Receiver<Job>) {
+    if catch_unwind(AssertUnwindSafe(|| writer.run(queue))).is_err() {
+        tracing::error!("the store's writer failed: keyward ends, and has to be started again");
+        std::process::abort();
     }
 }
 

@@ -1,20 +1,19 @@
 //! A commit: first everything is checked, then everything is written, so that what is refused leaves nothing behind.
 
 use prost::Message as _;
-use redb::ReadableTable as _;
+use redb::{ReadableTable as _, ReadableTableMetadata as _};
 
 use super::disk::Stop;
 use super::plan::{self, Step, lost, named, realm};
 use super::tables::Tables;
 use super::turn::Turn;
-use crate::domain::name::Word;
 use crate::domain::owner::Owner;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
 use crate::proto::keyward::store::v1 as stored;
 use crate::store::commit::is_restricting;
 use crate::store::record::{encode_key, encode_owner};
-use crate::store::{Change, Commit, Committed, RequestId, StoreError};
+use crate::store::{Change, Commit, Committed, PepperClaim, RequestId, StoreError};
 
 const DAY_MS: i64 = 86_400_000;
 /// How many answers that are over a commit forgets: more than the one it may add.
@@ -42,14 +41,26 @@ pub(super) fn commit(turn: &mut Turn<'_>, commit: &Commit) -> Result<Committed, 
     Ok(Committed { position, replayed: None })
 }
 
-/// Keeps a pepper's check value, or compares it with the one that is kept.
-pub(super) fn claim_pepper(turn: &mut Turn<'_>, version: &Word, check_value: &[u8; 32]) -> Result<(), Stop> {
-    match turn.tables.peppers.get(version.as_str())?.map(|kept| *kept.value() == *check_value) {
-        Some(true) => return Ok(()),
-        Some(false) => return Err(StoreError::OtherPepper(version.clone()).into()),
-        None => {}
+/// Keeps the check values where no other is kept, and compares those that are.
+pub(super) fn claim_peppers(turn: &mut Turn<'_>, claims: &[PepperClaim]) -> Result<(), Stop> {
+    let mut known = 0;
+    for claim in claims {
+        match turn.tables.peppers.get(claim.version.as_str())?.map(|kept| *kept.value() == claim.check_value) {
+            Some(true) => known += 1,
+            Some(false) => return Err(StoreError::OtherPepper(claim.version.clone()).into()),
+            None => {}
+        }
     }
-    turn.tables.peppers.insert(version.as_str(), check_value)?;
+    let others = turn.tables.peppers.len()? > 0;
+    if let Some(first) = claims.first().filter(|_| known == 0 && others) {
+        return Err(StoreError::OtherPepper(first.version.clone()).into());
+    }
+    if known == claims.len() {
+        return Ok(());
+    }
+    for claim in claims {
+        turn.tables.peppers.insert(claim.version.as_str(), &claim.check_value)?;
+    }
     turn.effects.dirty = true;
     Ok(())
 }

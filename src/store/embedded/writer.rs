@@ -17,9 +17,8 @@ use super::tables::{self, Tables};
 use super::turn::{Due, Effects, Turn};
 use super::windows::Cursor;
 use super::{mutate, take, windows};
-use crate::domain::name::Word;
 use crate::domain::time::BootTime;
-use crate::store::{Charge, Commit, Committed, StoreError};
+use crate::store::{Charge, Commit, Committed, PepperClaim, StoreError};
 
 /// Where an answer goes.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -28,7 +27,7 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 pub(super) enum Job {
     Commit(Box<Commit>, Reply<Committed>),
     Take(Vec<Charge>, Reply<Vec<Held>>),
-    ClaimPepper(Word, [u8; 32], Reply<()>),
+    ClaimPeppers(Vec<PepperClaim>, Reply<()>),
     /// A reader met a failed disk: open the database anew.
     Open,
 }
@@ -190,7 +189,7 @@ impl Job {
         match self {
             Self::Commit(_, reply) => !reply.is_closed(),
             Self::Take(_, reply) => !reply.is_closed(),
-            Self::ClaimPepper(.., reply) => !reply.is_closed(),
+            Self::ClaimPeppers(_, reply) => !reply.is_closed(),
             Self::Open => true,
         }
     }
@@ -205,8 +204,8 @@ impl Job {
                 let answer = charges.iter().map(|charge| take::take(turn, charge)).collect();
                 wait(reply, answer, turn)
             }
-            Self::ClaimPepper(version, check_value, reply) => {
-                let answer = mutate::claim_pepper(turn, &version, &check_value);
+            Self::ClaimPeppers(claims, reply) => {
+                let answer = mutate::claim_peppers(turn, &claims);
                 wait(reply, answer, turn)
             }
             Self::Open => Ok(()),
@@ -218,7 +217,7 @@ impl Job {
         match self {
             Self::Commit(_, reply) => drop(reply.send(Err(why.clone()))),
             Self::Take(_, reply) => drop(reply.send(Err(why.clone()))),
-            Self::ClaimPepper(.., reply) => drop(reply.send(Err(why.clone()))),
+            Self::ClaimPeppers(_, reply) => drop(reply.send(Err(why.clone()))),
             Self::Open => {}
         }
     }

@@ -35,9 +35,11 @@ pub(super) fn unusable(error: &RedisError) -> StoreError {
     StoreError::Unavailable(format!("the store's url leads nowhere, it must be redis://, rediss:// or unix://: {error}"))
 }
 
-/// Whether the server answered, if only to refuse.
+/// Whether the server answered on a connection that works, if only to refuse. Where it did not let the connection in, the library keeps that
+/// answer and would give it for ever.
 pub(super) fn is_an_answer(error: &RedisError) -> bool {
-    matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension | ErrorKind::UnexpectedReturnType)
+    let let_in = !matches!(error.code(), Some("WRONGPASS" | "NOAUTH"));
+    let_in && matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension | ErrorKind::UnexpectedReturnType)
 }
 
 /// Whether the connection leads to a server that is no primary any more: another connection may lead to the one that is.

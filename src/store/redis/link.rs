@@ -42,7 +42,7 @@ impl Link {
         // A connection that could not be made is told of at once, not tried for again while calls wait: see `pause`.
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(settings.connect_timeout))
-            .set_response_timeout(Some(settings.timeout))
+            .set_response_timeout(Some(settings.timeout + super::LATE))
             .set_pipeline_buffer_size(QUEUED)
             .set_number_of_retries(0);
         let connection = connection(&client, &config).map_err(|error| fault::unusable(&error))?;
@@ -75,9 +75,10 @@ impl Link {
         }
     }
 
+    /// A connection that never brought anything but errors may not have been let in.
     fn learn(&self, number: u64, error: &RedisError) {
         self.with(number, |current| {
-            if !fault::is_an_answer(error) {
+            if !fault::is_an_answer(error) || current.heard.is_none() {
                 current.failures = current.failures.saturating_add(1);
                 current.barred = Some((Instant::now() + pause(current.failures), fault::fault(error)));
                 self.give_up(current);

@@ -29,12 +29,16 @@ use tokio::time::Instant;
 
 use self::link::Link;
 use self::pool::Pool;
-use super::{Charge, Commit, Committed, Finding, Page, Store, StoreError, Taken};
+use super::{Charge, Commit, Committed, Finding, Page, PepperClaim, Store, StoreError, Taken};
 use crate::domain::key::Digest;
-use crate::domain::name::{KeyId, OwnerId, RealmId, Word};
+use crate::domain::name::{KeyId, OwnerId, RealmId};
 use crate::domain::owner::Owner;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
+
+/// How much longer a grant is waited for than it can be spent: what comes late is known, and can be returned. Who waits for it is the
+/// caller's affair.
+const LATE: Duration = Duration::from_secs(2);
 
 /// How to reach Redis.
 #[derive(Clone, PartialEq, Eq)]
@@ -115,9 +119,8 @@ impl Store for RedisStore {
     }
 
     async fn take(&self, charges: &[Charge]) -> Result<Vec<Taken>, StoreError> {
-        let deadline = self.for_a_check();
-        self.fitting(deadline).await?;
-        take::take(&self.checks, deadline, charges).await
+        self.fitting(self.for_a_check()).await?;
+        take::take(&self.checks, self.for_a_check() + LATE, charges).await
     }
 
     async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {
@@ -150,10 +153,10 @@ impl Store for RedisStore {
         list::owners(&self.admin, deadline, realm, page).await
     }
 
-    async fn claim_pepper(&self, version: &Word, check_value: [u8; 32]) -> Result<(), StoreError> {
+    async fn claim_peppers(&self, claims: &[PepperClaim]) -> Result<(), StoreError> {
         let deadline = self.for_admin();
         self.fitting(deadline).await?;
-        terms::claim_pepper(&self.admin, deadline, version, check_value).await
+        terms::claim_peppers(&self.admin, deadline, claims).await
     }
 
     async fn now(&self) -> Result<StoreTime, StoreError> {

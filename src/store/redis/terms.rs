@@ -2,17 +2,18 @@
 
 use std::collections::HashMap;
 
-use ::redis::{RedisResult, cmd};
+use ::redis::{Cmd, RedisResult, cmd};
 use tokio::time::Instant;
 use tracing::warn;
 
 use super::link::Link;
 use super::pool::Pool;
+use super::script::Script;
 use super::{fault, names};
-use crate::domain::name::Word;
-use crate::store::StoreError;
+use crate::store::{PepperClaim, StoreError};
 
 const POLICY: &str = "maxmemory-policy";
+static CLAIM: Script = Script::new(include_str!("claim.lua"));
 
 /// A server with an eviction policy forgets revocations and windows when its memory is full.
 pub(super) async fn check(link: &Link, deadline: Instant) -> Result<(), StoreError> {
@@ -20,22 +21,28 @@ pub(super) async fn check(link: &Link, deadline: Instant) -> Result<(), StoreErr
         link.run(deadline, |mut connection| async move { told(cmd("CONFIG").arg("GET").arg(POLICY).query_async(&mut connection).await) });
     match settings.await?.get(POLICY).map(String::as_str) {
         None | Some("noeviction") => Ok(()),
-        Some(other) => Err(StoreError::Unavailable(format!(
+        Some(other) => Err(StoreError::Unfit(format!(
             "Redis may drop keys and limits when its memory is full ({POLICY} is {other}): set {POLICY} to noeviction"
         ))),
     }
 }
 
-/// Keeps the check value if none is kept, and compares it with the one that is.
-pub(super) async fn claim_pepper(pool: &Pool, deadline: Instant, version: &Word, check_value: [u8; 32]) -> Result<(), StoreError> {
-    let claim = pool.run(deadline, |mut connection| async move {
-        let mut both = ::redis::pipe();
-        both.cmd("HSETNX").arg(names::PEPPERS).arg(version.as_str()).arg(&check_value[..]).ignore();
-        both.cmd("HGET").arg(names::PEPPERS).arg(version.as_str());
-        both.query_async(&mut connection).await
+/// Keeps the check values where no other is kept, and compares those that are.
+pub(super) async fn claim_peppers(pool: &Pool, deadline: Instant, claims: &[PepperClaim]) -> Result<(), StoreError> {
+    let other = pool.run(deadline, |mut connection| async move {
+        let call = |call: &mut Cmd| {
+            call.arg(1).arg(names::PEPPERS);
+            for claim in claims {
+                call.arg(claim.version.as_str()).arg(&claim.check_value[..]);
+            }
+        };
+        CLAIM.run(&mut connection, call).await
     });
-    let (kept,): (Vec<u8>,) = claim.await?;
-    if kept == check_value { Ok(()) } else { Err(StoreError::OtherPepper(version.clone())) }
+    let other: Option<usize> = other.await?;
+    match other.and_then(|other| claims.get(other)) {
+        None => Ok(()),
+        Some(claim) => Err(StoreError::OtherPepper(claim.version.clone())),
+    }
 }
 
 /// A server may keep its settings to itself, as hosted ones do: the operator has to know them, then.

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use keyward::domain::key::Digest;
-use keyward::domain::name::{KeyId, OwnerId, RealmId, Word};
+use keyward::domain::name::{KeyId, OwnerId, RealmId};
 use keyward::domain::owner::Owner;
 use keyward::domain::record::Record;
 use keyward::domain::time::StoreTime;
-use keyward::store::{Charge, Commit, Committed, Finding, Page, SharedStore, Store, StoreError, Taken};
+use keyward::store::{Charge, Commit, Committed, Finding, Page, PepperClaim, SharedStore, Store, StoreError, Taken};
 
 /// The store inside, some time later.
 pub struct Later {
@@ -67,7 +67,7 @@ impl Store for Later {
         self.store.owners(realm, page).await
     }
 
-    async fn claim_pepper(&self, version: &Word, check_value: [u8; 32]) -> Result<(), StoreError> {
-        self.store.claim_pepper(version, check_value).await
+    async fn claim_peppers(&self, claims: &[PepperClaim]) -> Result<(), StoreError> {
+        self.store.claim_peppers(claims).await
     }
 }

@@ -11,9 +11,10 @@ use keyward::store::embedded::Embedded;
 use keyward::store::{Change, Charge, Expect, Store as _, Taken};
 use redb::{ReadableDatabase as _, ReadableTableMetadata as _, TableDefinition};
 
-use super::records::{PATIENT, charge, commit, key_id, new_key, new_owner, owner, owner_id, record, spec, word};
+use super::records::{PATIENT, charge, commit, key_id, new_key, new_owner, owner, owner_id, record, spec};
 use crate::support::hands::Hands;
 use crate::support::lossy_disk::{Dice, LossyDisk};
+use crate::support::peppers::claim;
 
 struct Bench {
     clock: Arc<Hands>,
@@ -176,7 +177,7 @@ async fn a_caller_who_vanished_leaves_its_token_to_the_next() {
     drop(asked);
     bench.disk.be_well();
     // the writer answers in turn: when it has answered this, it has answered the caller who vanished
-    bench.store.claim_pepper(&word("1"), [1; 32]).await.unwrap();
+    bench.store.claim_peppers(&[claim("1", 1)]).await.unwrap();
     assert_eq!(bench.granted(&charge, 100).await, 60);
 }
 

@@ -17,9 +17,10 @@ use keyward::store::{Change, Commit, Expect, Page, Store as _, StoreError, Taken
 use prost::Message as _;
 use redb::{ReadableDatabase as _, ReadableTable as _, TableDefinition};
 
-use super::records::{self, PATIENT, charge, commit, digest, key_id, new_key, new_owner, owner_id, realm, spec, word};
+use super::records::{self, PATIENT, charge, commit, digest, key_id, new_key, new_owner, owner_id, realm, spec};
 use crate::support::hands::Hands;
 use crate::support::lossy_disk::{Dice, LossyDisk, Syncs};
+use crate::support::peppers::claim;
 
 const RUNS: u64 = 1_000;
 const STEPS: u64 = 30;
@@ -282,7 +283,7 @@ impl World {
         self.disk.fail_next_sync();
         self.create(store, seen).await;
         self.take(store, seen).await;
-        if self.disk.is_dead() || store.claim_pepper(&word("1"), [7; 32]).await.is_err() {
+        if self.disk.is_dead() || store.claim_peppers(&[claim("1", 7)]).await.is_err() {
             return;
         }
         seen.failed_syncs += 1;

@@ -12,9 +12,10 @@ use keyward::store::embedded::{Embedded, Timeouts};
 use keyward::store::{RequestId, Store, StoreError, Taken};
 use redb::TableDefinition;
 
-use super::records::{self, PATIENT, charge, commit, digest, key_id, new_key, new_owner, owner_id, realm, record, spec, word};
+use super::records::{self, PATIENT, charge, commit, digest, key_id, new_key, new_owner, owner_id, realm, record, spec};
 use crate::support::hands::Hands;
 use crate::support::lossy_disk::LossyDisk;
+use crate::support::peppers::claim;
 
 const SHORT: Timeouts = Timeouts { check: Duration::from_millis(50), admin: Duration::from_millis(100) };
 
@@ -50,7 +51,7 @@ async fn a_disk_that_fails_makes_the_store_away_and_when_it_is_well_the_store_co
     assert!(is_away(&is_there(&store, 1).await));
     assert!(is_away(&store.key(&realm(), &key_id(1)).await));
     assert!(is_away(&store.keys(&realm(), None, &keyward::store::Page { after: None, count: 9 }).await));
-    assert!(is_away(&store.claim_pepper(&word("1"), [1; 32]).await));
+    assert!(is_away(&store.claim_peppers(&[claim("1", 1)]).await));
     disk.be_well();
     assert_eq!(make(&store, 3).await, Ok(4), "two changes a commit, and the one that was refused left no trace");
     assert_eq!((is_there(&store, 1).await, is_there(&store, 2).await, is_there(&store, 3).await), (Ok(true), Ok(false), Ok(true)));
@@ -104,7 +105,7 @@ async fn a_disk_that_hangs_holds_no_call_beyond_its_timeout() {
     assert!(is_away(&store.take(&[charge(1, 1, vec![spec(60, 60)], vec![])]).await));
     assert!(is_away(&is_there(&store, 1).await));
     assert!(is_away(&store.owner(&realm(), &owner_id(1)).await));
-    assert!(is_away(&store.claim_pepper(&word("1"), [1; 32]).await));
+    assert!(is_away(&store.claim_peppers(&[claim("1", 1)]).await));
     store.now().await.unwrap();
     disk.be_well();
     let store = store.with_timeouts(PATIENT);

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::plain::{Key, Owner, Place, Plain, Realm};
-use super::reading::{self, Seen};
+use super::reading;
 use super::rungs::Rung;
 
 /// What is changed of a request. Only what is there is removed.
@@ -39,13 +39,20 @@ pub(super) fn edits(realm: &Realm, request: &Plain, (secret, known): (Option<&[u
         Some(value) == secret || (fits() && off != Some(Rung::StripLookalike))
     };
     let places = if off == Some(Rung::StripOtherPlaces) { realm.places.clone() } else { realm.all_places() };
-    for place in places {
-        // A place that holds more than one thing cannot be read: the document does not say, but all of it stays behind.
-        let unread = reading::seen(&place, request, None) == Seen::Twice && off != Some(Rung::StripTwice);
-        strip(place, request, &|value| unread || suspect(value), &mut edits, off);
+    for place in places.iter().copied() {
+        strip(place, request, &suspect, &mut edits, off);
     }
+    // Places of one kind are emptied together: what goes on is what none of them takes.
+    let holding = |place: &&Place| match place {
+        Place::ExactQuery(name) => reading::parameters(&request.path, name).iter().any(|found| holds(found, &suspect)),
+        Place::Cookie(name) => reading::cookies(request).iter().any(|(other, value)| other == name.as_bytes() && suspect(value)),
+        _ => false,
+    };
+    let held: Vec<&Place> = places.iter().filter(holding).collect();
+    strip_together(&held, request, &mut edits, off);
     for (name, template) in realm.identity {
-        match render(template, known) {
+        let of_somebody = known.contains_key("key.id") || off == Some(Rung::IdentityOfNobody);
+        match render(template, known).filter(|_| of_somebody) {
             Some(value) if off != Some(Rung::IdentitySet) => _ = edits.set.insert((*name).to_owned(), value.into_bytes()),
             _ if off == Some(Rung::IdentityRemoved) => {}
             _ if !reading::header(request, name).is_empty() => _ = edits.removed_headers.insert((*name).to_owned()),
@@ -70,18 +77,25 @@ fn strip(place: Place, request: &Plain, suspect: &dyn Fn(&[u8]) -> bool, edits: 
                 edits.removed_parameters.extend(written.filter(|written| written == name || on(Rung::StripEscapedQuery)));
             }
         }
-        Place::ExactQuery(name) => {
-            let found = reading::parameters(&request.path, name);
-            if found.iter().any(|found| holds(found, suspect)) && on(Rung::StripExactQuery) {
-                edits.set.insert(":path".to_owned(), without_parameter(&request.path, name));
-            }
+        Place::ExactQuery(_) | Place::Cookie(_) => {}
+    }
+}
+
+fn strip_together(held: &[&Place], request: &Plain, edits: &mut Edits, off: Option<Rung>) {
+    let mut exact = Vec::new();
+    let mut cookies = Vec::new();
+    for place in held {
+        match place {
+            Place::ExactQuery(name) => exact.push(*name),
+            Place::Cookie(name) => cookies.push(*name),
+            _ => {}
         }
-        Place::Cookie(name) => {
-            let all = reading::cookies(request);
-            if all.iter().any(|(other, value)| other == name.as_bytes() && suspect(value)) && on(Rung::StripCookie) {
-                strip_cookie(request, name, edits);
-            }
-        }
+    }
+    if !exact.is_empty() && off != Some(Rung::StripExactQuery) {
+        edits.set.insert(":path".to_owned(), without_parameters(&request.path, &exact));
+    }
+    if !cookies.is_empty() && off != Some(Rung::StripCookie) {
+        strip_cookies(request, &cookies, edits);
     }
 }
 
@@ -95,9 +109,9 @@ fn holds(parameter: &reading::Parameter<'_>, suspect: &dyn Fn(&[u8]) -> bool) ->
     suspect(&reading::decoded_if_possible(parameter.value))
 }
 
-/// `:path` without a parameter, every other byte as it was; without `?` where nothing is left after it.
-fn without_parameter(target: &[u8], name: &str) -> Vec<u8> {
-    let gone: Vec<usize> = reading::parameters(target, name).iter().map(|found| found.at).collect();
+/// `:path` without these parameters, every other byte as it was; without `?` where nothing is left after it.
+fn without_parameters(target: &[u8], names: &[&str]) -> Vec<u8> {
+    let gone: Vec<usize> = names.iter().flat_map(|name| reading::parameters(target, name)).map(|found| found.at).collect();
     let pieces = reading::pieces(target);
     let kept: Vec<&[u8]> = pieces.iter().enumerate().filter(|(at, _)| !gone.contains(at)).map(|(_, piece)| *piece).collect();
     let mut path = target.split(|byte| *byte == b'?').next().unwrap_or(&[]).to_vec();
@@ -108,16 +122,27 @@ fn without_parameter(target: &[u8], name: &str) -> Vec<u8> {
     path
 }
 
-fn strip_cookie(request: &Plain, name: &str, edits: &mut Edits) {
-    let lines = reading::header(request, "cookie");
-    let pieces = lines.iter().flat_map(|line| line.split(|byte| matches!(byte, b';' | b',')));
-    let start = format!("{name}=");
-    let named = |piece: &[u8]| piece.starts_with(start.as_bytes());
-    let kept: Vec<&[u8]> = pieces.map(reading::trimmed).filter(|piece| !piece.is_empty() && !named(piece)).collect();
-    if kept.is_empty() {
+/// Every byte stays that is not of one of the cookies.
+fn strip_cookies(request: &Plain, names: &[&str], edits: &mut Edits) {
+    let mut lines = Vec::new();
+    for line in reading::header(request, "cookie") {
+        let mut pieces = Vec::new();
+        for piece in line.split(|byte| *byte == b';') {
+            let mut parts: Vec<&[u8]> = piece.split(|byte| *byte == b',').collect();
+            parts.retain(|part| !names.iter().any(|name| reading::trimmed(part).starts_with(format!("{name}=").as_bytes())));
+            if !parts.is_empty() {
+                pieces.push(parts.join(&b','));
+            }
+        }
+        let line = pieces.join(&b';');
+        if !reading::trimmed(&line).is_empty() {
+            lines.push(reading::trimmed(&line).to_vec());
+        }
+    }
+    if lines.is_empty() {
         edits.removed_headers.insert("cookie".to_owned());
     } else {
-        edits.set.insert("cookie".to_owned(), kept.join(&b"; "[..]));
+        edits.set.insert("cookie".to_owned(), lines.join(&b"; "[..]));
     }
 }
 

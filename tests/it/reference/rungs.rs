@@ -38,5 +38,6 @@ rungs! {
     // 13
     KeyLimit OwnerLimit AllOrNothing Cost PlanOfOwner PlanOfFormat DefaultPlan
     // what goes on
-    StripHeader StripQuery StripEscapedQuery StripExactQuery StripCookie StripLookalike StripTwice StripOtherPlaces IdentitySet IdentityRemoved
+    StripHeader StripQuery StripEscapedQuery StripExactQuery StripCookie StripLookalike StripOtherPlaces IdentitySet IdentityRemoved
+    IdentityOfNobody
 }

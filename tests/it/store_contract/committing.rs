@@ -1,5 +1,6 @@
 //! `commit`.
 
+use crate::support::peppers::claim;
 use keyward::domain::owner::Owner;
 use keyward::domain::record::Record;
 use keyward::domain::time::StoreTime;
@@ -140,7 +141,7 @@ pub(super) async fn what_was_acknowledged_is_there_after_a_crash(engine: &mut im
     }
     let revoked = Record { revision: 2, revoked: Some(StoreTime(1_850_000_000_000)), ..key("key_3", &[digest(3)]) };
     put(&*store, vec![changed_key(&revoked)]).await;
-    store.claim_pepper(&revoked.secrets[0].pepper, [5; 32]).await.unwrap();
+    store.claim_peppers(&[claim("1", 5)]).await.unwrap();
     let before = everything(&*store).await;
     assert_eq!((before.0.len(), before.1.len(), before.2), (5, 1, 7));
     drop(store);
@@ -151,7 +152,7 @@ pub(super) async fn what_was_acknowledged_is_there_after_a_crash(engine: &mut im
     assert_eq!(found.record, revoked);
     assert!(store.commit(&once).await.unwrap().replayed.is_some());
     assert_eq!(store.commit(&Commit { request: None, ..once }).await, Err(StoreError::DoneBefore));
-    assert!(store.claim_pepper(&revoked.secrets[0].pepper, [6; 32]).await.is_err());
+    assert!(store.claim_peppers(&[claim("1", 6)]).await.is_err());
 }
 
 pub(super) async fn a_secret_that_a_key_no_longer_has_is_free_for_another(engine: &mut impl Engine) {

@@ -1,5 +1,6 @@
 //! Reading records one by one and in pages, claiming peppers, and the store's time.
 
+use crate::support::peppers::claim;
 use keyward::domain::name::{OwnerId, Word};
 use keyward::domain::owner::Owner;
 use keyward::domain::record::Record;
@@ -67,23 +68,27 @@ pub(super) async fn a_key_that_changes_its_owner_is_listed_with_the_new_one(engi
 
 pub(super) async fn a_pepper_of_a_known_version_and_another_check_value_is_refused(engine: &mut impl Engine) {
     let store = engine.store();
-    let version = |text| Word::parse(text).unwrap();
-    store.claim_pepper(&version("1"), [1; 32]).await.unwrap();
-    store.claim_pepper(&version("1"), [1; 32]).await.unwrap();
-    store.claim_pepper(&version("2"), [2; 32]).await.unwrap();
-    assert_eq!(store.claim_pepper(&version("1"), [2; 32]).await, Err(StoreError::OtherPepper(version("1"))));
-    store.claim_pepper(&version("1"), [1; 32]).await.unwrap();
-    let racers: Vec<_> = (0..8)
+    store.claim_peppers(&[claim("1", 1)]).await.unwrap();
+    store.claim_peppers(&[claim("1", 1)]).await.unwrap();
+    store.claim_peppers(&[claim("2", 2), claim("1", 1)]).await.unwrap();
+    let refused = store.claim_peppers(&[claim("3", 3), claim("1", 2)]).await;
+    assert_eq!(refused, Err(StoreError::OtherPepper(Word::parse("1").unwrap())));
+    store.claim_peppers(&[claim("3", 4), claim("2", 2)]).await.unwrap();
+}
+
+pub(super) async fn peppers_none_of_which_is_known_are_refused_where_others_are(engine: &mut impl Engine) {
+    let store = engine.store();
+    let racers: Vec<_> = (0..8_u8)
         .map(|number| {
             let store = store.clone();
-            tokio::spawn(async move { store.claim_pepper(&Word::parse("3").unwrap(), [number; 32]).await })
+            tokio::spawn(async move { store.claim_peppers(&[claim(&format!("v{number}"), number)]).await })
         })
         .collect();
     let mut claimed = 0;
     for racer in racers {
         claimed += u32::from(racer.await.unwrap().is_ok());
     }
-    assert_eq!(claimed, 1);
+    assert_eq!(claimed, 1, "of replicas that share no pepper one is let in");
 }
 
 pub(super) async fn it_never_goes_backwards(engine: &mut impl Engine) {

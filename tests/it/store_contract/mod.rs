@@ -55,6 +55,7 @@ sentences! {
         pages_follow_one_another_without_gap_or_repetition,
         a_key_that_changes_its_owner_is_listed_with_the_new_one,
         a_pepper_of_a_known_version_and_another_check_value_is_refused,
+        peppers_none_of_which_is_known_are_refused_where_others_are,
         it_never_goes_backwards;
 }
 

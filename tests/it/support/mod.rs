@@ -11,6 +11,7 @@ pub mod hands;
 pub mod http;
 pub mod keyward;
 pub mod lossy_disk;
+pub mod peppers;
 pub mod process;
 pub mod proxy;
 pub mod redis;

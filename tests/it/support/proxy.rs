@@ -18,13 +18,14 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// In front of a server on a unix socket; each piece of a reply waits for a time drawn evenly from `delay`, in milliseconds, and
-    /// none overtakes another.
-    pub async fn delaying(socket: PathBuf, delay: RangeInclusive<u64>) -> Self {
+    /// In front of a server on a unix socket. Each piece of a reply waits, and none overtakes another on its connection: connections take
+    /// turns in which of `delays` (in milliseconds) their pieces draw theirs from.
+    pub async fn delaying(socket: PathBuf, delays: Vec<RangeInclusive<u64>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let accepting = tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
+            let mut turns = delays.iter().cycle();
+            while let (Ok((client, _)), Some(delay)) = (listener.accept().await, turns.next()) {
                 let (socket, delay) = (socket.clone(), delay.clone());
                 tokio::spawn(async move {
                     let Ok(server) = UnixStream::connect(socket).await else { return };

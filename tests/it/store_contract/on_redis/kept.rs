@@ -14,6 +14,7 @@ use super::super::samples::{
     DAY, MINUTE, changed_key, charge, commit, digest, key, new_key, new_owner, owner, put, realm, request, subject,
 };
 use super::seed;
+use crate::support::peppers::claim;
 use crate::support::redis::RedisServer;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -57,7 +58,7 @@ async fn state_of_keys_is_in_one_hash_slot_and_windows_are_in_their_owners() {
     let all =
         Commit { request: Some(request("admin_1", "r}{", 1)), once: Some([1; 32]), ..commit(vec![new_key(&key("key_2", &[digest(2)]))]) };
     store.commit(&all).await.unwrap();
-    store.claim_pepper(&all_word(), [1; 32]).await.unwrap();
+    store.claim_peppers(&[claim("1", 1)]).await.unwrap();
     let state = slots(&server.ask::<Vec<String>>("KEYS *"));
     assert_eq!(state.values().collect::<BTreeSet<_>>().len(), 1, "{state:?}");
     assert_eq!(state.len(), 12, "{state:?}");
@@ -144,10 +145,6 @@ fn of(record: &Record, windows: &[(u32, u32)]) -> keyward::store::Charge {
 fn used(server: &RedisServer) -> f64 {
     let told: String = server.ask("INFO memory");
     told.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap().trim().parse().unwrap()
-}
-
-fn all_word() -> keyward::domain::name::Word {
-    keyward::domain::name::Word::parse("1").unwrap()
 }
 
 /// The hash slot of each name, as <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/> has it: CRC-16/XMODEM of what

@@ -5,9 +5,9 @@ mod kept;
 mod terms;
 mod tls;
 
+use crate::support::peppers::claim;
 use std::time::Duration;
 
-use keyward::domain::name::Word;
 use keyward::store::redis::{RedisStore, Settings};
 use keyward::store::{Store, StoreError};
 
@@ -24,7 +24,7 @@ async fn each_method(store: &dyn Store) -> [(&'static str, Result<(), StoreError
         ("owner", store.owner(&realm, &owner_id("acme")).await.map(|_| ())),
         ("keys", store.keys(&realm, None, &page).await.map(|_| ())),
         ("owners", store.owners(&realm, &page).await.map(|_| ())),
-        ("claim_pepper", store.claim_pepper(&Word::parse("1").unwrap(), [1; 32]).await),
+        ("claim_peppers", store.claim_peppers(&[claim("1", 1)]).await),
         ("now", store.now().await.map(|_| ())),
     ]
 }
