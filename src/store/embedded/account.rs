@@ -223,3 +223,61 @@ fn remembered_until(block: &Block) -> BootTime {
 fn windows(subjects: &[Subject]) -> impl Iterator<Item = (&Subject, u32)> {
     subjects.iter().flat_map(|subject| subject.windows.iter().map(move |spec| (subject, spec.length_ms)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::name::{OwnerId, RealmId};
+    use crate::domain::time::StoreTime;
+    use crate::domain::window::Spec;
+
+    fn charge() -> Charge {
+        let name = SubjectName { realm: RealmId::parse("r").unwrap(), owner: OwnerId::parse("o").unwrap(), key: KeyId::parse("k").ok() };
+        let windows = vec![Spec { length_ms: 60_000, most: 100, slot_ms: 3_750 }];
+        let subjects = vec![Subject { name, generation: 1, windows }];
+        Charge { subjects, want: 1, cost: 1, ttl: Duration::from_millis(50), share: 1, returns: Vec::new() }
+    }
+
+    fn at(ms: u64) -> Moment {
+        Moment { boot: BootTime(Duration::from_millis(ms)), now: StoreTime(0) }
+    }
+
+    fn account(durable: Durable) -> (Account, SubjectName) {
+        let (mut account, subjects) = (Account::default(), charge().subjects);
+        let whose = subjects[0].name.clone();
+        let (taken, deadline) = (at(0).boot, at(1_000).boot);
+        let block = Block { id: 7, subjects, slots: vec![5], left: vec![90], size: 10, balance: 2, taken, deadline, durable };
+        assert_eq!(account.install(&whose, block, 7), [92]);
+        (account, whose)
+    }
+
+    fn spends(account: &mut Account, ms: u64) -> bool {
+        account.answer(&charge(), at(ms), By::Caller).is_some()
+    }
+
+    #[test]
+    fn a_block_is_spent_when_it_is_durable_and_while_every_caller_will_spend_before_its_deadline() {
+        let (mut account, whose) = account(Durable::Pending);
+        assert!(!spends(&mut account, 0), "its transaction may still fail");
+        account.publish(&whose, 7);
+        assert!(!spends(&mut account, 951), "a caller may take 50 ms to spend");
+        assert!(spends(&mut account, 950) && spends(&mut account, 0));
+        assert!(!spends(&mut account, 0), "two tokens were all");
+        account.give_back(&whose, 6, 1);
+        assert!(!spends(&mut account, 0), "of another block");
+        account.give_back(&whose, 7, 1);
+        assert!(spends(&mut account, 0));
+    }
+
+    #[test]
+    fn a_purse_is_tidied_away_when_its_block_and_its_pace_are_over() {
+        let (mut account, whose) = account(Durable::Written);
+        assert_eq!(account.tidy(&whose, 6, at(5_000).boot), (vec![], None), "an older event is void");
+        assert_eq!(account.tidy(&whose, 7, at(999).boot), (vec![], Some(at(1_000).boot)));
+        let back = Return { subject: whose.clone(), length_ms: 60_000, slot: 5, tokens: 2 };
+        assert_eq!(account.tidy(&whose, 7, at(1_000).boot), (vec![back], Some(at(2_000).boot)));
+        assert!(!account.is_empty());
+        assert_eq!(account.tidy(&whose, 7, at(2_000).boot), (vec![], None));
+        assert!(account.is_empty());
+    }
+}
