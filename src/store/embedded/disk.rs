@@ -1,10 +1,10 @@
 //! Where the database lies, how it is opened again after a failure, and what a failure is called.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::ops::Bound;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use redb::backends::FileBackend;
@@ -13,6 +13,8 @@ use redb::{BackendError, Builder, Database, DatabaseError, StorageBackend};
 use crate::store::StoreError;
 
 const FILE: &str = "keyward.redb";
+/// What the name of a file ends in that is being made.
+const DRAFT: &str = ".new";
 const CACHE_BYTES: usize = 256 << 20;
 
 /// Opens the database, as often as it must: redb stands still after a failed read or write until it is opened anew.
@@ -27,15 +29,19 @@ pub(super) enum Stop {
     Disk(StoreError),
 }
 
-/// A file in this folder. Both are made where they are absent, for this user alone.
-pub(super) fn in_folder(folder: &Path) -> Result<Opener, StoreError> {
+/// A file in this folder. Both are made where they are absent, for this user alone. `fill` makes a new file's tables.
+pub(super) fn in_folder(folder: &Path, fill: impl Fn(&Database) -> Result<(), StoreError>) -> Result<Opener, StoreError> {
     let failed =
         |error: io::Error| StoreError::Unavailable(format!("{}: {error}: make it a folder that keyward may write", folder.display()));
-    let new = !folder.exists();
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
     let path = folder.join(FILE);
-    file(&path).and_then(|_| keep_names(folder, new)).map_err(failed)?;
-    Ok(Box::new(move || open_file(&path)))
+    if !path.exists() {
+        let new = !folder.exists();
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+        make_file(folder, &path, fill)?;
+        keep_names(folder, new).map_err(failed)?;
+    }
+    // an empty or absent file is not a store without keys: it is not made here, nor when the store is opened again
+    Ok(Box::new(move || open_file(&path, OpenOptions::new().read(true).write(true))))
 }
 
 /// Any backend. It is used again after a failure, so its `close` must leave it usable.
@@ -73,8 +79,26 @@ macro_rules! disk_errors {
 
 disk_errors!(StorageError, TableError, TransactionError, CommitError);
 
-fn file(path: &PathBuf) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+/// Makes the file whole under another name first: a start that was cut off must not stand in the way of the next. One process at a time,
+/// by a lock on the folder.
+fn make_file(folder: &Path, path: &Path, fill: impl Fn(&Database) -> Result<(), StoreError>) -> Result<(), StoreError> {
+    let (draft, shown) = (folder.join(format!("{FILE}{DRAFT}")), folder.display());
+    let failed = |error: io::Error| StoreError::Unavailable(format!("{shown}: {error}"));
+    let locked = File::open(folder).map_err(failed)?;
+    locked.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => in_use(&shown.to_string()),
+        TryLockError::Error(error) => failed(error),
+    })?;
+    if path.exists() {
+        return Ok(());
+    }
+    if draft.exists() {
+        fs::remove_file(&draft).map_err(failed)?;
+    }
+    let database = open_file(&draft, OpenOptions::new().read(true).write(true).create_new(true).mode(0o600))?;
+    fill(&database)?;
+    drop(database);
+    fs::rename(&draft, path).map_err(failed)
 }
 
 /// A file's name is its folder's content: without this a crash may leave the file without its name.
@@ -86,24 +110,33 @@ fn keep_names(folder: &Path, new: bool) -> io::Result<()> {
     }
 }
 
-fn open_file(path: &PathBuf) -> Result<Database, StoreError> {
+fn open_file(path: &Path, options: &OpenOptions) -> Result<Database, StoreError> {
     let shown = path.display().to_string();
-    let failed = |error: &dyn std::fmt::Display| StoreError::Unavailable(format!("{shown}: {error}"));
-    let file = file(path).map_err(|error| failed(&error))?;
-    open(FileBackend::new(file).map_err(|error| failed(&error))?, &shown)
+    let file = options.open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
+    let (length, file) = file.map_err(|error| StoreError::Unavailable(format!("{shown}: {error}")))?;
+    if length == 0 && !shown.ends_with(DRAFT) {
+        return Err(StoreError::Corrupt(format!("{shown} is empty: put back a copy of it, or remove it to begin without keys")));
+    }
+    let backend = FileBackend::new(file).map_err(|error| StoreError::Unavailable(format!("{shown}: {error}")))?;
+    open(backend, &shown)
 }
 
 fn open(backend: impl StorageBackend, shown: &str) -> Result<Database, StoreError> {
     Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(backend).map_err(|error| match error {
-        DatabaseError::DatabaseAlreadyOpen => {
-            StoreError::Unavailable(format!("{shown} is in use by another process: an embedded store has one, stop the other first"))
-        }
+        DatabaseError::DatabaseAlreadyOpen => in_use(shown),
         DatabaseError::UpgradeRequired(version) => {
             StoreError::Corrupt(format!("{shown} has file format {version}: start the version of keyward that wrote it"))
+        }
+        DatabaseError::Storage(redb::StorageError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
+            StoreError::Corrupt(format!("{shown}: {error}: it is no store, or only a part of one; put back a copy of it"))
         }
         DatabaseError::Storage(redb::StorageError::Corrupted(why)) => StoreError::Corrupt(format!("{shown}: {why}")),
         error => StoreError::Unavailable(format!("{shown}: {error}")),
     })
+}
+
+fn in_use(shown: &str) -> StoreError {
+    StoreError::Unavailable(format!("{shown} is in use by another process: an embedded store has one, stop the other first"))
 }
 
 /// A backend that outlives the database opened on it.

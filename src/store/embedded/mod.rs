@@ -84,7 +84,7 @@ impl Default for Timeouts {
 impl Embedded {
     /// Opens the store in this folder, or makes it. One process at a time.
     pub fn open(folder: &Path, clock: SharedClock) -> Result<Self, StoreError> {
-        Self::on(disk::in_folder(folder)?, clock)
+        Self::on(disk::in_folder(folder, |database| tables::prepare(database).map(drop))?, clock)
     }
 
     /// Opens the store on another backend than a file. It is used again after a failure: its `close` must leave it usable.

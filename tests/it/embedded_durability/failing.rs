@@ -154,6 +154,21 @@ async fn folder_and_file_are_for_their_user_alone_and_keep_what_is_written() {
     assert_eq!(make(&store, 2).await, Ok(4));
 }
 
+/// A database that is not whole does not open, so it is made under another name until it is.
+#[test]
+fn a_first_start_that_was_cut_off_does_not_stand_in_the_way_of_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let draft = folder.path().join("keyward.redb.new");
+    fs::write(&draft, "half a database").unwrap();
+    drop(Embedded::open(folder.path(), Arc::new(SystemClock)).unwrap());
+    assert!(!draft.exists());
+    for (content, says) in [("half a database", "magic number"), ("", "is empty")] {
+        fs::write(folder.path().join("keyward.redb"), content).unwrap();
+        let Err(why) = Embedded::open(folder.path(), Arc::new(SystemClock)).map(drop) else { panic!("a foreign file was overwritten") };
+        assert!(why.to_string().contains("keyward.redb") && why.to_string().contains(says), "{why}");
+    }
+}
+
 #[test]
 fn a_folder_that_cannot_be_made_is_named() {
     let folder = tempfile::tempdir().unwrap();
