@@ -179,10 +179,9 @@ fn address(draft: &mut Draft<'_>, _: &World, dice: &mut Dice) {
             let written = match (four, dice.below(6)) {
                 (true, 0..3) => format!("{address}:4711"),
                 (true, 3) => format!("{address}:port"),
-                (true, 4) => format!("{address}%eth0"),
+                (true, 4) | (false, 2) => format!("{address}%eth0"),
                 (false, 0) => format!("[{address}]"),
                 (false, 1) => format!("[{address}]:4711"),
-                (false, 2) => format!("{address}%eth0"),
                 (false, 3) => format!("[{address}%eth0]:4711"),
                 (false, 4) => format!("[{address}]4711"),
                 _ => format!("\"{address}\""),
