@@ -125,7 +125,9 @@ mod tests {
         ] {
             assert_eq!(text(&last, &[("x-forwarded-for", entry)]).as_deref(), Some(address), "{entry}");
         }
-        for entry in ["unknown", "", "_hidden", "203.0.113", "203.0.113.7, ", "\"203.0.113.7\"", "203.0.113.7:port", "203.0.113.7%eth0", "[::1]80"] {
+        for entry in
+            ["unknown", "", "_hidden", "203.0.113", "203.0.113.7, ", "\"203.0.113.7\"", "203.0.113.7:port", "203.0.113.7%eth0", "[::1]80"]
+        {
             assert_eq!(text(&last, &[("x-forwarded-for", entry)]), None, "{entry}");
         }
     }

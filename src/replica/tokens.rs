@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::time::timeout;
 
 use crate::clock::SharedClock;
 use crate::domain::time::BootTime;
@@ -19,7 +18,7 @@ pub struct Tokens(Arc<Shared>);
 struct Shared {
     store: SharedStore,
     clock: SharedClock,
-    /// How long a grant may be spent, and is waited for.
+    /// How long a grant may be spent.
     ttl: Duration,
     /// Returns that leave with the next call. Beyond the bound tokens stay counted, which never over-admits.
     unspent: Mutex<Vec<Charge>>,
@@ -42,7 +41,7 @@ impl Tokens {
         Self(Arc::new(Shared { store, clock, ttl, unspent: Mutex::default() }))
     }
 
-    /// Takes what the charge costs and spends it at once. The call itself goes on when nobody waits for it any more, so that what it brings
+    /// Takes what the charge costs and spends it at once. The caller waits no longer than its own deadline; the call itself goes on when nobody waits for it any more, so that what it brings
     /// is known and can go back.
     pub async fn spend(&self, charge: Charge) -> Result<Spent, StoreError> {
         let charge = Charge { ttl: self.0.ttl, ..charge };
@@ -53,8 +52,7 @@ impl Tokens {
             // Whoever has gone drops what comes, and so gives it back.
             let _ = tell.send(take(&shared, charge).await);
         });
-        let answer = timeout(self.0.ttl, told).await.map_err(|_| too_late())?;
-        match answer.map_err(|_| too_late())?? {
+        match told.await.map_err(|_| too_late())?? {
             Answer::Granted(grant) => grant.spend(sent.deadline(self.0.ttl)),
             Answer::Refused { retry_in } => Ok(Spent::Exhausted { retry_in }),
         }

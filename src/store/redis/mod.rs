@@ -1,7 +1,7 @@
 //! The store in Redis. Checks share one pipelined connection ([`link`]), everything else borrows one from a pool ([`pool`]); what must happen
 //! at one instant is a script. Redis may be away at any time, at the start too: then every call says so in time, and the next one tries again.
 //!
-//! A user of an ACL needs `+eval +evalsha +time +get +set +del +hget +hset +hdel +hsetnx +hmget +zadd +zrem +zrangebylex +sadd +sismember
+//! A user of an ACL needs `+eval +evalsha +time +get +set +del +hget +hset +hdel +hlen +hmget +zadd +zrem +zrangebylex +sadd +sismember
 //! +xadd +pexpire +ping +unwatch` on `~kw:1:*`, and `+config|get` if keyward shall check the settings.
 
 mod commit;

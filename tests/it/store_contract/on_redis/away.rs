@@ -275,3 +275,18 @@ impl Proxy {
         self.swallow.send(()).unwrap();
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_password_that_was_wrong_for_a_while_needs_no_restart() {
+    let server = RedisServer::with(&["--requirepass", "right"]);
+    let own = format!("{}?pass=right", server.url());
+    let admin = redis::Client::open(own.as_str()).unwrap();
+    let mut admin = admin.get_connection().unwrap();
+    let store = RedisStore::connect(&crate::support::redis::settings(own)).unwrap();
+    store.now().await.unwrap();
+    redis::cmd("CONFIG").arg(&["SET", "requirepass", "other"]).exec(&mut admin).unwrap();
+    redis::cmd("CLIENT").arg(&["KILL", "TYPE", "normal", "SKIPME", "yes"]).exec(&mut admin).unwrap();
+    while store.now().await.is_ok() {}
+    redis::cmd("CONFIG").arg(&["SET", "requirepass", "right"]).exec(&mut admin).unwrap();
+    super::super::engines::until_it_answers(&store).await;
+}

@@ -7,7 +7,7 @@ use keyward::store::{Charge, Commit, Store, StoreError, Taken};
 use super::super::samples::{
     DAY, changed_key, charge, commit, digest, key, new_key, new_owner, owner, owner_id, put, realm, request, subject,
 };
-use super::{each_answers, each_is_away, seed};
+use super::{each_answers, each_is_away, each_method, seed};
 use crate::support::redis::{RedisServer, settings};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -15,8 +15,10 @@ async fn a_server_that_may_drop_what_it_holds_is_refused_until_it_may_not() {
     let server = RedisServer::with(&["--maxmemory-policy", "allkeys-lru"]);
     let store = server.store();
     let said = store.check_settings().await;
-    assert!(matches!(&said, Err(StoreError::Unavailable(why)) if why.contains("allkeys-lru") && why.contains("noeviction")), "{said:?}");
-    each_is_away(&*store, "allkeys-lru").await;
+    assert!(matches!(&said, Err(StoreError::Unfit(why)) if why.contains("allkeys-lru") && why.contains("noeviction")), "{said:?}");
+    for (method, said) in each_method(&*store).await {
+        assert!(matches!(&said, Err(StoreError::Unfit(_))), "{method}: {said:?}");
+    }
     assert_eq!(server.ask::<u64>("DBSIZE"), 0, "nothing was written");
     server.ask::<()>("CONFIG SET maxmemory-policy noeviction");
     assert_eq!(store.check_settings().await, Ok(()));
