@@ -16,24 +16,24 @@ use crate::domain::time::StoreTime;
 pub struct Claimed {
     inner: SharedStore,
     claims: Vec<PepperClaim>,
-    claimed: OnceLock<()>,
+    opened: OnceLock<()>,
 }
 
 impl Claimed {
     pub fn new(inner: SharedStore, peppers: &Peppers) -> Self {
         let claims = peppers.iter().map(|pepper| PepperClaim { version: pepper.version.clone(), check_value: pepper.check_value() });
-        Self { inner, claims: claims.collect(), claimed: OnceLock::new() }
+        Self { inner, claims: claims.collect(), opened: OnceLock::new() }
     }
 
     /// Opens it, once the store has answered. Any error but [`StoreError::Unavailable`] is for good.
     pub async fn claim(&self) -> Result<(), StoreError> {
         self.inner.claim_peppers(&self.claims).await?;
-        self.claimed.get_or_init(|| ());
+        self.opened.get_or_init(|| ());
         Ok(())
     }
 
     fn open(&self) -> Result<&dyn Store, StoreError> {
-        self.claimed.get().ok_or_else(|| StoreError::Unavailable("it has not answered since the start".into()))?;
+        self.opened.get().ok_or_else(|| StoreError::Unavailable("it has not answered since the start".into()))?;
         Ok(&*self.inner)
     }
 }

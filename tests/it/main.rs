@@ -13,6 +13,7 @@ mod embedded_durability;
 mod layers;
 mod reference;
 mod server;
+mod stances;
 mod store_contract;
 mod support;
 mod traps;

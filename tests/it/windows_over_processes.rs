@@ -9,11 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use keyward::clock::{Clock, SharedClock, SystemClock};
-use keyward::domain::key::{Pepper, Peppers};
-use keyward::domain::name::{KeyId, OwnerId, RealmId, Word};
-use keyward::domain::owner::Owner;
 use keyward::domain::realms::Realms;
-use keyward::domain::record::{KeptSecret, Record};
 use keyward::domain::time::{BootTime, StoreTime};
 use keyward::gate::Gate;
 use keyward::grpc::authorization::authorization_server::{Authorization, AuthorizationServer};
@@ -22,7 +18,6 @@ use keyward::grpc::ext_authz::Authorizer;
 use keyward::proto::envoy::service::auth::v3::CheckResponse;
 use keyward::replica::tokens::Tokens;
 use keyward::store::redis::{RedisStore, Settings};
-use keyward::store::{AuditNote, Change, Commit, Expect, Store};
 use keyward::telemetry::metrics::Metrics;
 use prost_types::Value;
 use prost_types::value::Kind;
@@ -32,6 +27,7 @@ use tonic::{Request, Response, Status};
 use crate::support::check::{self, Checks};
 use crate::support::proxy::Proxy;
 use crate::support::redis::RedisServer;
+use crate::support::seed::{one_key, peppers};
 
 const LIMIT: usize = 10;
 const WINDOW: Duration = Duration::from_secs(1);
@@ -77,7 +73,7 @@ fn attack() -> Vec<RangeInclusive<u64>> {
 async fn hammer(clock: &str, delays: Vec<RangeInclusive<u64>>) -> (usize, usize) {
     let redis = RedisServer::start();
     let proxy = Proxy::delaying(redis.socket(), delays).await;
-    seed(&redis).await;
+    one_key(&RedisStore::connect(&settings(redis.url())).unwrap(), "windows", SECRET).await;
     let replicas: Vec<Replica> = (0..3).map(|_| Replica::start(&format!("redis://{}", proxy.address), clock)).collect();
     let until = Instant::now() + RUN;
     let mut callers = Vec::new();
@@ -192,39 +188,4 @@ impl Clock for Standing {
 
 fn settings(url: String) -> Settings {
     Settings { url, connect_timeout: Duration::from_secs(1), timeout: Duration::from_millis(400) }
-}
-
-fn peppers() -> Peppers {
-    Peppers::new(vec![Pepper::new(Word::parse("1").unwrap(), vec![7; 32]).unwrap()]).unwrap()
-}
-
-async fn seed(redis: &RedisServer) {
-    let store = RedisStore::connect(&settings(redis.url())).unwrap();
-    let (realm, owner) = (RealmId::parse("windows").unwrap(), OwnerId::parse("acme").unwrap());
-    let digest = peppers().newest().digest(&realm, SECRET.as_bytes());
-    let secret =
-        KeptSecret { digest, pepper: Word::parse("1").unwrap(), prefix: "wnd_".into(), last_four: "cdef".into(), created: StoreTime(1) };
-    let record = Record {
-        realm: realm.clone(),
-        id: KeyId::parse("key_1").unwrap(),
-        owner: owner.clone(),
-        label: String::new(),
-        environment: None,
-        kind: None,
-        plan: None,
-        tenant: None,
-        scopes: Vec::new(),
-        addresses: keyward::domain::address::AddressList::default(),
-        created: StoreTime(1),
-        expires: None,
-        revoked: None,
-        secrets: vec![secret],
-        revision: 1,
-        generation: 0,
-    };
-    let owner =
-        Owner { realm, id: owner, name: String::new(), plan: None, created: StoreTime(1), disabled: None, revision: 1, generation: 0 };
-    let changes = vec![Change::Owner { owner, expect: Expect::Absent }, Change::Key { record, expect: Expect::Absent }];
-    let audit = AuditNote { actor: None, action: "CreateKey", subject: "key_1".into() };
-    store.commit(&Commit { changes, audit, request: None, once: None }).await.unwrap();
 }

@@ -98,15 +98,18 @@ fn a_store_is_one_of_two_and_its_url_is_never_shown() {
     }
     refused(&REDIS.replace("{url:", "{url_file: gone, url:"), "store.redis.url_file: is one too many");
     refused(&REDIS.replace("url: \"redis://user:hush@127.0.0.1:6379\"", "url_file: gone"), "store.redis.url_file: ");
-    refused(&REDIS.replace("6379\"", "6379\", timeout: 0ms"), "store.redis.timeout: must be a time from 1ms to 10s");
+    refused(&REDIS.replace("6379\"", "6379\", timeout: 0ms"), "store.redis.timeout: must be a time from 5ms to 5s");
 }
 
 #[test]
-fn a_check_has_time_to_ask_redis_at_least_once() {
+fn a_check_has_time_to_ask_redis_twice() {
     let slow = REDIS.replace("6379\"", "6379\", timeout: 150ms");
-    refused(&slow, "keyward.yaml:1: check_deadline: must be above the timeout of redis, which is 150ms");
-    refused(&format!("{REDIS}check_deadline: 50ms\n"), "keyward.yaml:5: check_deadline: must be above the timeout of redis, which is 50ms");
-    load(folder(&format!("{slow}check_deadline: 151ms\n")).path());
+    refused(&slow, "keyward.yaml:1: check_deadline: must be above twice the timeout of redis, which is 150ms");
+    refused(
+        &format!("{REDIS}check_deadline: 50ms\n"),
+        "keyward.yaml:5: check_deadline: must be above twice the timeout of redis, which is 50ms",
+    );
+    load(folder(&format!("{slow}check_deadline: 301ms\n")).path());
     for deadline in ["9ms", "11s", "1"] {
         refused(&format!("{EMBEDDED}check_deadline: {deadline}\n"), "keyward.yaml:4: check_deadline: must be");
     }

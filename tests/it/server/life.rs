@@ -26,6 +26,40 @@ fn a_replica_with_another_pepper_refuses_to_start() {
 }
 
 #[test]
+fn a_replica_whose_peppers_have_other_versions_refuses_to_start() {
+    let redis = RedisServer::start();
+    let (_first, _) = server(&Store::Redis(&redis.url()), |config| config);
+    let realms = tempfile::tempdir().unwrap();
+    std::fs::write(realms.path().join("plain.yaml"), REALM).unwrap();
+    let said = Keyward::refuses_to_start(realms.path(), &Store::Redis(&redis.url()), |folder| {
+        std::fs::write(folder.join("pepper"), format!("other:{}\n", data_encoding::BASE64.encode(&[7; 32]))).unwrap();
+    });
+    assert!(said.contains("pepper version other"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_store_is_away_at_the_start_refuses_in_band_until_it_is_there() {
+    let mut redis = RedisServer::durable();
+    let url = redis.url();
+    redis.kill();
+    let realms = tempfile::tempdir().unwrap();
+    std::fs::write(realms.path().join("plain.yaml"), REALM).unwrap();
+    let keyward = Keyward::without_token(realms.path(), &Store::Redis(&url), |config| config);
+    let mut checks = check::connect(keyward.envoy).await;
+    let request = || check::request("GET", "plain.test", "/", &[("x-api-key", "pl_0123456789012345678901234567890123456789")]);
+    assert_eq!(check::denied_status(checks.check(request()).await.unwrap().get_ref()), Some(503));
+    redis.restart();
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while check::denied_status(checks.check(request()).await.unwrap().get_ref()) == Some(503) {
+        assert!(std::time::Instant::now() < until, "{}", keyward.said());
+    }
+    let answer = checks.check(request()).await.unwrap().into_inner();
+    assert_eq!(check::metadata(&answer, "reason").as_deref(), Some("unknown"));
+    let keyward = keyward.bootstrapped(&Store::Redis(&url));
+    keyward.create_owner("plain", "acme", None);
+}
+
+#[test]
 fn a_redis_that_may_evict_windows_is_refused() {
     let redis = RedisServer::start();
     redis.ask::<()>("CONFIG SET maxmemory-policy allkeys-lru");

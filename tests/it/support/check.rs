@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
+use envoy_types::pb::envoy::config::core::v3::HeaderValueOption;
 use envoy_types::pb::envoy::service::auth::v3::attribute_context::{HttpRequest, Request};
 use envoy_types::pb::envoy::service::auth::v3::authorization_client::AuthorizationClient;
 use envoy_types::pb::envoy::service::auth::v3::check_response::HttpResponse;
@@ -44,6 +45,15 @@ pub fn denied_status(response: &CheckResponse) -> Option<i32> {
     match response.http_response.as_ref()? {
         HttpResponse::DeniedResponse(denied) if !admits(response) => Some(denied.status.as_ref()?.code),
         _ => None,
+    }
+}
+
+/// Every header that a response sets, on its way to the upstream or to the caller.
+pub fn headers(response: &CheckResponse) -> Vec<HeaderValueOption> {
+    match &response.http_response {
+        Some(HttpResponse::OkResponse(ok)) => [&ok.headers[..], &ok.response_headers_to_add[..]].concat(),
+        Some(HttpResponse::DeniedResponse(denied) | HttpResponse::ErrorResponse(denied)) => denied.headers.clone(),
+        None => Vec::new(),
     }
 }
 

@@ -63,13 +63,18 @@ impl Keyward {
 
     /// The same, with changes of the test's own to the configuration.
     pub fn start_edited(realms: &Path, store: &Store<'_>, edit: impl FnOnce(String) -> String) -> Self {
+        Self::without_token(realms, store, edit).bootstrapped(store)
+    }
+
+    /// The same, without an admin token: the store may be away.
+    pub fn without_token(realms: &Path, store: &Store<'_>, edit: impl FnOnce(String) -> String) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut process = serve(folder.path(), &edit(config(folder.path(), realms, store)));
         let file = folder.path().join("addresses");
         let addresses: Value = process.wait_for("addresses", || serde_json::from_slice(&fs::read(&file).ok()?).ok());
         let address = |port: &str| addresses[port].as_str().unwrap().parse().unwrap();
         let keyward = Self { envoy: address("envoy"), admin: address("admin"), http: address("http"), folder, process };
-        keyward.ready().bootstrapped(store)
+        keyward.ready()
     }
 
     /// Starts where it must not: what it says before it ends. `prepare` may change the folder that it starts in.
@@ -89,7 +94,8 @@ impl Keyward {
         self
     }
 
-    fn bootstrapped(self, store: &Store<'_>) -> Self {
+    /// Redeems the bootstrap secret.
+    pub fn bootstrapped(self, store: &Store<'_>) -> Self {
         let secret = match store {
             Store::Embedded => self.at("data/bootstrap"),
             Store::Redis(_) => self.at("bootstrap"),

@@ -15,6 +15,7 @@ pub mod peppers;
 pub mod process;
 pub mod proxy;
 pub mod redis;
+pub mod seed;
 pub mod shell;
 pub mod upstream;
 

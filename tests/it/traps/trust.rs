@@ -1,4 +1,6 @@
-//! Traps 4, 11, 13, 15 and 16: what a client can make others believe.
+//! Traps 4, 11, 12, 13, 15 and 16: what a client can make others believe.
+
+use envoy_types::pb::envoy::config::core::v3::header_value_option::HeaderAppendAction;
 
 use super::{Scene, key};
 use crate::support::check;
@@ -29,6 +31,22 @@ fn trap_11_an_identity_header_is_set_and_never_added_to() {
     let scene = Scene::new(&Store::Embedded, &key(), let_in);
     let (_, seen) = scene.bookings("-H 'X-Otesse-Owner: evil' -H 'x-otesse-owner: worse'");
     assert_eq!(seen.unwrap().header("x-otesse-owner").as_deref(), Some("acme"));
+}
+
+#[test]
+fn trap_12_every_header_of_ours_is_set_and_never_added_as_another() {
+    let scene = Scene::plain();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let mut checks = check::connect(scene.keyward.envoy).await;
+        for secret in [scene.secret.as_str(), "junk"] {
+            let request = check::request("GET", "api.otesse.com", "/v1/bookings", &[("x-api-key", secret)]);
+            let options = check::headers(checks.check(request).await.unwrap().get_ref());
+            assert!(!options.is_empty(), "control: there are headers to look at");
+            let overwrites = HeaderAppendAction::OverwriteIfExistsOrAdd as i32;
+            assert!(options.iter().all(|option| option.append_action == overwrites), "{options:?}");
+        }
+    });
 }
 
 #[test]
