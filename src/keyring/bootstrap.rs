@@ -4,7 +4,8 @@
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::create::{Created, KeyDraft};
+use super::create::Created;
+use super::draft::KeyDraft;
 use super::edit::{ATTEMPTS, Kept};
 use super::mint::Origin;
 use super::{Keyring, KeyringError, Role, Target, contract};

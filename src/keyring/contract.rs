@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::create::KeyDraft;
-use super::owners::OwnerDraft;
+use super::draft::{KeyDraft, OwnerDraft};
 use super::{KeyringError, Wrong};
 use crate::domain::credential::Presented;
 use crate::domain::format::{Alphabet, Checksum, Format};

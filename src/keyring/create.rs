@@ -1,14 +1,13 @@
 //! A key is made: minted to its realm's format, or from a secret that another system made. The secret leaves here once.
 
+use super::draft::KeyDraft;
 use super::edit::Kept;
 use super::mint::Origin;
 use super::terms::{Once, Target};
 use super::{Caller, Keyring, KeyringError, contract};
-use crate::domain::address::AddressList;
 use crate::domain::key::Secret;
-use crate::domain::name::{KeyId, OwnerId, RealmId, Scope, Word};
+use crate::domain::name::{KeyId, RealmId};
 use crate::domain::record::Record;
-use crate::domain::time::StoreTime;
 use crate::store::{AuditNote, Change, Commit, Expect, StoreError};
 
 /// A key to make.
@@ -19,21 +18,6 @@ pub struct NewKey {
     /// To be taken verbatim; `None`: one is minted.
     pub secret: Option<Secret>,
     pub once: Option<Once>,
-}
-
-/// What a key's maker chooses.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyDraft {
-    pub owner: OwnerId,
-    pub label: String,
-    /// With the kind, chooses among the realm's formats.
-    pub environment: Option<Word>,
-    pub kind: Option<Word>,
-    pub plan: Option<Word>,
-    pub tenant: Option<String>,
-    pub scopes: Vec<Scope>,
-    pub addresses: AddressList,
-    pub expires: Option<StoreTime>,
 }
 
 /// A key that was made, now or under the same request id before.

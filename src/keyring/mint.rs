@@ -2,7 +2,7 @@
 
 use data_encoding::BASE32HEX_NOPAD;
 
-use super::create::KeyDraft;
+use super::draft::KeyDraft;
 use super::{Keyring, KeyringError};
 use crate::domain::format::Format;
 use crate::domain::key::Secret;

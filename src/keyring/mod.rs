@@ -5,6 +5,7 @@ mod bootstrap;
 mod caller;
 mod contract;
 mod create;
+mod draft;
 mod edit;
 mod error;
 mod mint;
@@ -19,10 +20,11 @@ use std::sync::Arc;
 
 pub use bootstrap::ADMINS;
 pub use caller::{Caller, Role};
-pub use create::{Created, KeyDraft, NewKey};
+pub use create::{Created, NewKey};
+pub use draft::{KeyDraft, OwnerDraft};
 pub use edit::Changed;
 pub use error::{KeyringError, Wrong};
-pub use owners::{NewOwner, OwnerDraft};
+pub use owners::NewOwner;
 pub use read::Listing;
 pub use terms::{Once, Target, Terms};
 

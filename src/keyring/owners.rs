@@ -1,9 +1,10 @@
 //! Owners are made, disabled and enabled again.
 
+use super::draft::OwnerDraft;
 use super::edit::{Edit, Kept};
 use super::terms::Once;
 use super::{Caller, Changed, Keyring, KeyringError, Target, Terms, contract};
-use crate::domain::name::{OwnerId, RealmId, Word};
+use crate::domain::name::{OwnerId, RealmId};
 use crate::domain::owner::Owner;
 use crate::domain::time::StoreTime;
 use crate::store::{AuditNote, Change, Commit, Expect, StoreError};
@@ -15,14 +16,6 @@ pub struct NewOwner {
     pub id: OwnerId,
     pub owner: OwnerDraft,
     pub once: Option<Once>,
-}
-
-/// What an owner's maker chooses.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OwnerDraft {
-    /// For people.
-    pub name: String,
-    pub plan: Option<Word>,
 }
 
 impl Keyring {

@@ -27,8 +27,16 @@ impl Observed {
     async fn observe<T>(&self, call: &'static str, answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
         let start = Instant::now();
         let answer = answer.await;
-        self.metrics.store_called(call, start.elapsed(), answer.as_ref().err());
+        self.metrics.store_called(call, start.elapsed(), answer.as_ref().err().map_or("ok", outcome));
         answer
+    }
+}
+
+fn outcome(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Unavailable(_) => "unavailable",
+        StoreError::Corrupt(_) => "corrupt",
+        _ => "refused",
     }
 }
 

@@ -11,7 +11,6 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::domain::verdict::{Counted, Grant, Refusal};
-use crate::store::StoreError;
 
 /// The metrics of one process.
 pub struct Metrics {
@@ -79,13 +78,7 @@ impl Metrics {
     }
 
     /// Counts a call to the store.
-    pub fn store_called(&self, call: &'static str, took: Duration, error: Option<&StoreError>) {
-        let outcome = match error {
-            None => "ok",
-            Some(StoreError::Unavailable(_)) => "unavailable",
-            Some(StoreError::Corrupt(_)) => "corrupt",
-            Some(_) => "refused",
-        };
+    pub fn store_called(&self, call: &'static str, took: Duration, outcome: &'static str) {
         self.store_calls.get_or_create(&StoreCall { call, outcome }).inc();
         self.store_seconds.get_or_create(&StoreMethod { call }).observe(took.as_secs_f64());
     }

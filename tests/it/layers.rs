@@ -18,7 +18,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("src/store/redis", &["redb", "embedded"]),
     ("src/config", &["tonic", "crate::grpc", "crate::gate", "crate::keyring", "crate::server", "crate::store", "crate::telemetry"]),
     ("src/grpc", &["redis", "redb", "embedded", "crate::config", "crate::server", "crate::cli"]),
-    ("src/telemetry", &["tonic::", "redb", "crate::grpc", "crate::gate", "crate::config", "crate::server"]),
+    ("src/telemetry", &["redb", "crate::store", "crate::grpc", "crate::gate", "crate::config", "crate::server"]),
     ("src/cli", &["redis::", "redb", "crate::store", "crate::gate", "crate::keyring", "crate::grpc"]),
 ];
 

@@ -1,0 +1,28 @@
+//! What a maker of keys and owners chooses. What a realm makes of it is in [`contract`](super::contract).
+
+use crate::domain::address::AddressList;
+use crate::domain::name::{OwnerId, Scope, Word};
+use crate::domain::time::StoreTime;
+
+/// What a key's maker chooses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyDraft {
+    pub owner: OwnerId,
+    pub label: String,
+    /// With the kind, chooses among the realm's formats.
+    pub environment: Option<Word>,
+    pub kind: Option<Word>,
+    pub plan: Option<Word>,
+    pub tenant: Option<String>,
+    pub scopes: Vec<Scope>,
+    pub addresses: AddressList,
+    pub expires: Option<StoreTime>,
+}
+
+/// What an owner's maker chooses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnerDraft {
+    /// For people.
+    pub name: String,
+    pub plan: Option<Word>,
+}
