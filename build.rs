@@ -7,12 +7,22 @@ use prost::Message as _;
 
 const PROTOS: &[&str] = &["keyward/admin/v1/admin.proto", "keyward/store/v1/stored.proto", "envoy/service/auth/v3/external_auth.proto"];
 
+/// Messages that hold a secret: they do not print.
+const SECRET: [&str; 6] = [
+    ".keyward.admin.v1.CreateKeyRequest",
+    ".keyward.admin.v1.CreateKeyResponse",
+    ".keyward.admin.v1.BootstrapRequest",
+    ".keyward.admin.v1.BootstrapResponse",
+    ".envoy.service.auth.v3.CheckRequest",
+    ".envoy.service.auth.v3.AttributeContext",
+];
+
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
     let files = protox::compile(PROTOS, ["proto"])?;
     let out = env::var("OUT_DIR")?;
     fs::write(Path::new(&out).join("descriptors.bin"), files.encode_to_vec())?;
-    tonic_prost_build::configure().bytes(".envoy").bytes(".google.rpc").include_file("proto.rs").compile_fds(files)?;
+    tonic_prost_build::configure().bytes(".envoy").bytes(".google.rpc").skip_debug(SECRET).include_file("proto.rs").compile_fds(files)?;
     tonic_build::manual::Builder::new().build_client(false).compile(&[authorization()]);
     Ok(())
 }

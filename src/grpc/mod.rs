@@ -5,6 +5,7 @@ pub mod admin_auth;
 pub mod codec;
 pub mod envoy_secret;
 pub mod ext_authz;
+mod silent;
 pub mod status;
 pub mod trace_context;
 
