@@ -63,7 +63,10 @@ impl fmt::Display for Failure {
 fn sentence(status: &Status, details: &ErrorDetails) -> String {
     let fields = details.bad_request().map(|bad| bad.field_violations.as_slice()).unwrap_or_default();
     if fields.is_empty() {
-        return status.message().to_owned();
+        return match status.message() {
+            "" => format!("the server says {:?} and nothing more: is it keyward's admin port?", status.code()),
+            message => message.to_owned(),
+        };
     }
     let lines = fields.iter().map(|wrong| format!("\n  {}: {}", wrong.field, wrong.description));
     format!("the server does not take this:{}", lines.collect::<String>())

@@ -16,6 +16,8 @@ use super::yaml::Value;
 use crate::domain::realms::Realms;
 
 const CHECK_DEADLINE: Duration = Duration::from_millis(150);
+/// Longer than two of the health checks of deploy/envoy.
+const LEAVE: Duration = Duration::from_secs(5);
 
 /// Reads the server's file and the realm files that it names, or reports the problems of all of them.
 pub fn load(file: &Path) -> Result<Config, Problems> {
@@ -36,6 +38,7 @@ fn whole(at: &At<'_>, base: &Path, of_realms: &mut Vec<Problem>) -> Read<Config>
     let bootstrap_file = map.optional("bootstrap_file", |at| path(at, base));
     let listen = map.or_default("listen", |at| listen(at, base));
     let check_deadline = map.or("check_deadline", CHECK_DEADLINE, deadline);
+    let leave = map.or("leave", LEAVE, |at| duration(at, &(Duration::ZERO..=Duration::from_mins(1))));
     let otlp_endpoint = map.optional("otlp_endpoint", endpoint);
     let agreed = agree(&map, &store, &pepper_file, check_deadline);
     map.finish().and(agreed)?;
@@ -46,6 +49,7 @@ fn whole(at: &At<'_>, base: &Path, of_realms: &mut Vec<Problem>) -> Read<Config>
         bootstrap_file: bootstrap_file?,
         listen: listen?,
         check_deadline: check_deadline?,
+        leave: leave?,
         otlp_endpoint: otlp_endpoint?,
     })
 }

@@ -57,6 +57,8 @@ pub struct Config {
     pub listen: Listen,
     /// A check is answered within this time, whatever the store does.
     pub check_deadline: Duration,
+    /// For how long a server that was told to stop goes on answering, so that proxies learn of it and turn to others.
+    pub leave: Duration,
     /// Where traces go, by OTLP over gRPC; `None`: nowhere.
     pub otlp_endpoint: Option<String>,
 }

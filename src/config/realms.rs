@@ -81,6 +81,9 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Problem> {
     let name = path.display().to_string();
     let cannot = |error| Problem::of_file(&name, format_args!("cannot be read: {error}"));
     let entries = std::fs::read_dir(path).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(cannot)?;
+    if let Some(other) = entries.iter().map(std::fs::DirEntry::path).find(|path| path.extension().is_some_and(|ending| ending == "yml")) {
+        return Err(Problem::of_file(&other.display().to_string(), "would not be read: realm files end in .yaml"));
+    }
     let mut files: Vec<PathBuf> = entries.iter().map(std::fs::DirEntry::path).filter(|path| is_realm_file(path)).collect();
     files.sort();
     if files.is_empty() { Err(Problem::of_file(&name, "holds no *.yaml file: it must have one a realm")) } else { Ok(files) }

@@ -103,11 +103,14 @@ fn header<'a>(request: &Request<'a>, name: &str, scheme: Option<&str>) -> Occurs
         Occurs::Never => return Occurs::Never,
         Occurs::Often => return Occurs::Often,
     };
-    let joined = value.contains(&b',');
+    let (joined, whole) = (value.contains(&b','), std::iter::once(value));
     match scheme {
         None if joined => Occurs::Often,
         None => Occurs::Once(Cow::Borrowed(value)),
-        Some(scheme) if joined => parts(value).find_map(|part| after_scheme(part, scheme)).map_or(Occurs::Never, |_| Occurs::Often),
+        Some(scheme) if joined => {
+            let ours = whole.chain(parts(value)).any(|value| after_scheme(value, scheme).is_some());
+            if ours { Occurs::Often } else { Occurs::Never }
+        }
         Some(scheme) => after_scheme(value, scheme).map_or(Occurs::Never, |value| Occurs::Once(Cow::Borrowed(value))),
     }
 }
@@ -235,6 +238,7 @@ mod tests {
         assert_eq!(read(&places(), "/", &[("x-api-key", "K,K")]), Err(Ambiguous));
         assert_eq!(read(&places(), "/", &[("authorization", "Bearer K,Bearer K")]), Err(Ambiguous));
         assert_eq!(read(&places(), "/", &[("authorization", "Basic a, bearer K")]), Err(Ambiguous));
+        assert_eq!(read(&places(), "/", &[("authorization", "Bearer ,K")]), Err(Ambiguous));
         assert_eq!(read(&places(), "/", &[("cookie", "key=K,key=K")]), Err(Ambiguous));
         assert_eq!(read(&places(), "/", &[("cookie", "key=K"), ("cookie", "key=L")]), Err(Ambiguous));
     }

@@ -34,7 +34,7 @@ pub enum KeyringError {
     Busy,
     #[error("this request id was used within 24 hours for another request: use a new one")]
     RequestIdReused,
-    #[error("the server has no one-time secret: start it with a bootstrap file that holds at least 16 bytes")]
+    #[error("the server has no one-time secret: put one of at least 16 bytes into its bootstrap file")]
     BootstrapOff,
     #[error("this is not the one-time secret that the server holds")]
     BootstrapRefused,

@@ -10,6 +10,7 @@ use data_encoding::{BASE64, BASE64URL_NOPAD};
 use zeroize::Zeroizing;
 
 use crate::config::{Config, StoreConfig};
+use crate::store::embedded::Embedded;
 
 /// Where the two secrets are.
 pub(super) struct Files {
@@ -31,6 +32,9 @@ pub(super) fn files(config: &Config) -> anyhow::Result<Files> {
         .with_context(|| format!("{} cannot be made", folder.display()))?;
     let peppers = config.pepper_file.clone().unwrap_or_else(|| folder.join("pepper"));
     let bootstrap = config.bootstrap_file.clone().unwrap_or_else(|| folder.join("bootstrap"));
+    if peppers.exists() && !Embedded::is_in(folder) {
+        tracing::warn!(folder = %folder.display(), "there is a pepper and no store: an empty one is made; if this is not the first start, stop keyward and restore the file");
+    }
     make_once(&peppers, || Ok(format!("1:{}\n", BASE64.encode(&random()?[..]))))?;
     make_once(&bootstrap, || Ok(format!("{}\n", BASE64URL_NOPAD.encode(&random()?[..]))))?;
     Ok(Files { peppers, bootstrap: Some(bootstrap) })

@@ -38,7 +38,8 @@ pub struct Bound {
     admin: (Router, TcpIncoming),
     pages: (Pages, TcpListener),
     health: HealthReporter,
-    stopping: CancellationToken,
+    leaving: CancellationToken,
+    leave: Duration,
     store: Arc<Claimed>,
     claimed: Claim,
 }
@@ -80,7 +81,7 @@ pub async fn serve(
 pub async fn bind(config: &Config, clock: SharedClock) -> anyhow::Result<Bound> {
     let parts = build::parts(config, clock)?;
     let claimed = claim(&parts.store).await?;
-    let stopping = CancellationToken::new();
+    let leaving = CancellationToken::new();
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<listen::AuthorizationServer>().await;
     let envoy = listen::bind(&config.listen.envoy)?;
@@ -92,9 +93,10 @@ pub async fn bind(config: &Config, clock: SharedClock) -> anyhow::Result<Bound> 
         addresses,
         envoy: (listen::envoy(&config.listen.envoy, parts.authorizer, health)?, envoy),
         admin: (listen::admin(&config.listen.admin, &parts.keyring)?, admin),
-        pages: (http::pages(parts.metrics, stopping.clone()), pages),
+        pages: (http::pages(parts.metrics, leaving.clone()), pages),
         health: reporter,
-        stopping,
+        leaving,
+        leave: config.leave,
         store: parts.store,
         claimed,
     })
@@ -107,13 +109,11 @@ impl Bound {
         self.addresses
     }
 
-    /// Serves until `shutdown`, then drains: health says `NOT_SERVING`, connections are told to go away, calls in flight end, and after 20
-    /// seconds whatever is left is cut.
+    /// Serves until `shutdown`, then leaves: health says `NOT_SERVING` while calls are still answered, then connections are told to go away,
+    /// calls in flight end, and after 20 seconds whatever is left is cut.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let stop = || {
-            let stopping = self.stopping.clone();
-            async move { stopping.cancelled().await }
-        };
+        let stopping = CancellationToken::new();
+        let stop = || stopping.clone().cancelled_owned();
         let (envoy, admin, pages) = (self.envoy, self.admin, self.pages);
         let serving = async {
             tokio::try_join!(
@@ -128,9 +128,13 @@ impl Bound {
             refused = keep_claiming(&self.store, self.claimed) => return Err(refused.into()),
             () = shutdown => {}
         }
-        tracing::info!("keyward stops");
+        tracing::info!("keyward leaves");
         self.health.set_not_serving::<listen::AuthorizationServer>().await;
-        self.stopping.cancel();
+        self.leaving.cancel();
+        tokio::select! {
+            ended = &mut serving => return ended.map(|_| ()),
+            () = tokio::time::sleep(self.leave) => stopping.cancel(),
+        }
         let Ok(ended) = tokio::time::timeout(DRAIN, serving).await else {
             tracing::warn!("calls were still in flight after {DRAIN:?}, and were cut");
             return Ok(());
@@ -156,7 +160,10 @@ async fn keep_claiming(store: &Claimed, mut claim: Claim) -> StoreError {
     while claim == Claim::Waiting {
         tokio::time::sleep(CLAIM_EVERY).await;
         claim = match store.claim().await {
-            Ok(()) => Claim::Made,
+            Ok(()) => {
+                tracing::info!("the store answers: checks are decided");
+                Claim::Made
+            }
             Err(StoreError::Unavailable(_)) => Claim::Waiting,
             Err(error) => return error,
         };

@@ -13,10 +13,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::metrics::Metrics;
 
-/// The three pages. `stopping` is cancelled when the process is about to stop.
-pub fn pages(metrics: Arc<Metrics>, stopping: CancellationToken) -> Router {
+/// The three pages. `leaving` is cancelled when the process is about to stop.
+pub fn pages(metrics: Arc<Metrics>, leaving: CancellationToken) -> Router {
     let ready = move || async move {
-        if stopping.is_cancelled() { (StatusCode::SERVICE_UNAVAILABLE, "stopping\n") } else { (StatusCode::OK, "ok\n") }
+        if leaving.is_cancelled() { (StatusCode::SERVICE_UNAVAILABLE, "leaving\n") } else { (StatusCode::OK, "ok\n") }
     };
     Router::new()
         .route("/livez", get(|| async { "ok\n" }))

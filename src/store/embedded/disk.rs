@@ -44,6 +44,11 @@ pub(super) fn in_folder(folder: &Path, fill: impl Fn(&Database) -> Result<(), St
     Ok(Box::new(move || open_file(&path, OpenOptions::new().read(true).write(true))))
 }
 
+/// Whether the file is in this folder.
+pub(super) fn is_in(folder: &Path) -> bool {
+    folder.join(FILE).exists()
+}
+
 /// Any backend. It is used again after a failure, so its `close` must leave it usable.
 pub(super) fn on_backend(backend: impl StorageBackend) -> Opener {
     let backend: Arc<dyn StorageBackend> = Arc::new(backend);

@@ -87,6 +87,12 @@ impl Embedded {
         Self::on(disk::in_folder(folder, |database| tables::prepare(database).map(drop))?, clock)
     }
 
+    /// Whether there is a store in this folder.
+    #[must_use]
+    pub fn is_in(folder: &Path) -> bool {
+        disk::is_in(folder)
+    }
+
     /// Opens the store on another backend than a file. It is used again after a failure: its `close` must leave it usable.
     pub fn with_backend(backend: impl StorageBackend, clock: SharedClock) -> Result<Self, StoreError> {
         Self::on(disk::on_backend(backend), clock)
@@ -100,8 +106,8 @@ impl Embedded {
     }
 
     fn on(opener: Opener, clock: SharedClock) -> Result<Self, StoreError> {
-        let database = opener()?;
-        let clock = StoreClock::after(tables::prepare(&database)?, clock);
+        let (database, latest) = whole(&opener)?;
+        let clock = StoreClock::after(latest, clock);
         let database = ArcSwapOption::from_pointee(database);
         let shared = Arc::new(Shared { database, clock, accounts: Arc::default() });
         let (jobs, queue) = sync_channel(QUEUE);
@@ -221,11 +227,24 @@ impl Drop for Embedded {
     }
 }
 
+/// The database and the latest time in it. Of a file that was damaged from outside redb may make no error but a panic.
+fn whole(opener: &Opener) -> Result<(Database, StoreTime), StoreError> {
+    let open = || {
+        let database = opener()?;
+        let latest = tables::prepare(&database)?;
+        Ok((database, latest))
+    };
+    let damaged = |_| Err(StoreError::Corrupt("its file is damaged: restore it from a backup".into()));
+    catch_unwind(AssertUnwindSafe(open)).unwrap_or_else(damaged)
+}
+
 /// A writer that panics takes the process with it: memory may not be what the disk holds any more, and a replica that can write nothing
 /// must not look alive. The next start reads the disk.
 fn run(writer: Writer, queue: &Receiver<Job>) {
     if catch_unwind(AssertUnwindSafe(|| writer.run(queue))).is_err() {
-        tracing::error!("the store's writer failed: keyward ends, and has to be started again");
+        tracing::error!(
+            "the store's writer failed: keyward ends; if it does so again, the store's file is damaged: restore it from a backup"
+        );
         std::process::abort();
     }
 }

@@ -62,6 +62,7 @@ listen:
   admin: {address: "[::1]:2", tls: {certificate: cert.pem, key: key.pem}}
   http: {address: "127.0.0.1:3"}
 check_deadline: 100ms
+leave: 3s
 otlp_endpoint: http://collector:4317
 "#;
     let folder = folder(text);
@@ -75,6 +76,7 @@ otlp_endpoint: http://collector:4317
     assert_eq!(config.listen.envoy, Endpoint { address: "127.0.0.1:1".parse().unwrap(), tls: tls(Some(at("ca.pem"))) });
     assert_eq!(config.listen.admin, Endpoint { address: "[::1]:2".parse().unwrap(), tls: tls(None) });
     assert_eq!((config.listen.envoy_secret_file.unwrap(), config.listen.http.port()), (at("secret"), 3));
+    assert_eq!(config.leave.as_secs(), 3);
     assert_eq!((config.check_deadline.as_millis(), config.otlp_endpoint.unwrap().as_str()), (100, "http://collector:4317"));
 }
 

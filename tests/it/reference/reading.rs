@@ -124,7 +124,10 @@ pub(super) fn seen(place: &Place, request: &Plain, off: Option<Rung>) -> Seen {
     let (values, twice) = match place {
         Place::Header(name, scheme) => {
             let said = header(request, name);
-            let of_scheme = |value: &Vec<u8>| value.split(|byte| *byte == b',').any(|part| in_header(part, *scheme, None).is_some());
+            let of_scheme = |value: &Vec<u8>| {
+                in_header(value, *scheme, None).is_some()
+                    || value.split(|byte| *byte == b',').any(|part| in_header(part, *scheme, None).is_some())
+            };
             let joined = said.iter().any(|value| value.contains(&b',') && of_scheme(value));
             let twice = said.len() > 1 && on(Rung::HeaderTwice) || joined && on(Rung::HeaderComma);
             (said.iter().filter_map(|value| in_header(value, *scheme, off)).collect::<Vec<_>>(), twice)

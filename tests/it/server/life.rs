@@ -1,9 +1,14 @@
 //! How the server starts, stops, and refuses to start.
 
+use std::path::Path;
+
 use super::{REALM, server};
 use crate::support::check;
-use crate::support::keyward::{Keyward, Store};
+use crate::support::envoy::Envoy;
+use crate::support::keyward::{Keyward, NewKey, Store};
 use crate::support::redis::RedisServer;
+use crate::support::shell::Shell;
+use crate::support::upstream::Upstream;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_told_to_stop_answers_what_is_in_flight_and_ends_well() {
@@ -11,6 +16,43 @@ async fn a_server_that_is_told_to_stop_answers_what_is_in_flight_and_ends_well()
     let mut checks = check::connect(keyward.envoy).await;
     assert!(check::admits(checks.check(check::request("GET", "plain.test", "/", &[("x-api-key", &secret)])).await.unwrap().get_ref()));
     assert_eq!(keyward.stop(), Some(0), "{}", keyward.said());
+}
+
+#[test]
+fn a_replica_that_leaves_fails_no_request_behind_envoy_while_another_is_there() {
+    let redis = RedisServer::start();
+    let realms = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/realms");
+    let patient = |leave: &str| {
+        let leave = format!("leave: {leave}");
+        move |config: String| {
+            config.replace("leave: 0s", &leave).replace("redis: {url", "redis: {timeout: 1s, url") + "check_deadline: 5s\n"
+        }
+    };
+    let mut first = Keyward::start_edited(&realms, &Store::Redis(&redis.url()), patient("6s"));
+    let second = Keyward::without_token(&realms, &Store::Redis(&redis.url()), patient("6s"));
+    first.create_owner("otesse", "acme", None);
+    let key = NewKey { owner: "acme", label: "l", scopes: &["bookings:read"], environment: Some("live"), ..NewKey::default() };
+    let secret = first.create_key("otesse", &key).secret;
+    let (upstream, folder) = (Upstream::start(), tempfile::tempdir().unwrap());
+    let endpoint =
+        |port: u16| format!("        - endpoint: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: {port} }} }} }}\n");
+    let (one, both) = (endpoint(first.envoy.port()), endpoint(first.envoy.port()) + &endpoint(second.envoy.port()));
+    let envoy = Envoy::start_edited(first.envoy, upstream.address, |bootstrap| {
+        assert!(bootstrap.contains(&one));
+        bootstrap.replace(&one, &both).replace("timeout: 0.25s", "timeout: 10s")
+    });
+    let shell = Shell::new(folder.path(), &envoy);
+    let line = format!("curl https://api.otesse.com/v1/bookings -H 'X-API-Key: {secret}'");
+    let status = || shell.run(&line).answers[0].status;
+    let leaving = std::thread::spawn(move || first.stop());
+    let mut seen = Vec::new();
+    while !leaving.is_finished() {
+        seen.push(status());
+    }
+    seen.extend((0..20).map(|_| status()));
+    assert_eq!(leaving.join().unwrap(), Some(0));
+    let failed = seen.iter().filter(|status| ![200, 429].contains(*status)).count();
+    assert!(seen.len() > 40 && failed == 0, "{failed} of {} failed: {seen:?}", seen.len());
 }
 
 #[test]

@@ -219,7 +219,7 @@ fn config(folder: &Path, realms: &Path, store: &Store<'_>) -> String {
         }
     };
     let any = r#"{address: "127.0.0.1:0"}"#;
-    format!("realms: {}\n{store}listen: {{envoy: {any}, admin: {any}, http: {any}}}\n", realms.display())
+    format!("realms: {}\n{store}listen: {{envoy: {any}, admin: {any}, http: {any}}}\nleave: 0s\n", realms.display())
 }
 
 fn with_json<'a>(line: &[&'a str]) -> Vec<&'a str> {
