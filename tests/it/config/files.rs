@@ -80,3 +80,9 @@ fn a_folder_without_realms_and_a_file_that_is_no_text_are_problems() {
     fs::write(folder.path().join("a.yaml"), b"realm: \xff\n").unwrap();
     assert!(problems(folder.path(), &[folder.path().to_owned()])[0].starts_with("a.yaml: cannot be read:"));
 }
+
+#[test]
+fn a_file_of_another_ending_that_would_not_be_read_is_a_problem() {
+    let folder = folder(&[("a.yaml", VALID), ("b.yml", &other())]);
+    assert_eq!(problems(folder.path(), &[folder.path().to_owned()]), ["b.yml: would not be read: realm files end in .yaml"]);
+}

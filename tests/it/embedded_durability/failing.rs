@@ -226,3 +226,25 @@ async fn the_stores_time_goes_on_over_a_crash_though_the_wall_clock_was_set_back
     clock.pass(Duration::from_secs(1));
     assert_eq!(store.now().await, Ok(StoreTime(before.0 + 1_000)));
 }
+
+#[tokio::test]
+async fn a_file_that_was_damaged_from_outside_is_an_error_of_the_start_and_no_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || Embedded::open(folder.path(), Arc::new(SystemClock));
+    let store = open().unwrap();
+    for number in 0..20 {
+        make(&store, number).await.unwrap();
+    }
+    drop(store);
+    assert!(open().is_ok(), "control: the file is whole");
+    let file = folder.path().join("keyward.redb");
+    let whole = fs::read(&file).unwrap();
+    let mut refused = 0;
+    for page in [1, 3, 5] {
+        let mut damaged = whole.clone();
+        damaged[page * 4096..(page + 20) * 4096].fill(0xa5);
+        fs::write(&file, &damaged).unwrap();
+        refused += usize::from(matches!(open(), Err(StoreError::Corrupt(_) | StoreError::Unavailable(_))));
+    }
+    assert!(refused > 0, "nothing that was damaged was read at the start");
+}
