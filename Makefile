@@ -27,7 +27,7 @@ lint: ## Formatting, clippy, dependencies, manifests, lengths of files
 	scripts/check-lengths.sh
 
 bench: tools ## What a check costs, beside a server that always says OK
-	$(WITH_ENVOY) cargo bench --locked
+	$(WITH_ENVOY) cargo bench --locked --bench check
 
 soak: tools ## The tests that are bounded in `make test`, at their full length
 	$(WITH_ENVOY) KEYWARD_SOAK=1 KEYWARD_CRASH_RUNS=20000 KEYWARD_WALK_STEPS=200000 \
