@@ -28,8 +28,8 @@ fn a_replica_that_leaves_fails_no_request_behind_envoy_while_another_is_there() 
             config.replace("leave: 0s", &leave).replace("redis: {url", "redis: {timeout: 1s, url") + "check_deadline: 5s\n"
         }
     };
-    let mut first = Keyward::start_edited(&realms, &Store::Redis(&redis.url()), patient("6s"));
-    let second = Keyward::without_token(&realms, &Store::Redis(&redis.url()), patient("6s"));
+    let mut first = Keyward::start_edited(&realms, &Store::Redis(&redis.url()), patient("10s"));
+    let second = Keyward::without_token(&realms, &Store::Redis(&redis.url()), patient("10s"));
     first.create_owner("otesse", "acme", None);
     let key = NewKey { owner: "acme", label: "l", scopes: &["bookings:read"], environment: Some("live"), ..NewKey::default() };
     let secret = first.create_key("otesse", &key).secret;
