@@ -10,11 +10,10 @@ use crate::domain::format::Format;
 use crate::domain::key::Peppers;
 use crate::domain::limit::Per;
 use crate::domain::path::Target;
-use crate::domain::realm::{LimitStance, Realm, RecordStance};
+use crate::domain::realm::{LimitStance, Realm};
 use crate::domain::realms::Realms;
 use crate::domain::reason::Reason;
-use crate::domain::record::Asked;
-use crate::domain::record::Holder;
+use crate::domain::record::{Asked, Holder};
 use crate::domain::request::Request;
 use crate::domain::route::Route;
 use crate::domain::time::StoreTime;
@@ -72,7 +71,7 @@ impl Gate {
         let digests = self.peppers.digests(&realm.id, &presented.0);
         let finding = by(deadline, self.store.find(&realm.id, &digests)).await.map_err(|error| {
             tracing::warn!(realm = %realm.id, %error, "a record could not be read");
-            away(realm.when_away.records)
+            unread(realm, &error)
         })?;
         let holder = finding.holder.ok_or(Reason::Unknown)?;
         Ok((Arc::new(holder), finding.now))
@@ -118,15 +117,20 @@ fn charge(realm: &Realm, holder: &Holder, format: &Format, route: Option<&Route>
     (!subjects.is_empty()).then_some(Charge { subjects, want: cost, cost, ttl: Duration::ZERO, share: 1, returns: Vec::new() })
 }
 
-/// The limits could not be counted: the realm's stance decides. The record was read in this very check.
-fn uncounted(realm: &Realm, error: &StoreError) -> Result<Counted, Refusal> {
-    tracing::warn!(realm = %realm.id, %error, "limits could not be counted");
-    match realm.when_away.limits {
-        LimitStance::Allow => Ok(Counted::NotAtAll),
-        LimitStance::Deny => Err(Reason::Unavailable.into()),
+/// The record could not be read. The realm's stance is for a store that is away, and for nothing else that goes wrong.
+fn unread(realm: &Realm, error: &StoreError) -> Refusal {
+    match error {
+        StoreError::Unavailable(_) => Refusal { stance: realm.when_away.records, ..Reason::Unavailable.into() },
+        _ => Reason::Internal.into(),
     }
 }
 
-fn away(stance: RecordStance) -> Refusal {
-    Refusal { stance, ..Reason::Unavailable.into() }
+/// The limits could not be counted. The stance is for a store that is away, as above; the record was read in this very check.
+fn uncounted(realm: &Realm, error: &StoreError) -> Result<Counted, Refusal> {
+    tracing::warn!(realm = %realm.id, %error, "limits could not be counted");
+    match (error, realm.when_away.limits) {
+        (StoreError::Unavailable(_), LimitStance::Allow) => Ok(Counted::NotAtAll),
+        (StoreError::Unavailable(_), LimitStance::Deny) => Err(Reason::Unavailable.into()),
+        _ => Err(Reason::Internal.into()),
+    }
 }

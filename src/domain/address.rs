@@ -90,7 +90,6 @@ mod tests {
 
     fn request<'a>(headers: &[(&'a str, &'a str)]) -> Request<'a> {
         Request {
-            id: b"1",
             method: b"GET",
             path: b"/",
             host: b"h",

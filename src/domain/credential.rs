@@ -171,7 +171,6 @@ mod tests {
 
     fn read(places: &[Place], path: &'static str, headers: &[(&'static str, &'static str)]) -> Result<Option<String>, Ambiguous> {
         let request = Request {
-            id: b"",
             method: b"GET",
             path: path.as_bytes(),
             host: b"h",
@@ -215,8 +214,7 @@ mod tests {
         let rest = |lines: &[&'static str]| {
             let headers = Headers(lines.iter().map(|line| (&b"cookie"[..], line.as_bytes())).collect());
             let none = &b""[..];
-            let request =
-                Request { id: none, method: none, path: none, host: none, scheme: none, headers, peer: None, context: Vec::new() };
+            let request = Request { method: none, path: none, host: none, scheme: none, headers, peer: None, context: Vec::new() };
             without_cookies(&request, &["a", "b"]).map(|rest| String::from_utf8(rest).unwrap())
         };
         assert_eq!(rest(&[r#"prefs=u,v; a=K;  j={"x":1,"y":2}; b=K"#]).unwrap(), r#"prefs=u,v;  j={"x":1,"y":2}"#);

@@ -5,8 +5,6 @@ use std::net::IpAddr;
 /// The request. Built at the wire's edge, read by the rules.
 #[derive(Clone)]
 pub struct Request<'a> {
-    /// The proxy's id of the stream: the same for every retry of one check.
-    pub id: &'a [u8],
     pub method: &'a [u8],
     /// `:path` with its query, as sent; empty for CONNECT.
     pub path: &'a [u8],

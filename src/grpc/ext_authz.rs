@@ -100,7 +100,6 @@ fn read(asked: &CheckRequest) -> Request<'_> {
     let raw = raw.map(|header| (&*header.key, if header.raw_value.is_empty() { &*header.value } else { &*header.raw_value }));
     let context = attributes.into_iter().flat_map(|all| &all.context_extensions);
     Request {
-        id: &http.id,
         method: &http.method,
         path: &http.path,
         host: &http.host,

@@ -27,40 +27,55 @@ use crate::support::seed::{one_key, peppers};
 
 const SECRET: &str = "st_0123456789abcdef0123456789abcdef";
 
-/// Which call hangs.
+/// Which call hangs, or says that what it read makes no sense.
 #[derive(Clone, Copy, PartialEq)]
-enum Hangs {
+enum Fault {
     Neither,
-    Find,
-    Take,
+    FindHangs,
+    TakeHangs,
+    FindIsCorrupt,
+    TakeIsCorrupt,
 }
 
 #[tokio::test]
 async fn a_record_that_cannot_be_read_is_denied_or_deferred_as_the_realm_says() {
-    let deny = answer(Hangs::Find, "{records: deny, limits: allow}").await;
+    let deny = answer(Fault::FindHangs, "{records: deny, limits: allow}").await;
     assert_eq!(check::denied_status(&deny), Some(503));
-    let defer = answer(Hangs::Find, "{records: defer, limits: allow}").await;
+    let defer = answer(Fault::FindHangs, "{records: defer, limits: allow}").await;
     assert!(!check::admits(&defer) && matches!(defer.http_response, Some(HttpResponse::ErrorResponse(_))));
 }
 
 #[tokio::test]
 async fn a_limit_that_cannot_be_counted_is_denied_whatever_the_stance_for_records() {
     for stances in ["{records: defer, limits: deny}", "{records: deny, limits: deny}"] {
-        let denied = answer(Hangs::Take, stances).await;
+        let denied = answer(Fault::TakeHangs, stances).await;
         assert_eq!(check::denied_status(&denied), Some(503), "{stances}");
     }
 }
 
 #[tokio::test]
 async fn a_limit_that_cannot_be_counted_passes_marked_where_the_realm_says_so() {
-    let passed = answer(Hangs::Take, "{records: deny, limits: allow}").await;
+    let passed = answer(Fault::TakeHangs, "{records: deny, limits: allow}").await;
     assert!(check::admits(&passed));
     assert_eq!(check::metadata(&passed, "degraded").as_deref(), Some("limits"));
-    let counted = answer(Hangs::Neither, "{records: deny, limits: allow}").await;
+    let counted = answer(Fault::Neither, "{records: deny, limits: allow}").await;
     assert_eq!(check::metadata(&counted, "degraded"), None, "control: what is counted is not marked");
 }
 
-async fn answer(hangs: Hangs, stances: &str) -> CheckResponse {
+#[tokio::test]
+async fn what_a_store_holds_and_cannot_read_is_denied_by_every_stance() {
+    for fault in [Fault::FindIsCorrupt, Fault::TakeIsCorrupt] {
+        let denied = answer(fault, "{records: defer, limits: allow}").await;
+        assert_eq!(check::denied_status(&denied), Some(503), "a fault that is no absence must not take the lenient stance");
+        assert_eq!(check::metadata(&denied, "reason").as_deref(), Some("internal"));
+    }
+}
+
+fn corrupt() -> StoreError {
+    StoreError::Corrupt("a test says so".into())
+}
+
+async fn answer(fault: Fault, stances: &str) -> CheckResponse {
     let folder = tempfile::tempdir().unwrap();
     let store: SharedStore = Arc::new(Embedded::open(folder.path(), Arc::new(SystemClock)).unwrap());
     one_key(&*store, "stances", SECRET).await;
@@ -70,10 +85,11 @@ async fn answer(hangs: Hangs, stances: &str) -> CheckResponse {
          when_store_is_away: {stances}\n"
     );
     let realms = Arc::new(Realms::new([keyward::config::realm("stances.yaml", &realm).unwrap()]).unwrap());
-    let store: SharedStore = Arc::new(Hanging { store, hangs });
+    let store: SharedStore = Arc::new(Faulty { store, fault });
     let tokens = Tokens::new(store.clone(), Arc::new(SystemClock), Duration::from_secs(10));
     let gate = Gate::new(realms, store, Arc::new(peppers()), tokens);
-    let deadline = if hangs == Hangs::Neither { Duration::from_secs(10) } else { Duration::from_millis(300) };
+    let hangs = matches!(fault, Fault::FindHangs | Fault::TakeHangs);
+    let deadline = if hangs { Duration::from_millis(300) } else { Duration::from_secs(10) };
     let authorizer = Authorizer::new(gate, None, deadline, Arc::new(Metrics::default()));
     let request = check::request("GET", "stances.test", "/", &[("x-api-key", SECRET)]).encode_to_vec();
     let asked = keyward::proto::envoy::service::auth::v3::CheckRequest::decode(request.as_slice());
@@ -81,20 +97,28 @@ async fn answer(hangs: Hangs, stances: &str) -> CheckResponse {
     CheckResponse::decode(response.encode_to_vec().as_slice()).unwrap()
 }
 
-/// A real store one of whose calls never answers.
-struct Hanging {
+/// A real store one of whose calls does not answer, or not as it must.
+struct Faulty {
     store: SharedStore,
-    hangs: Hangs,
+    fault: Fault,
 }
 
 #[async_trait]
-impl Store for Hanging {
+impl Store for Faulty {
     async fn find(&self, realm: &RealmId, digests: &[Digest]) -> Result<Finding, StoreError> {
-        if self.hangs == Hangs::Find { std::future::pending().await } else { self.store.find(realm, digests).await }
+        match self.fault {
+            Fault::FindHangs => std::future::pending().await,
+            Fault::FindIsCorrupt => Err(corrupt()),
+            _ => self.store.find(realm, digests).await,
+        }
     }
 
     async fn take(&self, charges: &[Charge]) -> Result<Vec<Taken>, StoreError> {
-        if self.hangs == Hangs::Take { std::future::pending().await } else { self.store.take(charges).await }
+        match self.fault {
+            Fault::TakeHangs => std::future::pending().await,
+            Fault::TakeIsCorrupt => Err(corrupt()),
+            _ => self.store.take(charges).await,
+        }
     }
 
     async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {
