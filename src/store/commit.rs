@@ -6,6 +6,7 @@ use crate::domain::address::AddressList;
 use crate::domain::name::KeyId;
 use crate::domain::owner::Owner;
 use crate::domain::record::{KeptSecret, Record};
+use crate::revocation::Standing;
 
 /// Changes that are made together, or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +58,8 @@ pub struct RequestId {
 pub struct Committed {
     /// Of the last of its changes.
     pub position: u64,
+    /// What it stands on now.
+    pub standing: Standing,
     /// The audit note's subject of the commit that was made before, where this is a replay.
     pub replayed: Option<String>,
 }

@@ -8,14 +8,17 @@ pub mod error;
 pub mod observed;
 pub mod record;
 pub mod redis;
+pub mod round;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 pub use charge::{Charge, Return, Subject, SubjectName, Taken};
 pub use commit::{AuditNote, Change, Commit, Committed, Expect, RequestId};
 pub use error::StoreError;
+pub use round::Round;
 
 use crate::domain::key::Digest;
 use crate::domain::name::{KeyId, OwnerId, RealmId, Word};
@@ -23,6 +26,7 @@ use crate::domain::owner::Owner;
 use crate::domain::record::Holder;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
+use crate::revocation::{At, Entry, Holder as LeaseHolder, Registration, Renewal, Renewed, Standing};
 
 /// A store, shared.
 pub type SharedStore = Arc<dyn Store>;
@@ -56,6 +60,8 @@ pub trait Store: Send + Sync {
     /// - the same request id with the same content is done once; with other content it is an error
     /// - a commit marked as once is done once, whoever races for it
     /// - positions go up by one with every change
+    /// - every change has its entry in the log, with the digests that its key had and has
+    /// - a commit names everyone who holds a lease
     /// - what was acknowledged is there after a crash
     async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError>;
 
@@ -85,6 +91,58 @@ pub trait Store: Send + Sync {
     ///
     /// - it never goes backwards
     async fn now(&self) -> Result<StoreTime, StoreError>;
+
+    /// Renews a replica's lease and brings it what it has to apply for it.
+    ///
+    /// - a renewal registers its holder
+    /// - a renewal brings the entries that follow the place applied, in their order and without gaps
+    /// - a renewal without a place, or with one that is trimmed away, jumps to the head
+    /// - a place that is not in the log is lost
+    /// - a secured place that is not in the log is rolled back, for everyone until an operator says to go on
+    async fn renew(&self, renewal: &Renewal) -> Result<Renewed, StoreError>;
+
+    /// Waits until the log has entries after this place, but no longer than `patience`.
+    ///
+    /// - entries come as soon as they are committed
+    /// - without any it ends with none when its patience is over
+    async fn follow(&self, after: At, patience: Duration) -> Result<Vec<Entry>, StoreError>;
+
+    /// Notes that a holder has applied the log up to this place.
+    ///
+    /// - an acknowledgement counts for its own incarnation and of its own log only
+    async fn acknowledge(&self, holder: &LeaseHolder, applied: At) -> Result<(), StoreError>;
+
+    /// Everyone registered.
+    async fn holders(&self) -> Result<Vec<(LeaseHolder, Registration)>, StoreError>;
+
+    /// Removes a holder whose lease has ended.
+    ///
+    /// - a holder that has renewed since is not dismissed
+    async fn dismiss(&self, holder: &LeaseHolder, renewals: u64) -> Result<(), StoreError>;
+
+    /// Makes everything that was committed as durable as the store can, and reads one record there.
+    ///
+    /// - what is secured stands where its record is read
+    async fn secure(&self, what: &What) -> Result<(Option<Kept>, Standing), StoreError>;
+
+    /// Goes on with the log as it is, after it was found rolled back. `audit`: by whom.
+    ///
+    /// - after a resumption replicas jump to the head
+    async fn resume(&self, audit: &AuditNote) -> Result<(), StoreError>;
+}
+
+/// Which record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    Key(RealmId, KeyId),
+    Owner(RealmId, OwnerId),
+}
+
+/// A record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kept {
+    Key(Record),
+    Owner(Owner),
 }
 
 /// A pepper, as replicas compare it.
@@ -98,8 +156,8 @@ pub struct PepperClaim {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     pub holder: Option<Holder>,
-    /// The log's position when the record was read, or before.
-    pub position: u64,
+    /// The log's head when the record was read, or before.
+    pub at: At,
     /// The store's time.
     pub now: StoreTime,
 }

@@ -1,16 +1,19 @@
-//! A store round a store: counts and times every call.
+//! A store round a store: counts and times every call but `follow`, whose time is that of waiting.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
 
-use super::{Charge, Commit, Committed, Finding, Page, PepperClaim, SharedStore, Store, StoreError, Taken};
+use super::{
+    AuditNote, Charge, Commit, Committed, Finding, Kept, LeaseHolder, Page, PepperClaim, Round, SharedStore, Store, StoreError, Taken, What,
+};
 use crate::domain::key::Digest;
 use crate::domain::name::{KeyId, OwnerId, RealmId};
 use crate::domain::owner::Owner;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
+use crate::revocation::{At, Registration, Renewal, Renewed, Standing};
 use crate::telemetry::metrics::Metrics;
 
 /// The store inside, observed.
@@ -41,7 +44,11 @@ fn outcome(error: &StoreError) -> &'static str {
 }
 
 #[async_trait]
-impl Store for Observed {
+impl Round for Observed {
+    fn inner(&self) -> Result<&dyn Store, StoreError> {
+        Ok(&*self.inner)
+    }
+
     async fn find(&self, realm: &RealmId, digests: &[Digest]) -> Result<Finding, StoreError> {
         self.observe("find", self.inner.find(realm, digests)).await
     }
@@ -76,5 +83,29 @@ impl Store for Observed {
 
     async fn now(&self) -> Result<StoreTime, StoreError> {
         self.observe("now", self.inner.now()).await
+    }
+
+    async fn renew(&self, renewal: &Renewal) -> Result<Renewed, StoreError> {
+        self.observe("renew", self.inner.renew(renewal)).await
+    }
+
+    async fn acknowledge(&self, holder: &LeaseHolder, applied: At) -> Result<(), StoreError> {
+        self.observe("acknowledge", self.inner.acknowledge(holder, applied)).await
+    }
+
+    async fn holders(&self) -> Result<Vec<(LeaseHolder, Registration)>, StoreError> {
+        self.observe("holders", self.inner.holders()).await
+    }
+
+    async fn dismiss(&self, holder: &LeaseHolder, renewals: u64) -> Result<(), StoreError> {
+        self.observe("dismiss", self.inner.dismiss(holder, renewals)).await
+    }
+
+    async fn secure(&self, what: &What) -> Result<(Option<Kept>, Standing), StoreError> {
+        self.observe("secure", self.inner.secure(what)).await
+    }
+
+    async fn resume(&self, audit: &AuditNote) -> Result<(), StoreError> {
+        self.observe("resume", self.inner.resume(audit)).await
     }
 }

@@ -10,6 +10,23 @@ const WALLS: &[(&str, &[&str])] = &[
         &["async ", "await", "tokio", "serde", "tonic", "prost", "redis", "redb", "tracing", "getrandom", "Instant::now", "SystemTime"],
     ),
     ("src/domain", &["crate::store", "crate::grpc", "crate::config", "crate::gate", "crate::replica", "crate::clock", "crate::telemetry"]),
+    (
+        "src/revocation",
+        &["async ", "await", "tokio", "serde", "tonic", "prost", "redis", "redb", "tracing", "getrandom", "Instant::now", "SystemTime"],
+    ),
+    (
+        "src/revocation",
+        &[
+            "crate::store",
+            "crate::grpc",
+            "crate::config",
+            "crate::gate",
+            "crate::replica",
+            "crate::clock",
+            "crate::telemetry",
+            "crate::keyring",
+        ],
+    ),
     ("src/gate.rs", &["tonic", "prost", "redis", "redb", "embedded", "crate::grpc", "crate::config", "crate::proto", "crate::server"]),
     ("src/keyring", &["tonic", "prost", "redis", "redb", "embedded", "crate::grpc", "crate::config", "crate::proto", "crate::server"]),
     ("src/replica", &["tonic", "prost", "redis", "redb", "embedded", "crate::grpc", "crate::config", "crate::proto", "crate::server"]),

@@ -8,16 +8,13 @@ use envoy_types::pb::envoy::service::auth::v3::CheckResponse;
 use envoy_types::pb::envoy::service::auth::v3::check_response::HttpResponse;
 use keyward::clock::SystemClock;
 use keyward::domain::key::Digest;
-use keyward::domain::name::{KeyId, OwnerId, RealmId};
-use keyward::domain::owner::Owner;
+use keyward::domain::name::RealmId;
 use keyward::domain::realms::Realms;
-use keyward::domain::record::Record;
-use keyward::domain::time::StoreTime;
 use keyward::gate::Gate;
 use keyward::grpc::ext_authz::Authorizer;
 use keyward::replica::tokens::Tokens;
 use keyward::store::embedded::Embedded;
-use keyward::store::{Charge, Commit, Committed, Finding, Page, PepperClaim, SharedStore, Store, StoreError, Taken};
+use keyward::store::{Charge, Finding, Round, SharedStore, Store, StoreError, Taken};
 use keyward::telemetry::metrics::Metrics;
 use prost::Message as _;
 use tonic::metadata::MetadataMap;
@@ -104,7 +101,11 @@ struct Faulty {
 }
 
 #[async_trait]
-impl Store for Faulty {
+impl Round for Faulty {
+    fn inner(&self) -> Result<&dyn Store, StoreError> {
+        Ok(&*self.store)
+    }
+
     async fn find(&self, realm: &RealmId, digests: &[Digest]) -> Result<Finding, StoreError> {
         match self.fault {
             Fault::FindHangs => std::future::pending().await,
@@ -119,33 +120,5 @@ impl Store for Faulty {
             Fault::TakeIsCorrupt => Err(corrupt()),
             _ => self.store.take(charges).await,
         }
-    }
-
-    async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {
-        self.store.commit(commit).await
-    }
-
-    async fn key(&self, realm: &RealmId, id: &KeyId) -> Result<Option<Record>, StoreError> {
-        self.store.key(realm, id).await
-    }
-
-    async fn owner(&self, realm: &RealmId, id: &OwnerId) -> Result<Option<Owner>, StoreError> {
-        self.store.owner(realm, id).await
-    }
-
-    async fn keys(&self, realm: &RealmId, owner: Option<&OwnerId>, page: &Page) -> Result<Vec<Record>, StoreError> {
-        self.store.keys(realm, owner, page).await
-    }
-
-    async fn owners(&self, realm: &RealmId, page: &Page) -> Result<Vec<Owner>, StoreError> {
-        self.store.owners(realm, page).await
-    }
-
-    async fn claim_peppers(&self, claims: &[PepperClaim]) -> Result<(), StoreError> {
-        self.store.claim_peppers(claims).await
-    }
-
-    async fn now(&self) -> Result<StoreTime, StoreError> {
-        self.store.now().await
     }
 }

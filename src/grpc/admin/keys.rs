@@ -57,7 +57,11 @@ impl KeyService for Keys {
         let RevokeKeyRequest { name, etag, request_id } = request.into_inner();
         let (target, terms) = asked::change("RevokeKey", &Change { name: &name, etag: &etag, request_id: &request_id }, names::key)?;
         let changed = self.0.revoke(&caller, &target, &terms).await?;
-        Ok(Response::new(RevokeKeyResponse { key: Some(shown::key(changed.now)), position: changed.position.unwrap_or(0) }))
+        Ok(Response::new(RevokeKeyResponse {
+            key: Some(shown::key(changed.now)),
+            position: changed.position.unwrap_or(0),
+            guarantee: None,
+        }))
     }
 }
 

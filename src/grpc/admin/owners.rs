@@ -54,7 +54,11 @@ impl OwnerService for Owners {
         let DisableOwnerRequest { name, etag, request_id } = request.into_inner();
         let (target, terms) = asked::change("DisableOwner", &Change { name: &name, etag: &etag, request_id: &request_id }, names::owner)?;
         let changed = self.0.disable(&caller, &target, &terms).await?;
-        Ok(Response::new(DisableOwnerResponse { owner: Some(shown::owner(changed.now)), position: changed.position.unwrap_or(0) }))
+        Ok(Response::new(DisableOwnerResponse {
+            owner: Some(shown::owner(changed.now)),
+            position: changed.position.unwrap_or(0),
+            guarantee: None,
+        }))
     }
 
     async fn enable_owner(&self, request: Request<EnableOwnerRequest>) -> Result<Response<EnableOwnerResponse>, Status> {

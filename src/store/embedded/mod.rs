@@ -34,13 +34,14 @@ use self::accounts::{Accounts, Held};
 use self::clock::StoreClock;
 use self::disk::{Opener, Stop};
 use self::writer::{Job, Reply, Writer};
-use super::{Charge, Commit, Committed, Finding, Page, PepperClaim, Store, StoreError, Taken};
+use super::{AuditNote, Charge, Commit, Committed, Finding, Kept, LeaseHolder, Page, PepperClaim, Store, StoreError, Taken, What};
 use crate::clock::SharedClock;
 use crate::domain::key::Digest;
 use crate::domain::name::{KeyId, OwnerId, RealmId};
 use crate::domain::owner::Owner;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
+use crate::revocation::{At, Entry, Registration, Renewal, Renewed, Standing};
 
 /// How long a call may take, the disk included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -214,6 +215,34 @@ impl Store for Embedded {
 
     async fn now(&self) -> Result<StoreTime, StoreError> {
         Ok(self.shared.clock.now())
+    }
+
+    async fn renew(&self, _: &Renewal) -> Result<Renewed, StoreError> {
+        Err(StoreError::Unavailable("not built".into()))
+    }
+
+    async fn follow(&self, _: At, _: Duration) -> Result<Vec<Entry>, StoreError> {
+        Err(StoreError::Unavailable("not built".into()))
+    }
+
+    async fn acknowledge(&self, _: &LeaseHolder, _: At) -> Result<(), StoreError> {
+        Err(StoreError::Unavailable("not built".into()))
+    }
+
+    async fn holders(&self) -> Result<Vec<(LeaseHolder, Registration)>, StoreError> {
+        Err(StoreError::Unavailable("not built".into()))
+    }
+
+    async fn dismiss(&self, _: &LeaseHolder, _: u64) -> Result<(), StoreError> {
+        Err(StoreError::Unavailable("not built".into()))
+    }
+
+    async fn secure(&self, _: &What) -> Result<(Option<Kept>, Standing), StoreError> {
+        Err(StoreError::Unavailable("not built".into()))
+    }
+
+    async fn resume(&self, _: &AuditNote) -> Result<(), StoreError> {
+        Err(StoreError::Unavailable("not built".into()))
     }
 }
 

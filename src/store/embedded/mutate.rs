@@ -38,7 +38,21 @@ pub(super) fn commit(turn: &mut Turn<'_>, commit: &Commit) -> Result<Committed, 
     }
     turn.tables.set_position(position)?;
     remember(turn, commit, position)?;
-    Ok(Committed { position, replayed: None })
+    Ok(Committed {
+        position,
+        standing: crate::revocation::Standing {
+            at: crate::revocation::At { position: position, mark: crate::revocation::Mark(0) },
+            level: crate::revocation::Level::Volatile,
+            footing: crate::revocation::Footing {
+                primary: "".into(),
+                whole: crate::revocation::Whole::Whole,
+                level: crate::revocation::Level::Volatile,
+            },
+            holders: Vec::new(),
+            longest: std::time::Duration::ZERO,
+        },
+        replayed: None,
+    })
 }
 
 /// Keeps the check values where no other is kept, and compares those that are.
@@ -77,7 +91,21 @@ fn replayed(turn: &mut Turn<'_>, commit: &Commit) -> Result<Option<Committed>, S
     if answer.fingerprint != request.fingerprint {
         return Err(StoreError::RequestIdReused.into());
     }
-    Ok(Some(Committed { position: answer.position, replayed: Some(answer.subject) }))
+    Ok(Some(Committed {
+        position: answer.position,
+        standing: crate::revocation::Standing {
+            at: crate::revocation::At { position: answer.position, mark: crate::revocation::Mark(0) },
+            level: crate::revocation::Level::Volatile,
+            footing: crate::revocation::Footing {
+                primary: "".into(),
+                whole: crate::revocation::Whole::Whole,
+                level: crate::revocation::Level::Volatile,
+            },
+            holders: Vec::new(),
+            longest: std::time::Duration::ZERO,
+        },
+        replayed: Some(answer.subject),
+    }))
 }
 
 fn not_done_before(tables: &Tables<'_>, commit: &Commit) -> Result<(), Stop> {
@@ -129,7 +157,7 @@ fn note(turn: &mut Turn<'_>, commit: &Commit, step: &Step, position: u64) -> Res
         request_id: commit.request.as_ref().map(|request| request.id.clone()).unwrap_or_default(),
     };
     let restricting = is_restricting(step.before.as_ref(), &step.after);
-    let entry = stored::Entry { position, realm, kind: kind.to_owned(), id: id.to_owned(), restricting };
+    let entry = stored::Entry { position, realm, kind: kind.to_owned(), id: id.to_owned(), restricting, digests: Vec::new(), mark: 0 };
     turn.tables.audit.insert(position, audit.encode_to_vec().as_slice())?;
     turn.tables.log.insert(position, entry.encode_to_vec().as_slice())?;
     Ok(())

@@ -22,10 +22,10 @@ pub(super) fn find(txn: &ReadTransaction, realm: &RealmId, digests: &[Digest], c
     for digest in digests {
         if let Some(id) = index.get((realm.as_str(), &digest.0))? {
             let holder = Some(holder(txn, realm, id.value())?);
-            return Ok(Finding { holder, position, now: clock.now() });
+            return Ok(Finding { holder, at: crate::revocation::At { position, mark: crate::revocation::Mark(0) }, now: clock.now() });
         }
     }
-    Ok(Finding { holder: None, position, now: clock.now() })
+    Ok(Finding { holder: None, at: crate::revocation::At { position, mark: crate::revocation::Mark(0) }, now: clock.now() })
 }
 
 pub(super) fn key(txn: &ReadTransaction, realm: &RealmId, id: &KeyId) -> Result<Option<Record>, Stop> {

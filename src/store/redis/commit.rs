@@ -40,8 +40,36 @@ pub(super) async fn commit(pool: &Pool, deadline: Instant, commit: &Commit) -> R
 fn read(answer: &[String], commit: &Commit) -> Result<Committed, StoreError> {
     let position = |text: &str| text.parse().map_err(|_| odd(answer));
     match answer.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["made", at] => Ok(Committed { position: position(at)?, replayed: None }),
-        ["replayed", at, subject] => Ok(Committed { position: position(at)?, replayed: Some(subject.into()) }),
+        ["made", at] => Ok(Committed {
+            position: position(at)?,
+            standing: crate::revocation::Standing {
+                at: crate::revocation::At { position: position(at)?, mark: crate::revocation::Mark(0) },
+                level: crate::revocation::Level::Volatile,
+                footing: crate::revocation::Footing {
+                    primary: "".into(),
+                    whole: crate::revocation::Whole::Whole,
+                    level: crate::revocation::Level::Volatile,
+                },
+                holders: Vec::new(),
+                longest: std::time::Duration::ZERO,
+            },
+            replayed: None,
+        }),
+        ["replayed", at, subject] => Ok(Committed {
+            position: position(at)?,
+            standing: crate::revocation::Standing {
+                at: crate::revocation::At { position: position(at)?, mark: crate::revocation::Mark(0) },
+                level: crate::revocation::Level::Volatile,
+                footing: crate::revocation::Footing {
+                    primary: "".into(),
+                    whole: crate::revocation::Whole::Whole,
+                    level: crate::revocation::Level::Volatile,
+                },
+                holders: Vec::new(),
+                longest: std::time::Duration::ZERO,
+            },
+            replayed: Some(subject.into()),
+        }),
         ["reused"] => Err(StoreError::RequestIdReused),
         ["done"] => Err(StoreError::DoneBefore),
         ["conflict"] => Err(StoreError::Conflict),

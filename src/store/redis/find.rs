@@ -34,7 +34,7 @@ pub(super) async fn find(link: &Link, deadline: Instant, realm: &RealmId, digest
             return Err(StoreError::Corrupt(format!("a secret of {realm}/{holder}, of which the key or the owner is missing")));
         }
     };
-    Ok(Finding { holder, position, now: instant(seconds, micros) })
+    Ok(Finding { holder, at: crate::revocation::At { position, mark: crate::revocation::Mark(0) }, now: instant(seconds, micros) })
 }
 
 /// The server's time.

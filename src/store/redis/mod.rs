@@ -29,12 +29,13 @@ use tokio::time::Instant;
 
 use self::link::Link;
 use self::pool::Pool;
-use super::{Charge, Commit, Committed, Finding, Page, PepperClaim, Store, StoreError, Taken};
+use super::{AuditNote, Charge, Commit, Committed, Finding, Kept, LeaseHolder, Page, PepperClaim, Store, StoreError, Taken, What};
 use crate::domain::key::Digest;
 use crate::domain::name::{KeyId, OwnerId, RealmId};
 use crate::domain::owner::Owner;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
+use crate::revocation::{At, Entry, Registration, Renewal, Renewed, Standing};
 
 /// How much longer a grant is waited for than it can be spent: what comes late is known, and can be returned. Who waits for it is the
 /// caller's affair.
@@ -163,6 +164,34 @@ impl Store for RedisStore {
         let deadline = self.for_a_check();
         self.fitting(deadline).await?;
         find::now(&self.checks, deadline).await.map(|now| self.told(now))
+    }
+
+    async fn renew(&self, _: &Renewal) -> Result<Renewed, StoreError> {
+        Err(StoreError::Unavailable("not built".into()))
+    }
+
+    async fn follow(&self, _: At, _: Duration) -> Result<Vec<Entry>, StoreError> {
+        Err(StoreError::Unavailable("not built".into()))
+    }
+
+    async fn acknowledge(&self, _: &LeaseHolder, _: At) -> Result<(), StoreError> {
+        Err(StoreError::Unavailable("not built".into()))
+    }
+
+    async fn holders(&self) -> Result<Vec<(LeaseHolder, Registration)>, StoreError> {
+        Err(StoreError::Unavailable("not built".into()))
+    }
+
+    async fn dismiss(&self, _: &LeaseHolder, _: u64) -> Result<(), StoreError> {
+        Err(StoreError::Unavailable("not built".into()))
+    }
+
+    async fn secure(&self, _: &What) -> Result<(Option<Kept>, Standing), StoreError> {
+        Err(StoreError::Unavailable("not built".into()))
+    }
+
+    async fn resume(&self, _: &AuditNote) -> Result<(), StoreError> {
+        Err(StoreError::Unavailable("not built".into()))
     }
 }
 

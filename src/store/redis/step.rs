@@ -99,5 +99,5 @@ fn expected(expect: Expect, found: Option<u64>) -> Vec<u8> {
 
 /// Its position is the id that the script gives it in the stream.
 fn entry(kind: &str, realm: &RealmId, id: &str, restricting: bool) -> proto::Entry {
-    proto::Entry { position: 0, realm: realm.to_string(), kind: kind.into(), id: id.into(), restricting }
+    proto::Entry { position: 0, realm: realm.to_string(), kind: kind.into(), id: id.into(), restricting, digests: Vec::new(), mark: 0 }
 }

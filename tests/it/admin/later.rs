@@ -5,11 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use keyward::domain::key::Digest;
-use keyward::domain::name::{KeyId, OwnerId, RealmId};
-use keyward::domain::owner::Owner;
-use keyward::domain::record::Record;
+use keyward::domain::name::RealmId;
 use keyward::domain::time::StoreTime;
-use keyward::store::{Charge, Commit, Committed, Finding, Page, PepperClaim, SharedStore, Store, StoreError, Taken};
+use keyward::store::{Finding, Round, SharedStore, Store, StoreError};
 
 /// The store inside, some time later.
 pub struct Later {
@@ -33,7 +31,11 @@ impl Later {
 }
 
 #[async_trait]
-impl Store for Later {
+impl Round for Later {
+    fn inner(&self) -> Result<&dyn Store, StoreError> {
+        Ok(&*self.store)
+    }
+
     async fn find(&self, realm: &RealmId, digests: &[Digest]) -> Result<Finding, StoreError> {
         let finding = self.store.find(realm, digests).await?;
         Ok(Finding { now: self.later(finding.now), ..finding })
@@ -41,33 +43,5 @@ impl Store for Later {
 
     async fn now(&self) -> Result<StoreTime, StoreError> {
         Ok(self.later(self.store.now().await?))
-    }
-
-    async fn take(&self, charges: &[Charge]) -> Result<Vec<Taken>, StoreError> {
-        self.store.take(charges).await
-    }
-
-    async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {
-        self.store.commit(commit).await
-    }
-
-    async fn key(&self, realm: &RealmId, id: &KeyId) -> Result<Option<Record>, StoreError> {
-        self.store.key(realm, id).await
-    }
-
-    async fn owner(&self, realm: &RealmId, id: &OwnerId) -> Result<Option<Owner>, StoreError> {
-        self.store.owner(realm, id).await
-    }
-
-    async fn keys(&self, realm: &RealmId, owner: Option<&OwnerId>, page: &Page) -> Result<Vec<Record>, StoreError> {
-        self.store.keys(realm, owner, page).await
-    }
-
-    async fn owners(&self, realm: &RealmId, page: &Page) -> Result<Vec<Owner>, StoreError> {
-        self.store.owners(realm, page).await
-    }
-
-    async fn claim_peppers(&self, claims: &[PepperClaim]) -> Result<(), StoreError> {
-        self.store.claim_peppers(claims).await
     }
 }

@@ -71,11 +71,11 @@ pub(super) async fn the_position_is_read_no_later_than_the_record(engine: &mut i
     // The control: had the position been read after the record, and a change come between the two, it would show.
     let record = store.find(&realm("otesse"), &[digest(1)]).await.unwrap();
     put(&*store, vec![changed_key(&Record { revision: 101, ..first })]).await;
-    let position = store.find(&realm("otesse"), &[]).await.unwrap().position;
-    assert!(!is_in_order(&Finding { position, ..record }, base));
+    let at = store.find(&realm("otesse"), &[]).await.unwrap().at;
+    assert!(!is_in_order(&Finding { at, ..record }, base));
 }
 
 /// Whether the record holds every change up to the position.
 fn is_in_order(finding: &Finding, base: u64) -> bool {
-    finding.holder.as_ref().is_some_and(|holder| holder.record.revision > finding.position - base)
+    finding.holder.as_ref().is_some_and(|holder| holder.record.revision > finding.at.position - base)
 }

@@ -125,5 +125,5 @@ pub(super) fn charge(subjects: Vec<Subject>, want: u32) -> Charge {
 
 /// The log's position.
 pub(super) async fn position(store: &dyn Store) -> u64 {
-    store.find(&realm("otesse"), &[]).await.unwrap().position
+    store.find(&realm("otesse"), &[]).await.unwrap().at.position
 }

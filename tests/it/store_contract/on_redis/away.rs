@@ -31,7 +31,7 @@ async fn a_server_that_is_stopped_is_away_until_it_is_back_and_nothing_is_ever_n
         server.restart();
         until_it_answers(&*store).await;
         let found = store.find(&realm("otesse"), &[digest(1)]).await.unwrap();
-        assert!(found.holder.is_some() && found.position == 2);
+        assert!(found.holder.is_some() && found.at.position == 2);
     }
     each_answers(&*store).await;
 }

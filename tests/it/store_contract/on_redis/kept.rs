@@ -183,6 +183,6 @@ async fn a_position_is_the_same_after_the_store_is_made_again() {
     let server = RedisServer::start();
     seed(&*server.store()).await;
     let again = server.store();
-    assert_eq!(again.find(&realm("otesse"), &[]).await.unwrap().position, 2);
+    assert_eq!(again.find(&realm("otesse"), &[]).await.unwrap().at.position, 2);
     assert_eq!(put(&*again, vec![new_key(&key("key_2", &[digest(2)]))]).await.position, 3);
 }

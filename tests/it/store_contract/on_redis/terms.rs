@@ -78,7 +78,7 @@ async fn what_redis_refuses_is_told_in_its_words_and_changes_nothing() {
         }
         server.ask::<()>(back);
         let finding = store.find(&realm("otesse"), &[digest(2)]).await.unwrap();
-        assert!(finding.holder.is_none() && finding.position == 2, "{finding:?}");
+        assert!(finding.holder.is_none() && finding.at.position == 2, "{finding:?}");
     }
     assert_eq!(store.commit(&change).await.unwrap().position, 3);
     store.take(&take).await.unwrap();

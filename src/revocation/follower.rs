@@ -1,0 +1,244 @@
+//! The replica's side: what it remembers of records may be used while it holds a lease, and the lease is extended only by applying all of the
+//! store's log.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::entry::{At, Entry, Touched};
+use super::footing::Footing;
+use super::obligation::{Keeps, Obligation};
+use super::recent::Recent;
+use super::registry::{Holder, Registration};
+use super::terms::Terms;
+use crate::domain::key::Digest;
+use crate::domain::name::{OwnerId, RealmId};
+use crate::domain::time::{BootTime, StoreTime};
+
+/// What a replica remembers of records.
+pub trait Memory {
+    /// Forgets what an entry touches, before it returns.
+    fn forget(&mut self, touched: &Touched);
+    fn forget_all(&mut self);
+}
+
+/// One life of one replica.
+#[derive(Debug)]
+pub struct Follower {
+    keeps: Keeps,
+    terms: Terms,
+    holder: Holder,
+    /// The log as it was applied; `None`: nothing is known, so the next renewal jumps to its end.
+    log: Option<Recent>,
+    /// The last place that was heard to be secured: whatever its change promised was promised to somebody.
+    secured: At,
+    /// On the boot clock.
+    lease_until: Option<BootTime>,
+    /// Other holders, with the number of their renewals, and since when it stands still.
+    watched: HashMap<Holder, (Registration, BootTime)>,
+}
+
+/// A renewal that is on its way. Its lease counts from before it was sent.
+#[derive(Debug)]
+pub struct Asked {
+    sent: BootTime,
+    pub renewal: Renewal,
+}
+
+/// What the store is asked at a renewal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renewal {
+    pub holder: Holder,
+    pub terms: Terms,
+    /// The last entry applied; `None`: none, and nothing is remembered.
+    pub applied: Option<At>,
+    /// The last place known to be secured.
+    pub secured: At,
+}
+
+/// What the store answers to a renewal. The holder was registered before any of it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renewed {
+    pub log: Log,
+    /// The last place that is secured.
+    pub secured: At,
+    pub now: StoreTime,
+    /// Everyone registered.
+    pub holders: Vec<(Holder, Registration)>,
+    /// Which nodes stand behind this answer.
+    pub footing: Footing,
+    /// The longest lease that this store ever granted.
+    pub longest: Duration,
+}
+
+/// The log, to who has applied it up to some place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Log {
+    /// Entries that follow that place, without gaps; the last may be before the head: ask again.
+    Entries { entries: Vec<Entry>, head: At },
+    /// That place is too old, or none was named.
+    Jump { head: At },
+    /// That place is not in this log: what was never promised to anybody is lost.
+    Lost { head: At },
+    /// The secured place is not in this log. So it answers from now on to everyone, until an operator says to go on.
+    RolledBack { head: At },
+}
+
+/// A record as it was read from the store, or that there is none.
+#[derive(Debug, Clone, Copy)]
+pub struct Read<'a> {
+    /// The log's head when it was read, or before.
+    pub at: At,
+    /// When the store was asked.
+    pub asked: BootTime,
+    pub realm: &'a RealmId,
+    /// Those that were looked up, and those of the record.
+    pub digests: &'a [Digest],
+    /// Whose record it is; `None`: there is none.
+    pub owner: Option<&'a OwnerId>,
+}
+
+/// What a record that was read is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fill {
+    /// It may be used, and remembered.
+    Sound,
+    /// The log has not been applied up to where it was read: apply it, and judge again.
+    Ahead,
+    /// It may have changed since: read it again.
+    Stale,
+}
+
+impl Follower {
+    #[must_use]
+    pub fn new(keeps: Keeps, terms: Terms, holder: Holder) -> Self {
+        let incarnation = if keeps.keeps(Obligation::IncarnationsDiffer) { holder.incarnation } else { 0 };
+        let holder = Holder { incarnation, ..holder };
+        Self { keeps, terms, holder, log: None, secured: At::default(), lease_until: None, watched: HashMap::new() }
+    }
+
+    /// Begins a renewal at `now`, which must be read before anything is sent.
+    #[must_use]
+    pub fn ask(&self, now: BootTime) -> Asked {
+        let renewal =
+            Renewal { holder: self.holder.clone(), terms: self.terms, applied: self.log.as_ref().map(Recent::head), secured: self.secured };
+        Asked { sent: now, renewal }
+    }
+
+    /// Applies the answer to a renewal, which came at `now`: first the log, then the lease.
+    pub fn renewed(&mut self, asked: &Asked, answer: &Renewed, now: BootTime, memory: &mut impl Memory) {
+        self.watch(&answer.holders, now);
+        match &answer.log {
+            Log::Entries { entries, head } => {
+                entries.iter().for_each(|entry| self.apply(entry, memory));
+                if !self.log.as_ref().is_some_and(|log| log.after(*head).is_some()) {
+                    return;
+                }
+            }
+            Log::Jump { head } | Log::Lost { head } => {
+                memory.forget_all();
+                self.log = Some(Recent::from(*head));
+            }
+            Log::RolledBack { .. } => {
+                memory.forget_all();
+                (self.log, self.secured, self.lease_until) = (None, At::default(), None);
+                return;
+            }
+        }
+        if answer.secured.position > self.secured.position {
+            self.secured = answer.secured;
+        }
+        let from = if self.keeps.keeps(Obligation::LeaseCountsFromSending) { asked.sent } else { now };
+        self.lease_until = self.lease_until.max(Some(BootTime(from.0 + self.terms.held())));
+    }
+
+    /// Applies entries that the store pushed, and tells the place up to which the log is applied now, if that is news: to be acknowledged.
+    /// Pushes may be lost, repeated, or come late.
+    pub fn pushed(&mut self, entries: &[Entry], memory: &mut impl Memory) -> Option<At> {
+        let before = self.applied()?;
+        entries.iter().for_each(|entry| self.apply(entry, memory));
+        self.applied().filter(|applied| *applied != before)
+    }
+
+    /// Whether what is remembered may be used. To be asked before it is looked at, and of what was read anew after it has come.
+    #[must_use]
+    pub fn admits(&self, now: BootTime) -> bool {
+        self.lease_until.is_some_and(|until| now < until)
+    }
+
+    /// Until when.
+    #[must_use]
+    pub fn lease_until(&self) -> Option<BootTime> {
+        self.lease_until
+    }
+
+    /// Up to where the log is applied.
+    #[must_use]
+    pub fn applied(&self) -> Option<At> {
+        self.log.as_ref().map(Recent::head)
+    }
+
+    /// Judges what was read. What it calls sound must be put into the memory before anything else is applied. An answer that took a whole
+    /// lease may be of a primary that nobody follows any more.
+    #[must_use]
+    pub fn judge(&self, read: &Read<'_>, now: BootTime) -> Fill {
+        if !self.keeps.keeps(Obligation::LateFillsAreRefused) {
+            return Fill::Sound;
+        }
+        let Some(log) = &self.log else { return Fill::Stale };
+        if now.0.saturating_sub(read.asked.0) >= self.terms.held() {
+            return Fill::Stale;
+        }
+        if read.at.position > log.head().position {
+            return Fill::Ahead;
+        }
+        let unchanged = log.after(read.at).is_some_and(|mut later| !later.any(|touched| read.is(touched)));
+        if unchanged { Fill::Sound } else { Fill::Stale }
+    }
+
+    /// Holders whose leases have ended: to be dismissed, unless they have renewed meanwhile.
+    #[must_use]
+    pub fn overdue(&self, now: BootTime) -> Vec<(Holder, u64)> {
+        let ended = |registration: &Registration, since: &BootTime| {
+            let terms = Terms { lease: registration.lease };
+            let long = if self.keeps.keeps(Obligation::RegistryOutlastsTheLease) { terms.waited() } else { terms.lease / 2 };
+            now.0.saturating_sub(since.0) >= long
+        };
+        let overdue = self.watched.iter().filter(|(_, (registration, since))| ended(registration, since));
+        overdue.map(|(holder, (registration, _))| (holder.clone(), registration.renewals)).collect()
+    }
+
+    fn apply(&mut self, entry: &Entry, memory: &mut impl Memory) {
+        let Some(log) = &mut self.log else { return };
+        let next = log.head().position + 1;
+        if entry.at.position >= next {
+            memory.forget(&entry.touched);
+        }
+        if entry.at.position == next {
+            log.push(entry);
+        } else if log.contradicts(entry.at) {
+            // of another log: which of the two is the store's the next renewal tells
+            memory.forget_all();
+            self.log = None;
+        }
+    }
+
+    fn watch(&mut self, holders: &[(Holder, Registration)], now: BootTime) {
+        let mut before = std::mem::take(&mut self.watched);
+        for (holder, registration) in holders.iter().filter(|(holder, _)| *holder != self.holder) {
+            let still =
+                before.remove(holder).filter(|(seen, _)| seen.renewals == registration.renewals && seen.lease == registration.lease);
+            let since = still.map_or(now, |(_, since)| since);
+            self.watched.insert(holder.clone(), (*registration, since));
+        }
+    }
+}
+
+impl Read<'_> {
+    /// Whether it is what an entry touched.
+    fn is(&self, touched: &Touched) -> bool {
+        match touched {
+            Touched::Key { digests, .. } => digests.iter().any(|digest| self.digests.contains(digest)),
+            Touched::Owner { realm, id } => realm == self.realm && Some(id) == self.owner,
+        }
+    }
+}

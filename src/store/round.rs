@@ -1,0 +1,151 @@
+//! A store round a store: what is not said otherwise goes to the one inside.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{AuditNote, Charge, Commit, Committed, Finding, Kept, LeaseHolder, Page, PepperClaim, Store, StoreError, Taken, What};
+use crate::domain::key::Digest;
+use crate::domain::name::{KeyId, OwnerId, RealmId};
+use crate::domain::owner::Owner;
+use crate::domain::record::Record;
+use crate::domain::time::StoreTime;
+use crate::revocation::{At, Entry, Registration, Renewal, Renewed, Standing};
+
+/// Whoever is this is a [`Store`]. Its methods are those of the trait.
+#[async_trait]
+pub trait Round: Send + Sync {
+    /// The store inside, or why nothing passes to it.
+    fn inner(&self) -> Result<&dyn Store, StoreError>;
+
+    async fn find(&self, realm: &RealmId, digests: &[Digest]) -> Result<Finding, StoreError> {
+        self.inner()?.find(realm, digests).await
+    }
+
+    async fn take(&self, charges: &[Charge]) -> Result<Vec<Taken>, StoreError> {
+        self.inner()?.take(charges).await
+    }
+
+    async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {
+        self.inner()?.commit(commit).await
+    }
+
+    async fn key(&self, realm: &RealmId, id: &KeyId) -> Result<Option<Record>, StoreError> {
+        self.inner()?.key(realm, id).await
+    }
+
+    async fn owner(&self, realm: &RealmId, id: &OwnerId) -> Result<Option<Owner>, StoreError> {
+        self.inner()?.owner(realm, id).await
+    }
+
+    async fn keys(&self, realm: &RealmId, owner: Option<&OwnerId>, page: &Page) -> Result<Vec<Record>, StoreError> {
+        self.inner()?.keys(realm, owner, page).await
+    }
+
+    async fn owners(&self, realm: &RealmId, page: &Page) -> Result<Vec<Owner>, StoreError> {
+        self.inner()?.owners(realm, page).await
+    }
+
+    async fn claim_peppers(&self, claims: &[PepperClaim]) -> Result<(), StoreError> {
+        self.inner()?.claim_peppers(claims).await
+    }
+
+    async fn now(&self) -> Result<StoreTime, StoreError> {
+        self.inner()?.now().await
+    }
+
+    async fn renew(&self, renewal: &Renewal) -> Result<Renewed, StoreError> {
+        self.inner()?.renew(renewal).await
+    }
+
+    async fn follow(&self, after: At, patience: Duration) -> Result<Vec<Entry>, StoreError> {
+        self.inner()?.follow(after, patience).await
+    }
+
+    async fn acknowledge(&self, holder: &LeaseHolder, applied: At) -> Result<(), StoreError> {
+        self.inner()?.acknowledge(holder, applied).await
+    }
+
+    async fn holders(&self) -> Result<Vec<(LeaseHolder, Registration)>, StoreError> {
+        self.inner()?.holders().await
+    }
+
+    async fn dismiss(&self, holder: &LeaseHolder, renewals: u64) -> Result<(), StoreError> {
+        self.inner()?.dismiss(holder, renewals).await
+    }
+
+    async fn secure(&self, what: &What) -> Result<(Option<Kept>, Standing), StoreError> {
+        self.inner()?.secure(what).await
+    }
+
+    async fn resume(&self, audit: &AuditNote) -> Result<(), StoreError> {
+        self.inner()?.resume(audit).await
+    }
+}
+
+#[async_trait]
+impl<T: Round> Store for T {
+    async fn find(&self, realm: &RealmId, digests: &[Digest]) -> Result<Finding, StoreError> {
+        Round::find(self, realm, digests).await
+    }
+
+    async fn take(&self, charges: &[Charge]) -> Result<Vec<Taken>, StoreError> {
+        Round::take(self, charges).await
+    }
+
+    async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {
+        Round::commit(self, commit).await
+    }
+
+    async fn key(&self, realm: &RealmId, id: &KeyId) -> Result<Option<Record>, StoreError> {
+        Round::key(self, realm, id).await
+    }
+
+    async fn owner(&self, realm: &RealmId, id: &OwnerId) -> Result<Option<Owner>, StoreError> {
+        Round::owner(self, realm, id).await
+    }
+
+    async fn keys(&self, realm: &RealmId, owner: Option<&OwnerId>, page: &Page) -> Result<Vec<Record>, StoreError> {
+        Round::keys(self, realm, owner, page).await
+    }
+
+    async fn owners(&self, realm: &RealmId, page: &Page) -> Result<Vec<Owner>, StoreError> {
+        Round::owners(self, realm, page).await
+    }
+
+    async fn claim_peppers(&self, claims: &[PepperClaim]) -> Result<(), StoreError> {
+        Round::claim_peppers(self, claims).await
+    }
+
+    async fn now(&self) -> Result<StoreTime, StoreError> {
+        Round::now(self).await
+    }
+
+    async fn renew(&self, renewal: &Renewal) -> Result<Renewed, StoreError> {
+        Round::renew(self, renewal).await
+    }
+
+    async fn follow(&self, after: At, patience: Duration) -> Result<Vec<Entry>, StoreError> {
+        Round::follow(self, after, patience).await
+    }
+
+    async fn acknowledge(&self, holder: &LeaseHolder, applied: At) -> Result<(), StoreError> {
+        Round::acknowledge(self, holder, applied).await
+    }
+
+    async fn holders(&self) -> Result<Vec<(LeaseHolder, Registration)>, StoreError> {
+        Round::holders(self).await
+    }
+
+    async fn dismiss(&self, holder: &LeaseHolder, renewals: u64) -> Result<(), StoreError> {
+        Round::dismiss(self, holder, renewals).await
+    }
+
+    async fn secure(&self, what: &What) -> Result<(Option<Kept>, Standing), StoreError> {
+        Round::secure(self, what).await
+    }
+
+    async fn resume(&self, audit: &AuditNote) -> Result<(), StoreError> {
+        Round::resume(self, audit).await
+    }
+}
