@@ -233,6 +233,14 @@ impl Follower {
     }
 }
 
+impl Asked {
+    /// When: before anything was sent.
+    #[must_use]
+    pub fn sent(&self) -> BootTime {
+        self.sent
+    }
+}
+
 impl Read<'_> {
     /// Whether it is what an entry touched.
     fn is(&self, touched: &Touched) -> bool {

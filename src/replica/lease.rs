@@ -1,0 +1,25 @@
+//! Until when a lease lasts, to be read on every check.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::domain::time::BootTime;
+
+/// The end of a lease on the boot clock, in nanoseconds; 0: there is none.
+#[derive(Debug, Default)]
+pub(super) struct Lease(AtomicU64);
+
+impl Lease {
+    /// Written after the log was applied: who sees it sees that too.
+    pub(super) fn is_until(&self, until: Option<BootTime>) {
+        self.0.store(until.map_or(0, |until| nanoseconds(until.0)), Ordering::Release);
+    }
+
+    pub(super) fn lasts(&self, now: BootTime) -> bool {
+        nanoseconds(now.0) < self.0.load(Ordering::Acquire)
+    }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}

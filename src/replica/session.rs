@@ -1,0 +1,277 @@
+//! A replica's session with the store: it renews the lease, applies the log, acknowledges what it has applied, and so keeps what the replica
+//! remembers of records honest. The rules are those of [`Follower`]; here are the clock, the network and the locks.
+//!
+//! Two loops: renewals, every fifth of a lease, which alone extend it; and the log as it is pushed, so that a change is applied at once. Pushes
+//! may be lost: a renewal brings what they did not.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, watch};
+use tokio::time::sleep;
+
+use super::lease::Lease;
+use super::store_clock::StoreClock;
+use crate::clock::SharedClock;
+use crate::domain::time::{BootTime, StoreTime};
+use crate::revocation::{Asked, At, Fill, Firmness, Follower, Footing, Ground, Holder, Keeps, Log, Memory, Read, Renewed, Terms, Touched};
+use crate::store::{SharedStore, StoreError};
+
+/// The memory of records, as a session makes it forget.
+pub trait Remembered: Send + Sync {
+    /// Forgets what an entry of the log touches, before it returns.
+    fn forget(&self, touched: &Touched);
+    fn forget_all(&self);
+}
+
+/// One replica's session.
+pub struct Session {
+    store: SharedStore,
+    clock: SharedClock,
+    terms: Terms,
+    holder: Holder,
+    memory: Arc<dyn Remembered>,
+    follower: Mutex<Follower>,
+    ground: Mutex<Ground>,
+    /// The follower's lease, to be read without its lock; written under it, after the log was applied.
+    lease: Lease,
+    time: StoreClock,
+    /// Goes up when the log was applied further, or a renewal came.
+    progress: watch::Sender<u64>,
+    hurry: Notify,
+    last: Mutex<Option<Renewed>>,
+    leased: watch::Sender<bool>,
+    rolled_back: AtomicBool,
+}
+
+/// How a session stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    pub lease: Leased,
+    /// Up to where the log is applied.
+    pub applied: Option<At>,
+    /// The answer to the last renewal.
+    pub last: Option<Renewed>,
+}
+
+/// Whether a lease is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leased {
+    Never,
+    Held,
+    Over,
+    /// The store's log is not the one that was followed: nobody is admitted until an operator says to go on.
+    RolledBack,
+}
+
+impl Session {
+    #[must_use]
+    pub fn new(store: SharedStore, clock: SharedClock, terms: Terms, holder: Holder, memory: Arc<dyn Remembered>) -> Arc<Self> {
+        let follower = Follower::new(Keeps::ALL, terms, holder.clone());
+        Arc::new(Self {
+            store,
+            clock,
+            terms,
+            holder,
+            memory,
+            follower: Mutex::new(follower),
+            ground: Mutex::new(Ground::new(Keeps::ALL)),
+            lease: Lease::default(),
+            time: StoreClock::default(),
+            progress: watch::Sender::new(0),
+            hurry: Notify::new(),
+            last: Mutex::default(),
+            leased: watch::Sender::new(false),
+            rolled_back: AtomicBool::new(false),
+        })
+    }
+
+    /// Renews and follows, for ever.
+    pub async fn run(&self) {
+        tokio::join!(self.keep_renewing(), self.keep_following());
+    }
+
+    /// Whether a lease is held now. To be asked before anything that is remembered is looked at: a lease that is held now was extended after
+    /// all of the log before it had been applied, which what was looked at earlier may not show.
+    pub fn admits(&self) -> bool {
+        self.lease.lasts(self.clock.boot())
+    }
+
+    /// The store's time, as far as it can be told without asking: never too early, and never going back.
+    pub fn now(&self) -> StoreTime {
+        self.time.at(self.clock.boot())
+    }
+
+    /// Judges what was read from the store and, if it is sound, remembers it before anything more of the log is applied.
+    pub fn judge(&self, read: &Read<'_>, remember: impl FnOnce()) -> Fill {
+        let follower = self.follower();
+        let fill = follower.judge(read, self.clock.boot());
+        if fill == Fill::Sound {
+            remember();
+        }
+        fill
+    }
+
+    /// Has the log applied up to a position: renews at once, and ends when that has come or pushes have brought as much.
+    pub async fn catch_up(&self, position: u64) {
+        let mut progress = self.progress.subscribe();
+        if self.follower().applied().is_some_and(|applied| applied.position >= position) {
+            return;
+        }
+        self.hurry.notify_one();
+        // the sender lives as long as the session
+        let _ = progress.changed().await;
+    }
+
+    /// What the store's registry is worth in an answer on this footing that was asked for at `asked`; `longest`: the longest lease there is.
+    pub fn firmness(&self, footing: &Footing, asked: BootTime, longest: Terms) -> Firmness {
+        self.ground().under(footing, asked, longest)
+    }
+
+    /// How it stands now.
+    pub fn status(&self) -> Status {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let lease = match (self.rolled_back.load(Ordering::Relaxed), self.admits(), *self.leased.borrow()) {
+            (true, ..) => Leased::RolledBack,
+            (_, true, _) => Leased::Held,
+            (_, _, true) => Leased::Over,
+            _ => Leased::Never,
+        };
+        Status { lease, applied: self.follower().applied(), last }
+    }
+
+    /// Ends once a lease has been held for the first time.
+    pub async fn leased(&self) {
+        let _ = self.leased.subscribe().wait_for(|leased| *leased).await;
+    }
+
+    async fn keep_renewing(&self) {
+        loop {
+            let pause = match self.renew().await {
+                Ok(Next::Now) => continue,
+                Ok(Next::Later) => self.terms.renewal(),
+                Err(error) => {
+                    tracing::debug!(%error, "the lease could not be renewed");
+                    self.terms.renewal() / 4
+                }
+            };
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = self.hurry.notified() => {}
+            }
+        }
+    }
+
+    async fn renew(&self) -> Result<Next, StoreError> {
+        let asked = self.follower().ask(self.clock.boot());
+        let answer = self.store.renew(&asked.renewal).await?;
+        let now = self.clock.boot();
+        self.time.told(answer.now, asked.sent(), now);
+        self.ground().observe(&answer.footing, now);
+        let (applied, overdue) = self.apply(&asked, &answer, now);
+        self.tell(&answer.log);
+        let next = Next::after(&answer.log, applied);
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+        self.progress.send_modify(|number| *number += 1);
+        if let Some(applied) = applied.filter(|applied| Some(*applied) != asked.renewal.applied) {
+            self.store.acknowledge(&self.holder, applied).await?;
+        }
+        for (holder, renewals) in overdue {
+            tracing::info!(%holder, "dismissed: its lease has ended");
+            self.store.dismiss(&holder, renewals).await?;
+        }
+        Ok(next)
+    }
+
+    fn apply(&self, asked: &Asked, answer: &Renewed, now: BootTime) -> (Option<At>, Vec<(Holder, u64)>) {
+        let mut follower = self.follower();
+        follower.renewed(asked, answer, now, &mut Forgetting(&*self.memory));
+        self.lease.is_until(follower.lease_until());
+        if follower.lease_until().is_some() {
+            self.leased.send_if_modified(|leased| !std::mem::replace(leased, true));
+        }
+        (follower.applied(), follower.overdue(now))
+    }
+
+    async fn keep_following(&self) {
+        loop {
+            if let Err(error) = self.follow().await {
+                tracing::debug!(%error, "the log could not be followed");
+                sleep(self.terms.renewal() / 4).await;
+            }
+        }
+    }
+
+    async fn follow(&self) -> Result<(), StoreError> {
+        let mut progress = self.progress.subscribe();
+        let Some(after) = self.follower().applied() else {
+            let _ = progress.changed().await;
+            return Ok(());
+        };
+        let entries = self.store.follow(after, self.terms.lease).await?;
+        let applied = self.follower().pushed(&entries, &mut Forgetting(&*self.memory));
+        if let Some(applied) = applied {
+            self.progress.send_modify(|number| *number += 1);
+            self.store.acknowledge(&self.holder, applied).await?;
+        }
+        Ok(())
+    }
+
+    /// Says what an operator has to know of the log.
+    fn tell(&self, log: &Log) {
+        let rolled_back = matches!(log, Log::RolledBack { .. });
+        match (log, self.rolled_back.swap(rolled_back, Ordering::Relaxed)) {
+            (Log::RolledBack { head }, false) => tracing::error!(
+                position = head.position,
+                "the store's log is older than what was promised on it, as after a restored backup: nobody is admitted until \
+                 the lost revocations are made again and `keyward revocation resume` is called"
+            ),
+            (Log::Lost { head }, _) => {
+                tracing::warn!(position = head.position, "the store has lost changes that nobody was promised: everything is read anew");
+            }
+            _ => {}
+        }
+    }
+
+    fn follower(&self) -> MutexGuard<'_, Follower> {
+        self.follower.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ground(&self) -> MutexGuard<'_, Ground> {
+        self.ground.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// When to renew again.
+enum Next {
+    /// There is more of the log.
+    Now,
+    Later,
+}
+
+impl Next {
+    fn after(log: &Log, applied: Option<At>) -> Self {
+        match log {
+            Log::Entries { head, .. } if applied.is_none_or(|applied| applied.position < head.position) => Self::Now,
+            _ => Self::Later,
+        }
+    }
+}
+
+struct Forgetting<'a>(&'a dyn Remembered);
+
+impl Memory for Forgetting<'_> {
+    fn forget(&mut self, touched: &Touched) {
+        self.0.forget(touched);
+    }
+
+    fn forget_all(&mut self) {
+        self.0.forget_all();
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Session({})", self.holder)
+    }
+}
