@@ -8,6 +8,7 @@ use super::document::{At, Read};
 use super::duration::duration;
 use super::map::Map;
 use super::paths::path;
+use crate::revocation::Level;
 
 /// Which store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,8 +28,13 @@ pub struct RedisConfig {
     pub connect_timeout: Duration,
     /// For one call.
     pub timeout: Duration,
+    /// What a change must reach before it counts as made; `None`: what it reaches is shown.
+    pub level: Option<Level>,
+    /// Nodes, besides the primary, that may become the primary.
+    pub replicas: u32,
 }
 
+const LEVELS: [(&str, Level); 3] = [("volatile", Level::Volatile), ("single", Level::Single), ("replicated", Level::Replicated)];
 const SCHEMES: [&str; 4] = ["redis://", "rediss://", "unix://", "redis+unix://"];
 
 /// `{embedded: …}` or `{redis: …}`. `base`: the folder that paths are relative to.
@@ -54,8 +60,22 @@ fn redis(at: &At<'_>, base: &Path) -> Read<RedisConfig> {
     let ms = Duration::from_millis;
     let timeout = map.or("timeout", ms(50), |at| duration(at, &(ms(5)..=ms(5_000))));
     let connect_timeout = map.or("connect_timeout", ms(1000), |at| duration(at, &(ms(10)..=ms(60_000))));
+    let stands = stands(&mut map);
     map.finish()?;
-    Ok(RedisConfig { url: url?, connect_timeout: connect_timeout?, timeout: timeout? })
+    let (level, replicas) = stands?;
+    Ok(RedisConfig { url: url?, connect_timeout: connect_timeout?, timeout: timeout?, level, replicas })
+}
+
+/// The level demanded, and how many nodes must have a change for the highest one.
+fn stands(map: &mut Map<'_>) -> Read<(Option<Level>, u32)> {
+    let level = map.optional("level", |at| at.one_of(&LEVELS));
+    let replicas = map.optional("replicas", |at| at.number(0..=100));
+    match (level?, replicas?) {
+        (Some(Level::Replicated), None | Some(0)) => map.at("replicas").problem(
+            "must say how many nodes, besides the primary, may become the primary: at level `replicated` a change counts when all have it",
+        ),
+        (level, replicas) => Ok((level, replicas.unwrap_or(0))),
+    }
 }
 
 /// The URL as given, or from a file of its own. It may hold a password: no problem shows it.

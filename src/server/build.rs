@@ -57,7 +57,13 @@ fn store(config: &Config, clock: SharedClock) -> anyhow::Result<(SharedStore, Du
 }
 
 fn settings(redis: &RedisConfig) -> Settings {
-    Settings { url: redis.url.clone(), connect_timeout: redis.connect_timeout, timeout: redis.timeout }
+    Settings {
+        url: redis.url.clone(),
+        connect_timeout: redis.connect_timeout,
+        timeout: redis.timeout,
+        level: redis.level,
+        replicas: redis.replicas,
+    }
 }
 
 fn envoy_secret(config: &Config) -> anyhow::Result<Option<EnvoySecret>> {

@@ -187,5 +187,5 @@ impl Clock for Standing {
 }
 
 fn settings(url: String) -> Settings {
-    Settings { url, connect_timeout: Duration::from_secs(1), timeout: Duration::from_millis(400) }
+    Settings { timeout: Duration::from_millis(400), ..Settings::at(url) }
 }

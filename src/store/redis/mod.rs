@@ -35,7 +35,7 @@ use crate::domain::name::{KeyId, OwnerId, RealmId};
 use crate::domain::owner::Owner;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
-use crate::revocation::{At, Entry, Registration, Renewal, Renewed, Standing};
+use crate::revocation::{At, Entry, Level, Registration, Renewal, Renewed, Standing};
 
 /// How much longer a grant is waited for than it can be spent: what comes late is known, and can be returned. Who waits for it is the
 /// caller's affair.
@@ -49,6 +49,10 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// For one call of a check; any other call may make its connection besides.
     pub timeout: Duration,
+    /// What a commit must reach before it counts as made; `None`: what it reaches is told.
+    pub level: Option<Level>,
+    /// Nodes, besides the primary, that may become the primary: at level `replicated` all of them must have a change.
+    pub replicas: u32,
 }
 
 /// A store in one Redis.
@@ -195,6 +199,14 @@ impl Store for RedisStore {
     }
 }
 
+impl Settings {
+    /// One Redis, with the usual times, of which nothing is demanded.
+    pub fn at(url: impl Into<String>) -> Self {
+        let (connect_timeout, timeout) = (Duration::from_secs(1), Duration::from_millis(50));
+        Self { url: url.into(), connect_timeout, timeout, level: None, replicas: 0 }
+    }
+}
+
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Settings(..)")
@@ -207,9 +219,7 @@ mod tests {
 
     #[tokio::test]
     async fn time_that_redis_sets_back_is_told_as_standing_still() {
-        let second = Duration::from_secs(1);
-        let settings = Settings { url: "unix:///nowhere".into(), connect_timeout: second, timeout: second };
-        let store = RedisStore::connect(&settings).unwrap();
+        let store = RedisStore::connect(&Settings::at("unix:///nowhere")).unwrap();
         assert_eq!([5, 9, 3, 10].map(|now| store.told(StoreTime(now)).0), [5, 9, 9, 10]);
     }
 }

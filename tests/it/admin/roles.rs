@@ -162,7 +162,8 @@ async fn a_key_of_another_realm_is_no_admin_token(world: World) {
 async fn without_its_store_nobody_is_let_in_and_everybody_is_told_to_come_again() {
     let world = World::redis().await;
     let soon = Duration::from_millis(20);
-    let away = RedisStore::connect(&Settings { url: "unix:///nowhere/redis.sock".into(), connect_timeout: soon, timeout: soon }).unwrap();
+    let away =
+        RedisStore::connect(&Settings { connect_timeout: soon, timeout: soon, ..Settings::at("unix:///nowhere/redis.sock") }).unwrap();
     let channel = serve(&Arc::new(Keyring::new(Arc::new(away), world.realms.clone(), peppers(&["1"]), None))).await;
     for (rpc, _) in MAY {
         let reached = call(&world, rpc, &bearer(&world.admin)).await.unwrap_err();

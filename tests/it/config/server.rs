@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use keyward::config::{self, Config, Endpoint, StoreConfig, Tls};
+use keyward::revocation::Level;
 
 use super::{VALID, with};
 
@@ -101,6 +102,29 @@ fn a_store_is_one_of_two_and_its_url_is_never_shown() {
     refused(&REDIS.replace("{url:", "{url_file: gone, url:"), "store.redis.url_file: is one too many");
     refused(&REDIS.replace("url: \"redis://user:hush@127.0.0.1:6379\"", "url_file: gone"), "store.redis.url_file: ");
     refused(&REDIS.replace("6379\"", "6379\", timeout: 0ms"), "store.redis.timeout: must be a time from 5ms to 5s");
+}
+
+#[test]
+fn redis_is_asked_for_a_level_and_the_highest_needs_to_know_how_many_nodes() {
+    let stands = |more: &str| {
+        let StoreConfig::Redis(redis) = load(folder(&REDIS.replace("6379\"", &format!("6379\"{more}"))).path()).store else {
+            panic!("redis")
+        };
+        (redis.level, redis.replicas)
+    };
+    assert_eq!(stands(""), (None, 0));
+    assert_eq!(stands(", replicas: 2"), (None, 2));
+    assert_eq!(stands(", level: volatile"), (Some(Level::Volatile), 0));
+    assert_eq!(stands(", level: single"), (Some(Level::Single), 0));
+    assert_eq!(stands(", level: replicated, replicas: 2"), (Some(Level::Replicated), 2));
+    for (more, says) in [
+        (", level: replicated", "store.redis.replicas: must say how many nodes"),
+        (", level: replicated, replicas: 0", "store.redis.replicas: must say how many nodes"),
+        (", level: quorum", "store.redis.level: must be `volatile`, `single` or `replicated`"),
+        (", replicas: -1", "store.redis.replicas: must be a number from 0 to 100"),
+    ] {
+        refused(&REDIS.replace("6379\"", &format!("6379\"{more}")), says);
+    }
 }
 
 #[test]

@@ -132,7 +132,7 @@ impl Drop for RedisServer {
 
 /// Settings under which a busy machine's Redis is not taken for one that is away.
 pub(crate) fn settings(url: String) -> Settings {
-    Settings { url, connect_timeout: Duration::from_secs(10), timeout: Duration::from_secs(10) }
+    Settings { connect_timeout: Duration::from_secs(10), timeout: Duration::from_secs(10), ..Settings::at(url) }
 }
 
 /// Tells when the server says that it accepts connections; nothing is told where it ends without having said so. What it says further is

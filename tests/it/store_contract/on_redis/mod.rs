@@ -50,5 +50,5 @@ async fn seed(store: &dyn Store) {
 /// A store that waits no longer than this.
 fn impatient(url: String, milliseconds: u64) -> RedisStore {
     let time = Duration::from_millis(milliseconds);
-    RedisStore::connect(&Settings { url, connect_timeout: time, timeout: time }).unwrap()
+    RedisStore::connect(&Settings { connect_timeout: time, timeout: time, ..Settings::at(url) }).unwrap()
 }
