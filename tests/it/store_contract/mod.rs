@@ -5,8 +5,11 @@
 mod committing;
 mod engines;
 mod finding;
+mod following;
 mod listing;
+mod noting;
 mod on_redis;
+mod renewing;
 mod samples;
 mod taking;
 
@@ -57,6 +60,22 @@ sentences! {
         a_pepper_of_a_known_version_and_another_check_value_is_refused,
         peppers_none_of_which_is_known_are_refused_where_others_are,
         it_never_goes_backwards;
+    noting:
+        every_change_has_its_entry_in_the_log_with_the_digests_that_its_key_had_and_has,
+        a_commit_names_everyone_who_holds_a_lease,
+        what_is_secured_stands_where_its_record_is_read;
+    renewing:
+        a_renewal_registers_its_holder,
+        a_renewal_brings_the_entries_that_follow_the_place_applied_in_their_order_and_without_gaps,
+        a_renewal_without_a_place_or_with_one_that_is_trimmed_away_jumps_to_the_head,
+        a_place_that_is_not_in_the_log_is_lost,
+        a_secured_place_that_is_not_in_the_log_is_rolled_back_for_everyone_until_an_operator_says_to_go_on,
+        after_a_resumption_replicas_jump_to_the_head;
+    following:
+        entries_come_as_soon_as_they_are_committed,
+        without_any_it_ends_with_none_when_its_patience_is_over,
+        an_acknowledgement_counts_for_its_own_incarnation_and_of_its_own_log_only,
+        a_holder_that_has_renewed_since_is_not_dismissed;
 }
 
 on!(redis);

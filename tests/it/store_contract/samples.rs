@@ -9,6 +9,7 @@ use keyward::domain::owner::Owner;
 use keyward::domain::record::{KeptSecret, Record};
 use keyward::domain::time::StoreTime;
 use keyward::domain::window::Spec;
+use keyward::revocation::{At, Entry, Holder, Log, Registration, Renewal, Renewed, Terms};
 use keyward::store::{AuditNote, Change, Charge, Commit, Committed, Expect, Page, RequestId, Store, Subject, SubjectName};
 
 pub(super) const MINUTE: u32 = 60_000;
@@ -125,5 +126,60 @@ pub(super) fn charge(subjects: Vec<Subject>, want: u32) -> Charge {
 
 /// The log's position.
 pub(super) async fn position(store: &dyn Store) -> u64 {
-    store.find(&realm("otesse"), &[]).await.unwrap().at.position
+    head(store).await.position
+}
+
+/// The log's head.
+pub(super) async fn head(store: &dyn Store) -> At {
+    store.find(&realm("otesse"), &[]).await.unwrap().at
+}
+
+/// A new owner: one more entry of the log. Tells its place.
+pub(super) async fn entry(store: &dyn Store, owner_id: &str) -> At {
+    put(store, vec![new_owner(&owner(owner_id))]).await;
+    head(store).await
+}
+
+pub(super) fn holder(replica: &str, incarnation: u64) -> Holder {
+    Holder { replica: replica.into(), incarnation }
+}
+
+/// Of a lease of five seconds.
+pub(super) fn registration(renewals: u64, applied: u64) -> Registration {
+    Registration { renewals, applied, lease: Duration::from_secs(5) }
+}
+
+/// Of a lease of five seconds, by who has heard of nothing that is secured.
+pub(super) fn renewal(holder: &Holder, applied: Option<At>) -> Renewal {
+    Renewal { holder: holder.clone(), terms: Terms { lease: Duration::from_secs(5) }, applied, secured: At::default() }
+}
+
+/// Renews what must be renewed.
+pub(super) async fn renew(store: &dyn Store, holder: &Holder, applied: Option<At>) -> Renewed {
+    store.renew(&renewal(holder, applied)).await.unwrap()
+}
+
+/// Everyone registered, in the order of their names.
+pub(super) async fn holders(store: &dyn Store) -> Vec<(Holder, Registration)> {
+    in_order(store.holders().await.unwrap())
+}
+
+pub(super) fn in_order(mut holders: Vec<(Holder, Registration)>) -> Vec<(Holder, Registration)> {
+    holders.sort_by(|(one, _), (other, _)| one.cmp(other));
+    holders
+}
+
+/// What follows a place in the log, over as many renewals as it takes.
+pub(super) async fn entries_after(store: &dyn Store, place: At) -> Vec<Entry> {
+    let (mut all, mut applied) = (Vec::new(), place);
+    loop {
+        match renew(store, &holder("reader", 1), Some(applied)).await.log {
+            Log::Entries { head, .. } if head == applied => return all,
+            Log::Entries { entries, .. } => {
+                applied = entries.last().expect("what is before the head has entries that follow").at;
+                all.extend(entries);
+            }
+            other => panic!("{other:?} after {applied}"),
+        }
+    }
 }

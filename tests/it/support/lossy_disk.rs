@@ -87,6 +87,12 @@ impl LossyDisk {
         Self::holding(platter, dice)
     }
 
+    /// Another disk that holds what is read now.
+    pub fn copy(&self) -> Self {
+        let state = self.state();
+        Self::holding(state.seen.clone(), state.dice.clone())
+    }
+
     pub fn fail_next_sync(&self) {
         self.set(Health::NextSyncFails);
     }

@@ -1,0 +1,111 @@
+//! `follow`, and what holders are known to have applied.
+
+use std::time::Duration;
+
+use keyward::revocation::{At, Mark};
+use keyward::store::Change;
+use tokio::time::timeout;
+
+use super::engines::Engine;
+use super::samples::{entries_after, entry, head, holder, holders, new_owner, owner, put, registration, renew};
+
+/// A call that takes so long stands still.
+const STILL: Duration = Duration::from_secs(30);
+
+pub(super) async fn entries_come_as_soon_as_they_are_committed(engine: &mut impl Engine) {
+    let store = engine.store();
+    let following = |after| {
+        let store = store.clone();
+        // its patience alone would end it too late
+        tokio::spawn(async move { timeout(STILL, store.follow(after, STILL * 10)).await.expect("they came").unwrap() })
+    };
+    let (mut after, mut seen) = (At::default(), Vec::new());
+    for round in 0..20 {
+        let waiting = [following(after), following(after)];
+        // sometimes they wait already, sometimes not yet
+        for _ in 0..round {
+            tokio::task::yield_now().await;
+        }
+        let owners: Vec<Change> = (0..=round % 3).map(|number| new_owner(&owner(&format!("{round}-{number}")))).collect();
+        let count = owners.len();
+        put(&*store, owners).await;
+        let [first, second] = waiting;
+        let entries = first.await.unwrap();
+        assert_eq!((entries.len(), &entries), (count, &second.await.unwrap()));
+        seen.extend(entries);
+        after = head(&*store).await;
+    }
+    assert_eq!(seen, entries_after(&*store, At::default()).await);
+    let there = timeout(STILL, store.follow(seen[2].at, STILL * 10)).await.expect("they were there").unwrap();
+    assert!(!there.is_empty() && seen[3..].starts_with(&there), "{there:?}");
+}
+
+pub(super) async fn without_any_it_ends_with_none_when_its_patience_is_over(engine: &mut impl Engine) {
+    let store = engine.store();
+    let ends = async |after, patience| timeout(STILL, store.follow(after, patience)).await.expect("its patience is over").unwrap();
+    // to some a patience of nothing would be one without end
+    for patience in [Duration::from_millis(20), Duration::from_micros(20), Duration::ZERO] {
+        assert_eq!(ends(At::default(), patience).await, []);
+    }
+    let first = entry(&*store, "acme").await;
+    for patience in [Duration::from_millis(20), Duration::from_micros(20), Duration::ZERO] {
+        assert_eq!(ends(first, patience).await, []);
+        assert_eq!(ends(At::default(), patience).await, entries_after(&*store, At::default()).await, "what is there needs no patience");
+    }
+}
+
+pub(super) async fn an_acknowledgement_counts_for_its_own_incarnation_and_of_its_own_log_only(engine: &mut impl Engine) {
+    let store = engine.store();
+    let (a, again, b, unknown) = (holder("a", 1), holder("a", 2), holder("b", 1), holder("a", 3));
+    renew(&*store, &a, None).await;
+    let one = entry(&*store, "one").await;
+    engine.back_up().await;
+    let elsewhere = entry(&*store, "elsewhere").await;
+    engine.restore().await;
+    let store = engine.store();
+    for incarnation in [&a, &again] {
+        renew(&*store, incarnation, None).await;
+    }
+    let applied =
+        async |incarnation| holders(&*store).await.into_iter().find(|(holder, _)| holder == incarnation).map(|(_, entry)| entry.applied);
+
+    store.acknowledge(&a, elsewhere).await.unwrap();
+    assert_eq!(applied(&a).await, Some(0), "it is not in this log yet");
+    let two = entry(&*store, "two").await;
+    assert_eq!((two.position, two.mark == elsewhere.mark), (elsewhere.position, false));
+    for other in [elsewhere, At { mark: Mark::default(), ..one }, At { mark: two.mark, ..one }, At { position: 3, mark: two.mark }] {
+        store.acknowledge(&a, other).await.unwrap();
+        assert_eq!(applied(&a).await, Some(0), "{other} is of another log");
+    }
+    store.acknowledge(&a, one).await.unwrap();
+    assert_eq!((applied(&a).await, applied(&again).await), (Some(1), Some(0)));
+    store.acknowledge(&again, two).await.unwrap();
+    assert_eq!((applied(&a).await, applied(&again).await), (Some(1), Some(2)));
+    store.acknowledge(&again, one).await.unwrap();
+    assert_eq!(applied(&again).await, Some(2), "what came late takes nothing back");
+    store.acknowledge(&unknown, two).await.unwrap();
+    assert_eq!(applied(&unknown).await, None, "who is not registered is nobody");
+    renew(&*store, &a, Some(two)).await;
+    assert_eq!(applied(&a).await, Some(2), "a renewal acknowledges as well");
+    renew(&*store, &b, Some(elsewhere)).await;
+    assert_eq!(applied(&b).await, Some(0), "but not what is of another log");
+}
+
+pub(super) async fn a_holder_that_has_renewed_since_is_not_dismissed(engine: &mut impl Engine) {
+    let store = engine.store();
+    let (a, b) = (holder("a", 1), holder("b", 1));
+    for _ in 0..2 {
+        renew(&*store, &a, None).await;
+    }
+    renew(&*store, &b, None).await;
+    let both = [(a.clone(), registration(2, 0)), (b.clone(), registration(1, 0))];
+    for (holder, renewals) in [(&a, 1), (&a, 3), (&b, 2), (&holder("a", 2), 2), (&holder("c", 1), 1)] {
+        store.dismiss(holder, renewals).await.unwrap();
+        assert_eq!(holders(&*store).await, both);
+    }
+    store.dismiss(&a, 2).await.unwrap();
+    assert_eq!(holders(&*store).await, both[1..]);
+    // It begins anew: with its former count it could be taken for what it was.
+    renew(&*store, &a, None).await;
+    assert_eq!(holders(&*store).await, [(a, registration(1, 0)), both[1].clone()]);
+}

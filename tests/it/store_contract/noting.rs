@@ -1,0 +1,133 @@
+//! What a commit leaves in the log, and what it is told to stand on.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use keyward::domain::owner::Owner;
+use keyward::domain::record::Record;
+use keyward::domain::time::StoreTime;
+use keyward::revocation::{At, Entry, Level, Renewal, Terms, Touched};
+use keyward::store::{Commit, Kept, StoreError, What};
+
+use super::engines::Engine;
+use super::samples::{
+    changed_key, changed_owner, commit, digest, entries_after, head, holder, in_order, key, key_id, new_key, new_owner, owner, owner_id,
+    put, realm, registration, renew, renewal, request,
+};
+
+pub(super) async fn every_change_has_its_entry_in_the_log_with_the_digests_that_its_key_had_and_has(engine: &mut impl Engine) {
+    let store = engine.store();
+    put(&*store, vec![new_owner(&owner("acme")), new_key(&key("key_1", &[digest(1), digest(2)]))]).await;
+    let rotated = Record { revision: 2, ..key("key_1", &[digest(2), digest(3)]) };
+    put(&*store, vec![changed_key(&rotated)]).await;
+    let named = Record { revision: 3, label: "named".into(), ..rotated };
+    put(&*store, vec![changed_key(&named)]).await;
+    put(&*store, vec![changed_key(&Record { revision: 4, revoked: Some(StoreTime(1_850_000_000_000)), ..named })]).await;
+    put(&*store, vec![changed_owner(&Owner { revision: 2, disabled: Some(StoreTime(1_850_000_000_000)), ..owner("acme") })]).await;
+    let refused = store.commit(&commit(vec![new_owner(&owner("b")), new_owner(&owner("acme"))])).await;
+    assert!(matches!(refused, Err(StoreError::Exists(_))), "{refused:?}");
+
+    let log = entries_after(&*store, At::default()).await;
+    let of_key = |digests: &[u16]| (Some(digests.iter().copied().map(digest).map(|digest| digest.0).collect::<BTreeSet<_>>()), false);
+    let restricting = |(digests, _)| (digests, true);
+    let expected =
+        [(None, false), of_key(&[1, 2]), restricting(of_key(&[1, 2, 3])), of_key(&[2, 3]), restricting(of_key(&[2, 3])), (None, true)];
+    let found: Vec<_> = log.iter().map(|entry| (digests(entry), entry.restricting)).collect();
+    assert_eq!(found, expected);
+    assert_eq!(log.iter().map(|entry| entry.at.position).collect::<Vec<_>>(), (1..=6).collect::<Vec<u64>>());
+    assert_eq!(log[0].at.mark, log[1].at.mark, "of one commit");
+    let marks: BTreeSet<u64> = log.iter().map(|entry| entry.at.mark.0).collect();
+    assert_eq!(marks.len(), 5, "of five commits: {marks:?}");
+    assert_eq!(head(&*store).await, log[5].at);
+}
+
+/// The key's digests; `None`: an owner. Of `key_1` and `acme`.
+fn digests(entry: &Entry) -> Option<BTreeSet<[u8; 32]>> {
+    match &entry.touched {
+        Touched::Key { realm: of, id, digests } => {
+            assert_eq!((of, id), (&realm("otesse"), &key_id("key_1")));
+            Some(digests.iter().map(|digest| digest.0).collect())
+        }
+        Touched::Owner { realm: of, id } => {
+            assert_eq!((of, id), (&realm("otesse"), &owner_id("acme")));
+            None
+        }
+    }
+}
+
+pub(super) async fn a_commit_names_everyone_who_holds_a_lease(engine: &mut impl Engine) {
+    let store = engine.store();
+    let (a, b) = (holder("a", 1), holder("b", 2));
+    let first = put(&*store, vec![new_owner(&owner("acme"))]).await;
+    assert_eq!(first.standing.holders, []);
+    assert_eq!((first.position, first.standing.at), (1, head(&*store).await));
+
+    let long = Renewal { terms: Terms { lease: Duration::from_secs(9) }, ..renewal(&a, None) };
+    store.renew(&long).await.unwrap();
+    let renewed = renew(&*store, &a, Some(first.standing.at)).await;
+    renew(&*store, &b, None).await;
+    let asked = Commit { request: Some(request("admin_1", "r", 1)), ..commit(vec![new_owner(&owner("b")), new_owner(&owner("c"))]) };
+    let second = store.commit(&asked).await.unwrap();
+    assert_eq!(in_order(second.standing.holders), [(a.clone(), registration(2, 1)), (b.clone(), registration(1, 0))]);
+    assert_eq!((second.position, second.standing.at), (3, head(&*store).await));
+    assert_eq!(second.standing.footing, renewed.footing);
+    assert!(second.standing.level <= renewed.footing.level && second.standing.level > Level::Volatile, "every write is on disk here");
+    assert_eq!((renewed.longest, second.standing.longest), (Duration::from_secs(9), Duration::from_secs(9)), "ever granted");
+
+    store.dismiss(&b, 1).await.unwrap();
+    store.acknowledge(&a, second.standing.at).await.unwrap();
+    let third = put(&*store, vec![new_owner(&owner("d"))]).await;
+    assert_eq!(third.standing.holders, [(a.clone(), registration(2, 3))]);
+    // Whoever asks again must know whom to wait for now.
+    let replayed = store.commit(&asked).await.unwrap();
+    assert_eq!((replayed.position, replayed.replayed.is_some()), (3, true));
+    assert_eq!((replayed.standing.holders, replayed.standing.at), (vec![(a, registration(2, 3))], third.standing.at));
+}
+
+pub(super) async fn what_is_secured_stands_where_its_record_is_read(engine: &mut impl Engine) {
+    let store = engine.store();
+    let (first, id) = (key("key_1", &[digest(1)]), What::Key(realm("otesse"), key_id("key_1")));
+    // Every later change is one more revision of the one key, so a place says which revision it holds at least.
+    let base = put(&*store, vec![new_owner(&owner("acme")), new_key(&first)]).await.position;
+    renew(&*store, &holder("a", 1), None).await;
+    let (done, asked) = (Arc::new(AtomicBool::new(false)), (store.clone(), id.clone()));
+    let over = done.clone();
+    let asking = tokio::spawn(async move {
+        let mut last = None;
+        while !over.load(Ordering::Relaxed) {
+            let (kept, standing) = asked.0.secure(&asked.1).await.unwrap();
+            let Some(Kept::Key(record)) = kept else { panic!("{kept:?}") };
+            assert!(record.revision - 1 <= standing.at.position - base, "revision {} at {}", record.revision, standing.at);
+            last = Some((record.revision, standing.at));
+        }
+        last
+    });
+    for revision in 2..=40 {
+        put(&*store, vec![changed_key(&Record { revision, ..first.clone() })]).await;
+    }
+    done.store(true, Ordering::Relaxed);
+    let last = asking.await.unwrap();
+
+    let (kept, standing) = store.secure(&id).await.unwrap();
+    assert_eq!(kept, Some(Kept::Key(Record { revision: 40, ..first.clone() })));
+    let made = put(&*store, vec![changed_owner(&Owner { revision: 2, ..owner("acme") })]).await.standing;
+    assert_eq!((&standing.level, &standing.footing, standing.longest), (&made.level, &made.footing, made.longest));
+    assert_eq!((standing.holders, standing.at.position), (made.holders, made.at.position - 1));
+    let acme = store.secure(&What::Owner(realm("otesse"), owner_id("acme"))).await.unwrap();
+    assert_eq!((acme.0, acme.1.at), (Some(Kept::Owner(Owner { revision: 2, ..owner("acme") })), made.at));
+    for absent in
+        [What::Key(realm("ocus"), key_id("key_1")), What::Key(realm("otesse"), key_id("acme")), What::Owner(realm("otesse"), owner_id("b"))]
+    {
+        assert_eq!(store.secure(&absent).await.unwrap().0, None);
+    }
+
+    drop(store);
+    engine.crash().await;
+    let store = engine.store();
+    assert_eq!(head(&*store).await, acme.1.at);
+    let kept = store.key(&realm("otesse"), &key_id("key_1")).await.unwrap().unwrap();
+    assert!(last.is_none_or(|(revision, _)| kept.revision >= revision), "{last:?}");
+    assert_eq!(entries_after(&*store, standing.at).await.len(), 1);
+}
