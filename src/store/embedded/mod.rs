@@ -5,6 +5,7 @@
 mod account;
 mod accounts;
 mod block;
+mod calls;
 mod clock;
 mod disk;
 mod mutate;
@@ -24,24 +25,17 @@ use std::thread;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use async_trait::async_trait;
 use redb::{Database, ReadTransaction, ReadableDatabase as _, StorageBackend};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 
-use self::account::By;
-use self::accounts::{Accounts, Held};
+use self::accounts::Accounts;
 use self::clock::StoreClock;
 use self::disk::{Opener, Stop};
 use self::writer::{Job, Reply, Writer};
-use super::{AuditNote, Charge, Commit, Committed, Finding, Kept, LeaseHolder, Page, PepperClaim, Store, StoreError, Taken, What};
+use super::StoreError;
 use crate::clock::SharedClock;
-use crate::domain::key::Digest;
-use crate::domain::name::{KeyId, OwnerId, RealmId};
-use crate::domain::owner::Owner;
-use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
-use crate::revocation::{At, Entry, Registration, Renewal, Renewed, Standing};
 
 /// How long a call may take, the disk included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,89 +154,6 @@ impl Embedded {
             Err(_) => Err(too_slow(limit)),
             Ok(answer) => answer.map_err(|_| away("its writer has ended: restart keyward"))?,
         }
-    }
-}
-
-#[async_trait]
-impl Store for Embedded {
-    async fn find(&self, realm: &RealmId, digests: &[Digest]) -> Result<Finding, StoreError> {
-        let (realm, digests) = (realm.clone(), digests.to_vec());
-        self.read(self.timeouts.check, move |txn, clock| read::find(txn, &realm, &digests, clock)).await
-    }
-
-    async fn take(&self, charges: &[Charge]) -> Result<Vec<Taken>, StoreError> {
-        let at = self.shared.clock.moment();
-        let mut answers: Vec<Held> = charges.iter().map_while(|charge| self.shared.accounts.answer(charge, at, By::Caller)).collect();
-        // in the order given: what comes after one that needs the writer waits with it
-        let rest = charges.get(answers.len()..).unwrap_or_default();
-        if !rest.is_empty() {
-            answers.extend(self.ask(self.timeouts.check, |reply| Job::Take(rest.to_vec(), reply)).await?);
-        }
-        Ok(answers.into_iter().map(Held::keep).collect())
-    }
-
-    async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {
-        self.ask(self.timeouts.admin, |reply| Job::Commit(Box::new(commit.clone()), reply)).await
-    }
-
-    async fn key(&self, realm: &RealmId, id: &KeyId) -> Result<Option<Record>, StoreError> {
-        let (realm, id) = (realm.clone(), id.clone());
-        self.read(self.timeouts.admin, move |txn, _| read::key(txn, &realm, &id)).await
-    }
-
-    async fn owner(&self, realm: &RealmId, id: &OwnerId) -> Result<Option<Owner>, StoreError> {
-        let (realm, id) = (realm.clone(), id.clone());
-        self.read(self.timeouts.admin, move |txn, _| read::owner(txn, &realm, &id)).await
-    }
-
-    async fn keys(&self, realm: &RealmId, owner: Option<&OwnerId>, page: &Page) -> Result<Vec<Record>, StoreError> {
-        let (realm, owner, page) = (realm.clone(), owner.cloned(), page.clone());
-        let reading = move |txn: &ReadTransaction, _: &StoreClock| match owner {
-            Some(owner) => read::keys_of(txn, &realm, &owner, &page),
-            None => read::keys(txn, &realm, &page),
-        };
-        self.read(self.timeouts.admin, reading).await
-    }
-
-    async fn owners(&self, realm: &RealmId, page: &Page) -> Result<Vec<Owner>, StoreError> {
-        let (realm, page) = (realm.clone(), page.clone());
-        self.read(self.timeouts.admin, move |txn, _| read::owners(txn, &realm, &page)).await
-    }
-
-    async fn claim_peppers(&self, claims: &[PepperClaim]) -> Result<(), StoreError> {
-        self.ask(self.timeouts.admin, |reply| Job::ClaimPeppers(claims.to_vec(), reply)).await
-    }
-
-    async fn now(&self) -> Result<StoreTime, StoreError> {
-        Ok(self.shared.clock.now())
-    }
-
-    async fn renew(&self, _: &Renewal) -> Result<Renewed, StoreError> {
-        Err(StoreError::Unavailable("not built".into()))
-    }
-
-    async fn follow(&self, _: At, _: Duration) -> Result<Vec<Entry>, StoreError> {
-        Err(StoreError::Unavailable("not built".into()))
-    }
-
-    async fn acknowledge(&self, _: &LeaseHolder, _: At) -> Result<(), StoreError> {
-        Err(StoreError::Unavailable("not built".into()))
-    }
-
-    async fn holders(&self) -> Result<Vec<(LeaseHolder, Registration)>, StoreError> {
-        Err(StoreError::Unavailable("not built".into()))
-    }
-
-    async fn dismiss(&self, _: &LeaseHolder, _: u64) -> Result<(), StoreError> {
-        Err(StoreError::Unavailable("not built".into()))
-    }
-
-    async fn secure(&self, _: &What) -> Result<(Option<Kept>, Standing), StoreError> {
-        Err(StoreError::Unavailable("not built".into()))
-    }
-
-    async fn resume(&self, _: &AuditNote) -> Result<(), StoreError> {
-        Err(StoreError::Unavailable("not built".into()))
     }
 }
 
