@@ -4,6 +4,7 @@ pub mod charge;
 pub mod claimed;
 pub mod commit;
 pub mod embedded;
+pub mod entry;
 pub mod error;
 pub mod observed;
 pub mod record;
