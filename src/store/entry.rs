@@ -66,6 +66,7 @@ pub fn decode_entry(bytes: &[u8]) -> Result<Entry, StoreError> {
     Ok(Entry { at: At { position: entry.position, mark: Mark(entry.mark) }, touched, restricting: entry.restricting })
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "to be named in `map_err`")]
 fn corrupt(error: impl ToString) -> StoreError {
     StoreError::Corrupt(error.to_string())
 }

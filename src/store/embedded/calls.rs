@@ -4,18 +4,20 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use redb::ReadTransaction;
+use tokio::time::sleep;
 
 use super::account::By;
 use super::accounts::Held;
 use super::clock::StoreClock;
+use super::log::{self, Stands};
 use super::writer::Job;
-use super::{Embedded, read};
+use super::{Embedded, away, drawn, read};
 use crate::domain::key::Digest;
 use crate::domain::name::{KeyId, OwnerId, RealmId};
 use crate::domain::owner::Owner;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
-use crate::revocation::{At, Entry, Registration, Renewal, Renewed, Standing};
+use crate::revocation::{At, Entry, Mark, Registration, Renewal, Renewed, Standing};
 use crate::store::{AuditNote, Charge, Commit, Committed, Finding, Kept, LeaseHolder, Page, PepperClaim, Store, StoreError, Taken, What};
 
 #[async_trait]
@@ -37,7 +39,11 @@ impl Store for Embedded {
     }
 
     async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {
-        self.ask(self.timeouts.admin, |reply| Job::Commit(Box::new(commit.clone()), reply)).await
+        let mark = Mark(drawn()?);
+        let made = self.ask(self.timeouts.admin, |reply| Job::Commit(Box::new(commit.clone()), mark, reply)).await?;
+        // asked for after the commit is durable: whoever renews from now on is brought its entries
+        let standing = self.shared.leases.standing(self.shared.leases.head());
+        Ok(Committed { position: made.position, standing, replayed: made.replayed })
     }
 
     async fn key(&self, realm: &RealmId, id: &KeyId) -> Result<Option<Record>, StoreError> {
@@ -72,31 +78,70 @@ impl Store for Embedded {
         Ok(self.shared.clock.now())
     }
 
-    async fn renew(&self, _: &Renewal) -> Result<Renewed, StoreError> {
-        Err(StoreError::Unavailable("not built".into()))
+    async fn renew(&self, renewal: &Renewal) -> Result<Renewed, StoreError> {
+        let leases = &self.shared.leases;
+        // before anything is read: a commit that this reading misses must not miss the holder
+        leases.renew(&renewal.holder, renewal.terms.lease);
+        let asked = renewal.clone();
+        let found = self.read(self.timeouts.admin, move |txn, _| log::renewed(txn, &asked)).await?;
+        if let Some(place) = found.missed {
+            self.ask(self.timeouts.admin, |reply| Job::Miss(place, reply)).await?;
+        }
+        if let Some(applied) = found.applied {
+            leases.acknowledge(&renewal.holder, applied);
+        }
+        Ok(Renewed {
+            log: found.log,
+            // a transaction reads nothing that is not on the disk
+            secured: found.head,
+            now: self.shared.clock.now(),
+            holders: leases.holders(),
+            footing: leases.footing(),
+            longest: leases.longest(),
+        })
     }
 
-    async fn follow(&self, _: At, _: Duration) -> Result<Vec<Entry>, StoreError> {
-        Err(StoreError::Unavailable("not built".into()))
+    async fn follow(&self, after: At, patience: Duration) -> Result<Vec<Entry>, StoreError> {
+        let mut head = self.shared.leases.watch();
+        let over = sleep(patience);
+        tokio::pin!(over);
+        loop {
+            head.mark_unchanged();
+            let entries = self.read(self.timeouts.admin, move |txn, _| log::after(txn, after)).await?;
+            if !entries.is_empty() {
+                return Ok(entries);
+            }
+            tokio::select! {
+                () = &mut over => return Ok(Vec::new()),
+                changed = head.changed() => changed.map_err(|_| away("it is being closed"))?,
+            }
+        }
     }
 
-    async fn acknowledge(&self, _: &LeaseHolder, _: At) -> Result<(), StoreError> {
-        Err(StoreError::Unavailable("not built".into()))
+    async fn acknowledge(&self, holder: &LeaseHolder, applied: At) -> Result<(), StoreError> {
+        let at_head = applied == self.shared.leases.head();
+        if at_head || self.read(self.timeouts.admin, move |txn, _| log::place(txn, applied)).await? == Stands::Here {
+            self.shared.leases.acknowledge(holder, applied.position);
+        }
+        Ok(())
     }
 
     async fn holders(&self) -> Result<Vec<(LeaseHolder, Registration)>, StoreError> {
-        Err(StoreError::Unavailable("not built".into()))
+        Ok(self.shared.leases.holders())
     }
 
-    async fn dismiss(&self, _: &LeaseHolder, _: u64) -> Result<(), StoreError> {
-        Err(StoreError::Unavailable("not built".into()))
+    async fn dismiss(&self, holder: &LeaseHolder, renewals: u64) -> Result<(), StoreError> {
+        self.shared.leases.dismiss(holder, renewals);
+        Ok(())
     }
 
-    async fn secure(&self, _: &What) -> Result<(Option<Kept>, Standing), StoreError> {
-        Err(StoreError::Unavailable("not built".into()))
+    async fn secure(&self, what: &What) -> Result<(Option<Kept>, Standing), StoreError> {
+        let what = what.clone();
+        let (kept, at) = self.read(self.timeouts.admin, move |txn, _| read::kept(txn, &what)).await?;
+        Ok((kept, self.shared.leases.standing(at)))
     }
 
-    async fn resume(&self, _: &AuditNote) -> Result<(), StoreError> {
-        Err(StoreError::Unavailable("not built".into()))
+    async fn resume(&self, audit: &AuditNote) -> Result<(), StoreError> {
+        self.ask(self.timeouts.admin, |reply| Job::Resume(audit.clone(), reply)).await
     }
 }

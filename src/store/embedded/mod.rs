@@ -8,6 +8,8 @@ mod block;
 mod calls;
 mod clock;
 mod disk;
+mod leases;
+mod log;
 mod mutate;
 mod plan;
 mod read;
@@ -32,10 +34,11 @@ use tokio::time::timeout;
 use self::accounts::Accounts;
 use self::clock::StoreClock;
 use self::disk::{Opener, Stop};
+use self::leases::Leases;
+use self::tables::Persisted;
 use self::writer::{Job, Reply, Writer};
 use super::StoreError;
 use crate::clock::SharedClock;
-use crate::domain::time::StoreTime;
 
 /// How long a call may take, the disk included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +67,7 @@ struct Shared {
     database: ArcSwapOption<Database>,
     clock: StoreClock,
     accounts: Arc<Accounts>,
+    leases: Leases,
 }
 
 /// How many jobs may wait for the writer.
@@ -101,10 +105,11 @@ impl Embedded {
     }
 
     fn on(opener: Opener, clock: SharedClock) -> Result<Self, StoreError> {
-        let (database, latest) = whole(&opener)?;
-        let clock = StoreClock::after(latest, clock);
+        let (database, persisted) = whole(&opener)?;
+        let clock = StoreClock::after(persisted.time, clock);
+        let leases = Leases::new(persisted.head, drawn()?);
         let database = ArcSwapOption::from_pointee(database);
-        let shared = Arc::new(Shared { database, clock, accounts: Arc::default() });
+        let shared = Arc::new(Shared { database, clock, accounts: Arc::default(), leases });
         let (jobs, queue) = sync_channel(QUEUE);
         let (end, ended) = sync_channel(0);
         let writer = Writer::new(shared.clone(), opener, end);
@@ -167,12 +172,12 @@ impl Drop for Embedded {
     }
 }
 
-/// The database and the latest time in it. Of a file that was damaged from outside redb may make no error but a panic.
-fn whole(opener: &Opener) -> Result<(Database, StoreTime), StoreError> {
+/// The database and what it knows. Of a file that was damaged from outside redb may make no error but a panic.
+fn whole(opener: &Opener) -> Result<(Database, Persisted), StoreError> {
     let open = || {
         let database = opener()?;
-        let latest = tables::prepare(&database)?;
-        Ok((database, latest))
+        let persisted = tables::prepare(&database)?;
+        Ok((database, persisted))
     };
     let damaged = |_| Err(StoreError::Corrupt("its file is damaged: restore it from a backup".into()));
     catch_unwind(AssertUnwindSafe(open)).unwrap_or_else(damaged)
@@ -187,6 +192,11 @@ fn run(writer: Writer, queue: &Receiver<Job>) {
         );
         std::process::abort();
     }
+}
+
+/// A random number.
+fn drawn() -> Result<u64, StoreError> {
+    getrandom::u64().map_err(|error| away(&format!("the operating system gives no randomness: {error}")))
 }
 
 fn away(why: &str) -> StoreError {

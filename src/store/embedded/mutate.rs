@@ -4,55 +4,65 @@ use prost::Message as _;
 use redb::{ReadableTable as _, ReadableTableMetadata as _};
 
 use super::disk::Stop;
-use super::plan::{self, Step, lost, named, realm};
+use super::log;
+use super::plan::{self, Step, lost, realm};
 use super::tables::Tables;
 use super::turn::Turn;
 use crate::domain::owner::Owner;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
 use crate::proto::keyward::store::v1 as stored;
-use crate::store::commit::is_restricting;
+use crate::revocation::{At, Mark};
+use crate::store::entry::{encode_entry, entry};
 use crate::store::record::{encode_key, encode_owner};
-use crate::store::{Change, Commit, Committed, PepperClaim, RequestId, StoreError};
+use crate::store::{AuditNote, Change, Commit, PepperClaim, RequestId, StoreError};
 
 const DAY_MS: i64 = 86_400_000;
 /// How many answers that are over a commit forgets: more than the one it may add.
 const FORGET: usize = 8;
 
-/// Applies a commit within the turn's transaction.
-pub(super) fn commit(turn: &mut Turn<'_>, commit: &Commit) -> Result<Committed, Stop> {
+/// What became of a commit.
+pub(super) struct Made {
+    /// Of the last of its changes.
+    pub position: u64,
+    /// What it was done to, where it was made before.
+    pub replayed: Option<String>,
+}
+
+/// Applies a commit within the turn's transaction. `mark`: drawn for it.
+pub(super) fn commit(turn: &mut Turn<'_>, commit: &Commit, mark: Mark) -> Result<Made, Stop> {
     if let Some(before) = replayed(turn, commit)? {
         return Ok(before);
     }
     not_done_before(&turn.tables, commit)?;
     let steps = plan::check(&turn.tables, commit)?;
     turn.effects.dirty = true;
-    let mut position = turn.tables.position()?;
+    let mut at = turn.tables.head()?;
     for step in &steps {
-        position += 1;
+        at = At { position: at.position + 1, mark };
         write(&mut turn.tables, step)?;
-        note(turn, commit, step, position)?;
+        note(turn, commit, step, at)?;
         if step.renews_limits() {
             turn.renew(&step.subject())?;
         }
     }
-    turn.tables.set_position(position)?;
-    remember(turn, commit, position)?;
-    Ok(Committed {
-        position,
-        standing: crate::revocation::Standing {
-            at: crate::revocation::At { position: position, mark: crate::revocation::Mark(0) },
-            level: crate::revocation::Level::Volatile,
-            footing: crate::revocation::Footing {
-                primary: "".into(),
-                whole: crate::revocation::Whole::Whole,
-                level: crate::revocation::Level::Volatile,
-            },
-            holders: Vec::new(),
-            longest: std::time::Duration::ZERO,
-        },
-        replayed: None,
-    })
+    turn.tables.set_head(at)?;
+    turn.effects.head = Some(at);
+    log::trim(&mut turn.tables, log::KEPT, steps.len() + FORGET)?;
+    remember(turn, commit, at.position)?;
+    Ok(Made { position: at.position, replayed: None })
+}
+
+/// Goes on with the log as it is, where it was found rolled back.
+pub(super) fn resume(turn: &mut Turn<'_>, by: &AuditNote) -> Result<(), Stop> {
+    if log::abandon(turn)? == 0 {
+        return Ok(());
+    }
+    let position = turn.tables.head()?.position;
+    let audit = audit(turn, by, position);
+    let number = turn.tables.audit_beside.range((position, 0)..)?.count() as u64;
+    turn.tables.audit_beside.insert((position, number), audit.encode_to_vec().as_slice())?;
+    Ok(())
 }
 
 /// Keeps the check values where no other is kept, and compares those that are.
@@ -80,7 +90,7 @@ pub(super) fn claim_peppers(turn: &mut Turn<'_>, claims: &[PepperClaim]) -> Resu
 }
 
 /// What the same request was answered before.
-fn replayed(turn: &mut Turn<'_>, commit: &Commit) -> Result<Option<Committed>, Stop> {
+fn replayed(turn: &mut Turn<'_>, commit: &Commit) -> Result<Option<Made>, Stop> {
     let Some(request) = &commit.request else { return Ok(None) };
     let kept = turn.tables.answers.get((request.caller.as_str(), request.id.as_str()))?;
     let Some((until, bytes)) = kept.as_ref().map(redb::AccessGuard::value) else { return Ok(None) };
@@ -91,21 +101,7 @@ fn replayed(turn: &mut Turn<'_>, commit: &Commit) -> Result<Option<Committed>, S
     if answer.fingerprint != request.fingerprint {
         return Err(StoreError::RequestIdReused.into());
     }
-    Ok(Some(Committed {
-        position: answer.position,
-        standing: crate::revocation::Standing {
-            at: crate::revocation::At { position: answer.position, mark: crate::revocation::Mark(0) },
-            level: crate::revocation::Level::Volatile,
-            footing: crate::revocation::Footing {
-                primary: "".into(),
-                whole: crate::revocation::Whole::Whole,
-                level: crate::revocation::Level::Volatile,
-            },
-            holders: Vec::new(),
-            longest: std::time::Duration::ZERO,
-        },
-        replayed: Some(answer.subject),
-    }))
+    Ok(Some(Made { position: answer.position, replayed: Some(answer.subject) }))
 }
 
 fn not_done_before(tables: &Tables<'_>, commit: &Commit) -> Result<(), Stop> {
@@ -144,23 +140,28 @@ fn write_key(tables: &mut Tables<'_>, before: Option<&Change>, record: &Record) 
 }
 
 /// One audit entry and one log entry.
-fn note(turn: &mut Turn<'_>, commit: &Commit, step: &Step, position: u64) -> Result<(), Stop> {
-    let (kind, id) = named(&step.after);
-    let realm = realm(&step.after).to_string();
+fn note(turn: &mut Turn<'_>, commit: &Commit, step: &Step, at: At) -> Result<(), Stop> {
     let audit = stored::Audit {
+        realm: realm(&step.after).to_string(),
+        request_id: commit.request.as_ref().map(|request| request.id.clone()).unwrap_or_default(),
+        ..audit(turn, &commit.audit, at.position)
+    };
+    let entry = entry(at, step.before.as_ref(), &step.after);
+    turn.tables.audit.insert(at.position, audit.encode_to_vec().as_slice())?;
+    turn.tables.log.insert(at.position, encode_entry(&entry).as_slice())?;
+    Ok(())
+}
+
+fn audit(turn: &Turn<'_>, note: &AuditNote, position: u64) -> stored::Audit {
+    stored::Audit {
         position,
         at_ms: turn.at.now.0,
-        actor: commit.audit.actor.as_ref().map_or_else(|| "bootstrap".to_owned(), ToString::to_string),
-        action: commit.audit.action.to_owned(),
-        realm: realm.clone(),
-        subject: commit.audit.subject.clone(),
-        request_id: commit.request.as_ref().map(|request| request.id.clone()).unwrap_or_default(),
-    };
-    let restricting = is_restricting(step.before.as_ref(), &step.after);
-    let entry = stored::Entry { position, realm, kind: kind.to_owned(), id: id.to_owned(), restricting, digests: Vec::new(), mark: 0 };
-    turn.tables.audit.insert(position, audit.encode_to_vec().as_slice())?;
-    turn.tables.log.insert(position, entry.encode_to_vec().as_slice())?;
-    Ok(())
+        actor: note.actor.as_ref().map_or_else(|| "bootstrap".to_owned(), ToString::to_string),
+        action: note.action.to_owned(),
+        realm: String::new(),
+        subject: note.subject.clone(),
+        request_id: String::new(),
+    }
 }
 
 /// Keeps what must not be done again, and forgets some of what may.

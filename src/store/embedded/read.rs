@@ -6,26 +6,36 @@ use redb::ReadTransaction;
 
 use super::clock::StoreClock;
 use super::disk::Stop;
-use super::tables::{DIGESTS, KEYS, KEYS_OF_OWNERS, META, OWNERS, position};
+use super::tables::{DIGESTS, KEYS, KEYS_OF_OWNERS, META, OWNERS, head};
 use crate::domain::key::Digest;
 use crate::domain::name::{KeyId, OwnerId, RealmId};
 use crate::domain::owner::Owner;
 use crate::domain::record::Holder;
 use crate::domain::record::Record;
+use crate::revocation::At;
 use crate::store::record::{decode_key, decode_owner};
-use crate::store::{Finding, Page, StoreError};
+use crate::store::{Finding, Kept, Page, StoreError, What};
 
-/// The key that one of the digests belongs to. Everything is read from one transaction, so position and record are of one instant.
+/// The key that one of the digests belongs to. Everything is read from one transaction, so place and record are of one instant.
 pub(super) fn find(txn: &ReadTransaction, realm: &RealmId, digests: &[Digest], clock: &StoreClock) -> Result<Finding, Stop> {
-    let position = position(&txn.open_table(META)?)?;
+    let at = head(&txn.open_table(META)?)?;
     let index = txn.open_table(DIGESTS)?;
     for digest in digests {
         if let Some(id) = index.get((realm.as_str(), &digest.0))? {
             let holder = Some(holder(txn, realm, id.value())?);
-            return Ok(Finding { holder, at: crate::revocation::At { position, mark: crate::revocation::Mark(0) }, now: clock.now() });
+            return Ok(Finding { holder, at, now: clock.now() });
         }
     }
-    Ok(Finding { holder: None, at: crate::revocation::At { position, mark: crate::revocation::Mark(0) }, now: clock.now() })
+    Ok(Finding { holder: None, at, now: clock.now() })
+}
+
+/// A record, and the log's head. Both are of one instant, and a transaction reads nothing that is not on the disk.
+pub(super) fn kept(txn: &ReadTransaction, what: &What) -> Result<(Option<Kept>, At), Stop> {
+    let kept = match what {
+        What::Key(realm, id) => key(txn, realm, id)?.map(Kept::Key),
+        What::Owner(realm, id) => owner(txn, realm, id)?.map(Kept::Owner),
+    };
+    Ok((kept, head(&txn.open_table(META)?)?))
 }
 
 pub(super) fn key(txn: &ReadTransaction, realm: &RealmId, id: &KeyId) -> Result<Option<Record>, Stop> {

@@ -1,16 +1,19 @@
 //! The tables, and one write transaction's hold on all of them.
 
-use redb::{Database, ReadableDatabase as _, ReadableTable, Table, TableDefinition, WriteTransaction};
+use redb::{Database, ReadableDatabase as _, ReadableTable, Table, TableDefinition, TableHandle as _, WriteTransaction};
 
 use super::disk::Stop;
 use crate::domain::name::RealmId;
 use crate::domain::time::StoreTime;
+use crate::revocation::{At, Mark};
 use crate::store::StoreError;
 
 /// Realm and id.
 type Named = (&'static str, &'static str);
 /// Realm, owner, and a key's id, or nothing for the owner itself.
 type Owned = (&'static str, &'static str, &'static str);
+/// Position and mark.
+type Place = (u64, u64);
 
 pub(super) const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 pub(super) const KEYS: TableDefinition<Named, &[u8]> = TableDefinition::new("keys");
@@ -21,6 +24,12 @@ pub(super) const KEYS_OF_OWNERS: TableDefinition<Owned, ()> = TableDefinition::n
 pub(super) const DIGESTS: TableDefinition<(&str, &[u8; 32]), &str> = TableDefinition::new("digests");
 pub(super) const AUDIT: TableDefinition<u64, &[u8]> = TableDefinition::new("audit");
 pub(super) const LOG: TableDefinition<u64, &[u8]> = TableDefinition::new("log");
+/// Places, by position and mark, that were promised to somebody and are not in this log: nobody admits while there are any.
+pub(super) const ROLLED_BACK: TableDefinition<Place, ()> = TableDefinition::new("rolled_back");
+/// Those that an operator went on without.
+pub(super) const ABANDONED: TableDefinition<Place, ()> = TableDefinition::new("abandoned");
+/// Audit entries of what changes no record: by the log's position then, and a number.
+pub(super) const AUDIT_BESIDE: TableDefinition<(u64, u64), &[u8]> = TableDefinition::new("audit_beside");
 /// Caller and request id, to when it is forgotten and what was answered.
 pub(super) const ANSWERS: TableDefinition<Named, (i64, &[u8])> = TableDefinition::new("answers");
 pub(super) const ANSWERS_BY_END: TableDefinition<(i64, &str, &str), ()> = TableDefinition::new("answers_by_end");
@@ -31,7 +40,9 @@ pub(super) const WINDOWS: TableDefinition<Owned, &[u8]> = TableDefinition::new("
 
 const SCHEMA: &str = "schema";
 const SCHEMA_VERSION: u64 = 1;
+/// Of the log's last entry.
 const POSITION: &str = "position";
+const MARK: &str = "mark";
 /// The latest store time told when a transaction was written.
 const TIME: &str = "time";
 
@@ -44,6 +55,9 @@ pub(super) struct Tables<'t> {
     pub digests: Table<'t, (&'static str, &'static [u8; 32]), &'static str>,
     pub audit: Table<'t, u64, &'static [u8]>,
     pub log: Table<'t, u64, &'static [u8]>,
+    pub rolled_back: Table<'t, Place, ()>,
+    pub abandoned: Table<'t, Place, ()>,
+    pub audit_beside: Table<'t, (u64, u64), &'static [u8]>,
     pub answers: Table<'t, Named, (i64, &'static [u8])>,
     pub answers_by_end: Table<'t, (i64, &'static str, &'static str), ()>,
     pub marks: Table<'t, &'static [u8; 32], i64>,
@@ -61,6 +75,9 @@ impl<'t> Tables<'t> {
             digests: txn.open_table(DIGESTS)?,
             audit: txn.open_table(AUDIT)?,
             log: txn.open_table(LOG)?,
+            rolled_back: txn.open_table(ROLLED_BACK)?,
+            abandoned: txn.open_table(ABANDONED)?,
+            audit_beside: txn.open_table(AUDIT_BESIDE)?,
             answers: txn.open_table(ANSWERS)?,
             answers_by_end: txn.open_table(ANSWERS_BY_END)?,
             marks: txn.open_table(MARKS)?,
@@ -69,12 +86,13 @@ impl<'t> Tables<'t> {
         })
     }
 
-    pub(super) fn position(&self) -> Result<u64, Stop> {
-        position(&self.meta)
+    pub(super) fn head(&self) -> Result<At, Stop> {
+        head(&self.meta)
     }
 
-    pub(super) fn set_position(&mut self, position: u64) -> Result<(), Stop> {
-        self.meta.insert(POSITION, position)?;
+    pub(super) fn set_head(&mut self, head: At) -> Result<(), Stop> {
+        self.meta.insert(POSITION, head.position)?;
+        self.meta.insert(MARK, head.mark.0)?;
         Ok(())
     }
 
@@ -96,28 +114,43 @@ pub(super) fn begin(database: &Database) -> Result<WriteTransaction, Stop> {
     Ok(txn)
 }
 
-/// Makes the tables where they are absent, and tells the time that was persisted last.
-pub(super) fn prepare(database: &Database) -> Result<StoreTime, StoreError> {
-    let time = prepared(database)?;
-    match time {
-        Some(time) => Ok(time),
-        None => Ok(make(database).map(|()| StoreTime(0))?),
+/// What a store knows when it is opened.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Persisted {
+    /// The latest time told before.
+    pub time: StoreTime,
+    /// The log's.
+    pub head: At,
+}
+
+/// Makes the tables where they are absent.
+pub(super) fn prepare(database: &Database) -> Result<Persisted, StoreError> {
+    let (persisted, whole) = prepared(database)?;
+    if !whole {
+        make(database)?;
     }
+    Ok(persisted)
 }
 
-/// The log's position: of the last entry.
-pub(super) fn position(meta: &impl ReadableTable<&'static str, u64>) -> Result<u64, Stop> {
-    Ok(meta.get(POSITION)?.map_or(0, |position| position.value()))
+/// The log's last entry.
+pub(super) fn head(meta: &impl ReadableTable<&'static str, u64>) -> Result<At, Stop> {
+    let number = |name| Ok::<_, Stop>(meta.get(name)?.map_or(0, |number| number.value()));
+    Ok(At { position: number(POSITION)?, mark: Mark(number(MARK)?) })
 }
 
-fn prepared(database: &Database) -> Result<Option<StoreTime>, Stop> {
+/// And whether all tables are there: an older version made fewer.
+fn prepared(database: &Database) -> Result<(Persisted, bool), Stop> {
     let txn = database.begin_read()?;
     let meta = match txn.open_table(META) {
-        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
+        Err(redb::TableError::TableDoesNotExist(_)) => return Ok((Persisted::default(), false)),
         meta => meta?,
     };
+    let whole = txn.list_tables()?.any(|table| table.name() == AUDIT_BESIDE.name());
     match meta.get(SCHEMA)?.map(|version| version.value()) {
-        Some(SCHEMA_VERSION) => Ok(Some(StoreTime(meta.get(TIME)?.map_or(0, |time| time.value().cast_signed())))),
+        Some(SCHEMA_VERSION) => {
+            let time = StoreTime(meta.get(TIME)?.map_or(0, |time| time.value().cast_signed()));
+            Ok((Persisted { time, head: head(&meta)? }, whole))
+        }
         other => {
             let other = other.map_or_else(|| "none".to_owned(), |version| version.to_string());
             let says = format!("schema version {other}, not {SCHEMA_VERSION}: start the version of keyward that wrote it");

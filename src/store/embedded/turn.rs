@@ -12,6 +12,7 @@ use super::disk::Stop;
 use super::tables::Tables;
 use super::windows;
 use crate::domain::time::BootTime;
+use crate::revocation::At;
 use crate::store::record::{decode_key, decode_owner};
 use crate::store::{Return, StoreError, Subject, SubjectName};
 
@@ -35,6 +36,8 @@ pub(super) struct Effects {
     /// How many windows were written.
     pub windows: usize,
     pub waiting: Vec<Waiting>,
+    /// The log's last entry, where there are new ones.
+    pub head: Option<At>,
     /// Blocks to publish when the transaction is durable.
     pub blocks: Vec<(SubjectName, u64)>,
     /// Accounts to forget when it fails.

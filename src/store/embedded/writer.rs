@@ -13,21 +13,27 @@ use super::Shared;
 
 use super::accounts::{Held, Name};
 use super::disk::{Opener, Stop};
+use super::mutate::Made;
 use super::tables::{self, Tables};
 use super::turn::{Due, Effects, Turn};
 use super::windows::Cursor;
-use super::{mutate, take, windows};
+use super::{log, mutate, take, windows};
 use crate::domain::time::BootTime;
-use crate::store::{Charge, Commit, Committed, PepperClaim, StoreError};
+use crate::revocation::{At, Mark};
+use crate::store::{AuditNote, Charge, Commit, PepperClaim, StoreError};
 
 /// Where an answer goes.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 /// What is asked of the writer.
 pub(super) enum Job {
-    Commit(Box<Commit>, Reply<Committed>),
+    /// With the mark that was drawn for it.
+    Commit(Box<Commit>, Mark, Reply<Made>),
     Take(Vec<Charge>, Reply<Vec<Held>>),
     ClaimPeppers(Vec<PepperClaim>, Reply<()>),
+    /// A place that was promised to somebody is not in the log.
+    Miss(At, Reply<()>),
+    Resume(AuditNote, Reply<()>),
     /// A reader met a failed disk: open the database anew.
     Open,
 }
@@ -115,6 +121,7 @@ impl Writer {
         }
         match done {
             Ok(()) => {
+                effects.head.into_iter().for_each(|head| self.shared.leases.reached(head));
                 for (whose, id) in &effects.blocks {
                     self.shared.accounts.with(&Name::of(whose), |account| account.publish(whose, *id));
                 }
@@ -133,7 +140,10 @@ impl Writer {
             return Ok(database);
         }
         let database = Arc::new((self.opener)().map_err(Stop::Disk)?);
-        self.shared.clock.not_before(tables::prepare(&database)?);
+        let persisted = tables::prepare(&database)?;
+        self.shared.clock.not_before(persisted.time);
+        // a commit that failed may stand all the same
+        self.shared.leases.reached(persisted.head);
         self.shared.database.store(Some(database.clone()));
         info!("the embedded store is open again");
         Ok(database)
@@ -187,17 +197,17 @@ impl Job {
     /// Whether anybody still waits for the answer. What was not begun is not begun for nobody.
     fn is_awaited(&self) -> bool {
         match self {
-            Self::Commit(_, reply) => !reply.is_closed(),
+            Self::Commit(.., reply) => !reply.is_closed(),
             Self::Take(_, reply) => !reply.is_closed(),
-            Self::ClaimPeppers(_, reply) => !reply.is_closed(),
+            Self::ClaimPeppers(_, reply) | Self::Miss(_, reply) | Self::Resume(_, reply) => !reply.is_closed(),
             Self::Open => true,
         }
     }
 
     fn work(self, turn: &mut Turn<'_>) -> Result<(), Stop> {
         match self {
-            Self::Commit(commit, reply) => {
-                let answer = mutate::commit(turn, &commit);
+            Self::Commit(commit, mark, reply) => {
+                let answer = mutate::commit(turn, &commit, mark);
                 wait(reply, answer, turn)
             }
             Self::Take(charges, reply) => {
@@ -208,6 +218,14 @@ impl Job {
                 let answer = mutate::claim_peppers(turn, &claims);
                 wait(reply, answer, turn)
             }
+            Self::Miss(place, reply) => {
+                let answer = log::miss(turn, place);
+                wait(reply, answer, turn)
+            }
+            Self::Resume(by, reply) => {
+                let answer = mutate::resume(turn, &by);
+                wait(reply, answer, turn)
+            }
             Self::Open => Ok(()),
         }
     }
@@ -215,9 +233,9 @@ impl Job {
     fn fail(self, why: &StoreError) {
         // whoever does not wait any more needs no answer
         match self {
-            Self::Commit(_, reply) => drop(reply.send(Err(why.clone()))),
+            Self::Commit(.., reply) => drop(reply.send(Err(why.clone()))),
             Self::Take(_, reply) => drop(reply.send(Err(why.clone()))),
-            Self::ClaimPeppers(_, reply) => drop(reply.send(Err(why.clone()))),
+            Self::ClaimPeppers(_, reply) | Self::Miss(_, reply) | Self::Resume(_, reply) => drop(reply.send(Err(why.clone()))),
             Self::Open => {}
         }
     }

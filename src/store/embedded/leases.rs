@@ -1,0 +1,83 @@
+//! Who holds a lease, and the log's durable head: what a change is told that it stands on. All of it lives and ends with this process, as do
+//! the leases: an embedded store has no other replicas than its own.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::revocation::{At, Footing, Holder, Level, Registration, Registry, Standing, Whole};
+
+/// The holders, and the head.
+pub(super) struct Leases {
+    held: Mutex<Held>,
+    head: watch::Sender<At>,
+    /// Tells this process's store from the one before it.
+    primary: Box<str>,
+}
+
+#[derive(Default)]
+struct Held {
+    registry: Registry,
+    longest: Duration,
+}
+
+impl Leases {
+    /// `drawn`: a random number.
+    pub(super) fn new(head: At, drawn: u64) -> Self {
+        Self { held: Mutex::default(), head: watch::Sender::new(head), primary: format!("{drawn:016x}").into() }
+    }
+
+    /// Registers a renewal. How far its holder has applied the log is acknowledged apart, once it is known to be of this log.
+    pub(super) fn renew(&self, holder: &Holder, lease: Duration) {
+        let mut held = self.held();
+        held.registry.renew(holder, 0, lease);
+        held.longest = held.longest.max(lease);
+    }
+
+    /// `position`: of a place that is in the log.
+    pub(super) fn acknowledge(&self, holder: &Holder, position: u64) {
+        self.held().registry.acknowledge(holder, position);
+    }
+
+    pub(super) fn dismiss(&self, holder: &Holder, renewals: u64) {
+        self.held().registry.dismiss(holder, renewals);
+    }
+
+    pub(super) fn holders(&self) -> Vec<(Holder, Registration)> {
+        self.held().registry.holders()
+    }
+
+    pub(super) fn longest(&self) -> Duration {
+        self.held().longest
+    }
+
+    /// One node, on whose disk everything is that anybody is told.
+    pub(super) fn footing(&self) -> Footing {
+        Footing { primary: self.primary.clone(), whole: Whole::Whole, level: Level::Single }
+    }
+
+    /// What stands on the log up to `at`, which must be durable: whoever renewed before that does not know of it is among the holders.
+    pub(super) fn standing(&self, at: At) -> Standing {
+        Standing { at, level: Level::Single, footing: self.footing(), holders: self.holders(), longest: self.longest() }
+    }
+
+    /// The last entry that is on the disk.
+    pub(super) fn head(&self) -> At {
+        *self.head.borrow()
+    }
+
+    /// The log is on the disk up to here.
+    pub(super) fn reached(&self, head: At) {
+        self.head.send_if_modified(|known| std::mem::replace(known, head) != head);
+    }
+
+    /// Tells whenever the log has become longer.
+    pub(super) fn watch(&self) -> watch::Receiver<At> {
+        self.head.subscribe()
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
