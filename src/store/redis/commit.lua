@@ -1,12 +1,15 @@
 -- Applies all changes of a commit, each with its entry in the log and in the audit log, or nothing: every check stands before the first write.
 --
--- KEYS  position, log, audit, once; for every change: records, digests, lists it joins.., lists it leaves..; last, the request if there is one
--- ARGV  fingerprint or '', subject, how long requests are kept (ms), once mark or '', number of changes; for every change:
+-- KEYS  position, log, audit, once, leases, longest lease, secured, barrier; for every change: records, digests, lists it joins.., lists it
+--       leaves..; last, the request if there is one
+-- ARGV  fingerprint or '', subject, how long requests are kept (ms), once mark or '', the log's mark, '1' where a write that is answered is as
+--       durable as it has to be, how many entries the log keeps, number of changes; for every change:
 --       id, revision expected ('' for none) and value (both open with the revision in 8 bytes), log entry, audit note, 'key/owner',
 --       numbers of lists joined, of lists left, of digests, digests.., number of digests dropped, digests dropped..
--- Answers {'made', position}, {'replayed', position, subject}, {'reused'}, {'done'}, {'exists', change}, {'conflict'} or {'taken'}.
+-- Answers {'made' or 'replayed', position, subject, head, longest lease, holders and registrations..}, {'reused'}, {'done'},
+-- {'exists', change}, {'conflict'} or {'taken'}.
 
-local next_key, next_arg = 4, 5
+local next_key, next_arg = 8, 8
 
 local function key()
   next_key = next_key + 1
@@ -33,8 +36,8 @@ local function change()
   return change
 end
 
-local fingerprint, subject, lifetime, once = unpack(ARGV, 1, 4)
-local changes = list(ARGV[5], change)
+local fingerprint, subject, lifetime, once, mark, durable, kept = unpack(ARGV, 1, 7)
+local changes = list(ARGV[8], change)
 local request = KEYS[next_key + 1]
 
 -- Why the change can't be made, or nil.
@@ -54,9 +57,19 @@ local function obstacle(change, number)
   end
 end
 
+local head = redis.call('GET', KEYS[1]) or '0/0000000000000000'
+local function answer(word, position, subject)
+  local longest = tonumber(redis.call('GET', KEYS[6]) or '0')
+  return {word, position, subject, head, longest, redis.call('HGETALL', KEYS[5])}
+end
+
 if request then
   local before = redis.call('HMGET', request, 'fingerprint', 'position', 'subject')
-  if before[1] == fingerprint then return {'replayed', before[2], before[3]} end
+  if before[1] == fingerprint then
+    -- Behind what was made then, so that whoever waits for this write has waited for that one.
+    redis.call('SET', KEYS[8], head)
+    return answer('replayed', before[2], before[3])
+  end
   if before[1] then return {'reused'} end
 end
 if once ~= '' and redis.call('SISMEMBER', KEYS[4], once) == 1 then return {'done'} end
@@ -67,13 +80,13 @@ end
 
 local time = redis.call('TIME')
 local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
-local position = tonumber(redis.call('GET', KEYS[1]) or '0')
+local position = tonumber(string.match(head, '^%d+'))
 
 for _, change in ipairs(changes) do
   position = position + 1
   local id = string.format('%.0f-0', position)
   -- The log first: it is the one write that Redis may refuse, when its position was lost.
-  redis.call('XADD', KEYS[2], id, 'entry', change.entry)
+  redis.call('XADD', KEYS[2], 'MAXLEN', '~', kept, id, 'mark', mark, 'entry', change.entry)
   redis.call('XADD', KEYS[3], id, 'at', now, 'note', change.note)
   redis.call('HSET', change.records, change.id, change.value)
   for _, digest in ipairs(change.dropped) do redis.call('HDEL', change.digests, digest) end
@@ -83,10 +96,12 @@ for _, change in ipairs(changes) do
 end
 
 position = string.format('%.0f', position)
-redis.call('SET', KEYS[1], position)
+if #changes > 0 then head = position .. '/' .. mark end
+redis.call('SET', KEYS[1], head)
+if durable == '1' then redis.call('SET', KEYS[7], head) end
 if once ~= '' then redis.call('SADD', KEYS[4], once) end
 if request then
   redis.call('HSET', request, 'fingerprint', fingerprint, 'position', position, 'subject', subject)
   redis.call('PEXPIRE', request, lifetime)
 end
-return {'made', position}
+return answer('made', position, subject)

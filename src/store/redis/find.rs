@@ -3,6 +3,7 @@
 use ::redis::Cmd;
 use tokio::time::Instant;
 
+use super::entries::place;
 use super::link::Link;
 use super::script::Script;
 use super::{names, stored};
@@ -14,8 +15,8 @@ use crate::store::{Finding, StoreError};
 
 static FIND: Script = Script::new(include_str!("find.lua"));
 
-/// Seconds, microseconds, position; who holds the secret, the key's record and the owner's.
-type Answer = (i64, i64, u64, Option<String>, Option<Vec<u8>>, Option<Vec<u8>>);
+/// Seconds, microseconds, head; who holds the secret, the key's record and the owner's.
+type Answer = (i64, i64, String, Option<String>, Option<Vec<u8>>, Option<Vec<u8>>);
 
 pub(super) async fn find(link: &Link, deadline: Instant, realm: &RealmId, digests: &[Digest]) -> Result<Finding, StoreError> {
     let names = [names::POSITION.to_owned(), names::digests(realm), names::keys(realm), names::owners(realm)];
@@ -25,7 +26,7 @@ pub(super) async fn find(link: &Link, deadline: Instant, realm: &RealmId, digest
             call.arg(&digest.0[..]);
         }
     };
-    let (seconds, micros, position, holder, key, owner): Answer =
+    let (seconds, micros, head, holder, key, owner): Answer =
         link.run(deadline, |mut connection| async move { FIND.run(&mut connection, rest).await }).await?;
     let holder = match (holder, key, owner) {
         (None, ..) => None,
@@ -34,7 +35,7 @@ pub(super) async fn find(link: &Link, deadline: Instant, realm: &RealmId, digest
             return Err(StoreError::Corrupt(format!("a secret of {realm}/{holder}, of which the key or the owner is missing")));
         }
     };
-    Ok(Finding { holder, at: crate::revocation::At { position, mark: crate::revocation::Mark(0) }, now: instant(seconds, micros) })
+    Ok(Finding { holder, at: place(&head)?, now: instant(seconds, micros) })
 }
 
 /// The server's time.
@@ -44,6 +45,6 @@ pub(super) async fn now(link: &Link, deadline: Instant) -> Result<StoreTime, Sto
     Ok(instant(seconds, micros))
 }
 
-fn instant(seconds: i64, micros: i64) -> StoreTime {
+pub(super) fn instant(seconds: i64, micros: i64) -> StoreTime {
     StoreTime(seconds * 1000 + micros / 1000)
 }

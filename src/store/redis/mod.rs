@@ -1,17 +1,22 @@
 //! The store in Redis. Checks share one pipelined connection ([`link`]), everything else borrows one from a pool ([`pool`]); what must happen
 //! at one instant is a script. Redis may be away at any time, at the start too: then every call says so in time, and the next one tries again.
 //!
-//! A user of an ACL needs `+eval +evalsha +time +get +set +del +hget +hset +hdel +hlen +hmget +zadd +zrem +zrangebylex +sadd +sismember
-//! +xadd +pexpire +ping +unwatch` on `~kw:1:*`, and `+config|get` if keyward shall check the settings.
+//! A user of an ACL needs `+eval +evalsha +time +get +set +del +exists +hget +hset +hdel +hlen +hmget +hgetall +zadd +zrem +zrangebylex +sadd
+//! +sismember +sunionstore +xadd +xrange +xread +pexpire +info +wait +ping +unwatch` on `~kw:1:*`, and `+config|get` if keyward shall check
+//! the settings.
 
 mod commit;
+mod entries;
 mod fault;
 mod find;
+mod footing;
+mod lease;
 mod link;
 mod list;
 mod names;
 mod pool;
 mod script;
+mod secure;
 mod step;
 mod stored;
 pub mod take;
@@ -27,6 +32,7 @@ use async_trait::async_trait;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
+use self::footing::Demand;
 use self::link::Link;
 use self::pool::Pool;
 use super::{AuditNote, Charge, Commit, Committed, Finding, Kept, LeaseHolder, Page, PepperClaim, Store, StoreError, Taken, What};
@@ -59,6 +65,11 @@ pub struct Settings {
 pub struct RedisStore {
     checks: Link,
     admin: Pool,
+    /// For leases: they are not to wait behind commits that wait.
+    leases: Pool,
+    /// For following the log: its calls wait.
+    feed: Pool,
+    demand: Demand,
     timeout: Duration,
     connect_timeout: Duration,
     /// Set once the server's settings were seen to be fit.
@@ -77,7 +88,10 @@ impl RedisStore {
         let client = Client::open(info.clone()).map_err(|error| fault::unusable(&error))?;
         Ok(Self {
             checks: Link::new(client, settings)?,
-            admin: Pool::new(info, settings)?,
+            admin: Pool::new(info.clone(), settings)?,
+            leases: Pool::new(info.clone(), settings)?,
+            feed: Pool::patient(info, settings, lease::BLOCKED)?,
+            demand: Demand::of(settings),
             timeout: settings.timeout,
             connect_timeout: settings.connect_timeout,
             fit: OnceCell::new(),
@@ -131,7 +145,7 @@ impl Store for RedisStore {
     async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {
         let deadline = self.for_admin();
         self.fitting(deadline).await?;
-        commit::commit(&self.admin, deadline, commit).await
+        commit::commit(&self.admin, deadline, self.demand, commit).await
     }
 
     async fn key(&self, realm: &RealmId, id: &KeyId) -> Result<Option<Record>, StoreError> {
@@ -170,32 +184,46 @@ impl Store for RedisStore {
         find::now(&self.checks, deadline).await.map(|now| self.told(now))
     }
 
-    async fn renew(&self, _: &Renewal) -> Result<Renewed, StoreError> {
-        Err(StoreError::Unavailable("not built".into()))
+    async fn renew(&self, renewal: &Renewal) -> Result<Renewed, StoreError> {
+        let deadline = self.for_admin();
+        self.fitting(deadline).await?;
+        let renewed = lease::renew(&self.leases, deadline, self.demand, renewal).await?;
+        Ok(Renewed { now: self.told(renewed.now), ..renewed })
     }
 
-    async fn follow(&self, _: At, _: Duration) -> Result<Vec<Entry>, StoreError> {
-        Err(StoreError::Unavailable("not built".into()))
+    async fn follow(&self, after: At, patience: Duration) -> Result<Vec<Entry>, StoreError> {
+        self.fitting(self.for_admin()).await?;
+        lease::follow(&self.feed, self.connect_timeout + self.timeout, after, patience).await
     }
 
-    async fn acknowledge(&self, _: &LeaseHolder, _: At) -> Result<(), StoreError> {
-        Err(StoreError::Unavailable("not built".into()))
+    async fn acknowledge(&self, holder: &LeaseHolder, applied: At) -> Result<(), StoreError> {
+        let deadline = self.for_admin();
+        self.fitting(deadline).await?;
+        lease::acknowledge(&self.leases, deadline, holder, applied).await
     }
 
     async fn holders(&self) -> Result<Vec<(LeaseHolder, Registration)>, StoreError> {
-        Err(StoreError::Unavailable("not built".into()))
+        let deadline = self.for_admin();
+        self.fitting(deadline).await?;
+        lease::registered(&self.leases, deadline).await
     }
 
-    async fn dismiss(&self, _: &LeaseHolder, _: u64) -> Result<(), StoreError> {
-        Err(StoreError::Unavailable("not built".into()))
+    async fn dismiss(&self, holder: &LeaseHolder, renewals: u64) -> Result<(), StoreError> {
+        let deadline = self.for_admin();
+        self.fitting(deadline).await?;
+        lease::dismiss(&self.leases, deadline, holder, renewals).await
     }
 
-    async fn secure(&self, _: &What) -> Result<(Option<Kept>, Standing), StoreError> {
-        Err(StoreError::Unavailable("not built".into()))
+    async fn secure(&self, what: &What) -> Result<(Option<Kept>, Standing), StoreError> {
+        let deadline = self.for_admin();
+        self.fitting(deadline).await?;
+        secure::secure(&self.admin, deadline, self.demand, what).await
     }
 
-    async fn resume(&self, _: &AuditNote) -> Result<(), StoreError> {
-        Err(StoreError::Unavailable("not built".into()))
+    async fn resume(&self, audit: &AuditNote) -> Result<(), StoreError> {
+        let deadline = self.for_admin();
+        self.fitting(deadline).await?;
+        secure::resume(&self.admin, deadline, audit).await
     }
 }
 

@@ -6,11 +6,23 @@
 use crate::domain::name::{OwnerId, RealmId};
 use crate::store::{RequestId, SubjectName};
 
-/// The position of the last change.
+/// The log's head: the place of the last change, `position/mark`.
 pub(super) const POSITION: &str = "kw:1:{kw}:position";
 /// What replicas follow: a stream whose ids are positions.
 pub(super) const LOG: &str = "kw:1:{kw}:log";
-/// Who did what: a stream with the same ids.
+/// Who holds a lease: a hash of `renewals/applied/lease` by `replica:incarnation`. Nothing in it ends by itself.
+pub(super) const LEASES: &str = "kw:1:{kw}:leases";
+/// The longest lease that was ever granted, in milliseconds.
+pub(super) const LONGEST: &str = "kw:1:{kw}:lease";
+/// The last place that is as durable as it has to be.
+pub(super) const SECURED: &str = "kw:1:{kw}:secured";
+/// Secured places that were found lost, until an operator says to go on: a set. While there is one, nobody gets a lease.
+pub(super) const ROLLED_BACK: &str = "kw:1:{kw}:rolled-back";
+/// Those of them after that: a set.
+pub(super) const ABANDONED: &str = "kw:1:{kw}:abandoned";
+/// Written behind what was committed before, by whoever waits until it is durable.
+pub(super) const BARRIER: &str = "kw:1:{kw}:barrier";
+/// Who did what: a stream. An entry has its change's id in the log, or comes between two changes.
 pub(super) const AUDIT: &str = "kw:1:{kw}:audit";
 /// Marks of what can be done only once: a set.
 pub(super) const ONCE: &str = "kw:1:{kw}:once";

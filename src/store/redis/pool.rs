@@ -1,6 +1,7 @@
 //! Connections for everything but checks: borrowed, tried before they are used, and few.
 
 use std::future::Future;
+use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{AsyncConnectionConfig, ConnectionInfo, RedisResult};
@@ -20,11 +21,18 @@ pub(super) struct Pool(deadpool_redis::Pool);
 
 impl Pool {
     pub(super) fn new(info: ConnectionInfo, settings: &Settings) -> Result<Self, StoreError> {
+        Self::patient(info, settings, Duration::ZERO)
+    }
+
+    /// One for calls that may wait for so long before they answer.
+    pub(super) fn patient(info: ConnectionInfo, settings: &Settings, waiting: Duration) -> Result<Self, StoreError> {
         let (connect, answer) = (settings.connect_timeout, settings.timeout);
         // The caller's deadline ends a call, not less: a commit that is cut off has a fate that nobody knows.
         let whole = Some(connect + answer);
-        let connections =
-            AsyncConnectionConfig::new().set_connection_timeout(Some(connect)).set_response_timeout(whole).set_pipeline_buffer_size(QUEUED);
+        let connections = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(connect))
+            .set_response_timeout(Some(connect + answer + waiting))
+            .set_pipeline_buffer_size(QUEUED);
         let connections = Manager::new_with_config(info, connections).map_err(|error| fault::unusable(&error))?;
         let pool = deadpool_redis::Pool::builder(connections)
             .max_size(CONNECTIONS)

@@ -6,12 +6,13 @@ use keyward::domain::address::AddressList;
 use keyward::domain::record::Record;
 use keyward::domain::time::StoreTime;
 use keyward::proto::keyward::store::v1::{Audit, Entry};
-use keyward::store::{Commit, Store, StoreError};
+use keyward::revocation::{At, Mark, Renewal};
+use keyward::store::{Commit, Store, StoreError, What};
 use prost::Message;
 use redis::streams::StreamRangeReply;
 
 use super::super::samples::{
-    DAY, MINUTE, changed_key, charge, commit, digest, key, new_key, new_owner, owner, put, realm, request, subject,
+    DAY, MINUTE, changed_key, charge, commit, digest, holder, key, new_key, new_owner, owner, put, realm, renewal, request, subject,
 };
 use super::seed;
 use crate::support::peppers::claim;
@@ -59,9 +60,10 @@ async fn state_of_keys_is_in_one_hash_slot_and_windows_are_in_their_owners() {
         Commit { request: Some(request("admin_1", "r}{", 1)), once: Some([1; 32]), ..commit(vec![new_key(&key("key_2", &[digest(2)]))]) };
     store.commit(&all).await.unwrap();
     store.claim_peppers(&[claim("1", 1)]).await.unwrap();
+    everything_of_leases(&*store).await;
     let state = slots(&server.ask::<Vec<String>>("KEYS *"));
     assert_eq!(state.values().collect::<BTreeSet<_>>().len(), 1, "{state:?}");
-    assert_eq!(state.len(), 12, "{state:?}");
+    assert_eq!(state.len(), 18, "{state:?}");
 
     let both = |key| charge(vec![subject(Some(key), &[(DAY, 9)]), subject(None, &[(DAY, 9)])], 1);
     store.take(&[both("key_1"), both("key_2")]).await.unwrap();
@@ -70,6 +72,15 @@ async fn state_of_keys_is_in_one_hash_slot_and_windows_are_in_their_owners() {
     assert_eq!(slots.len(), 3);
     assert_eq!(slots.values().collect::<BTreeSet<_>>().len(), 1, "{slots:?}");
     assert!(!state.values().any(|slot| slots.values().any(|other| other == slot)));
+}
+
+/// A lease, a log that was found rolled back twice, and something made durable.
+async fn everything_of_leases(store: &dyn Store) {
+    let lost = |position| Renewal { secured: At { position, mark: Mark(1) }, ..renewal(&holder("a", 1), None) };
+    store.renew(&lost(1)).await.unwrap();
+    store.resume(&commit(Vec::new()).audit).await.unwrap();
+    store.renew(&lost(2)).await.unwrap();
+    store.secure(&What::Owner(realm("otesse"), owner("acme").id)).await.unwrap();
 }
 
 /// Ids and names are as long as they are in use. The logs are of changes, not of keys, and are counted apart.

@@ -8,13 +8,16 @@ mod tls;
 use crate::support::peppers::claim;
 use std::time::Duration;
 
+use keyward::revocation::At;
 use keyward::store::redis::{RedisStore, Settings};
-use keyward::store::{Store, StoreError};
+use keyward::store::{Store, StoreError, What};
 
-use super::samples::{DAY, charge, commit, digest, key, key_id, new_key, new_owner, owner, owner_id, page, realm, subject};
+use super::samples::{
+    DAY, charge, commit, digest, holder, key, key_id, new_key, new_owner, owner, owner_id, page, realm, renewal, subject,
+};
 
 /// What every method of the trait says; `Ok` where it answers.
-async fn each_method(store: &dyn Store) -> [(&'static str, Result<(), StoreError>); 9] {
+async fn each_method(store: &dyn Store) -> [(&'static str, Result<(), StoreError>); 16] {
     let (realm, page) = (realm("otesse"), page(None, 9));
     [
         ("find", store.find(&realm, &[digest(1)]).await.map(|_| ())),
@@ -26,6 +29,13 @@ async fn each_method(store: &dyn Store) -> [(&'static str, Result<(), StoreError
         ("owners", store.owners(&realm, &page).await.map(|_| ())),
         ("claim_peppers", store.claim_peppers(&[claim("1", 1)]).await),
         ("now", store.now().await.map(|_| ())),
+        ("renew", store.renew(&renewal(&holder("a", 1), None)).await.map(|_| ())),
+        ("follow", store.follow(At::default(), Duration::ZERO).await.map(|_| ())),
+        ("acknowledge", store.acknowledge(&holder("a", 1), At::default()).await),
+        ("holders", store.holders().await.map(|_| ())),
+        ("dismiss", store.dismiss(&holder("a", 1), 1).await),
+        ("secure", store.secure(&What::Key(realm, key_id("key_1"))).await.map(|_| ())),
+        ("resume", store.resume(&commit(Vec::new()).audit).await),
     ]
 }
 

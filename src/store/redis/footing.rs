@@ -1,0 +1,176 @@
+//! What a node's answer is worth: which node it was, who follows it, how durable its writes are. It is asked in one go with the call itself and
+//! behind it, on the same connection: whatever changed up to the call is seen.
+
+use std::collections::HashMap;
+
+use ::redis::aio::ConnectionLike;
+use ::redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, ServerErrorKind, Value, from_redis_value};
+use tokio::time::Instant;
+
+use super::script::Script;
+use super::{Settings, fault};
+use crate::revocation::{Footing, Keeps, Level, Whole, is_everywhere};
+
+/// Settings of a server that decide whether an answered write is on its disk.
+const ON_DISK: [(&str, &str); 3] = [("appendonly", "yes"), ("appendfsync", "always"), ("no-appendfsync-on-rewrite", "no")];
+
+/// What the operator asks of a set of nodes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Demand {
+    /// What a change must reach; `None`: what it reaches is told.
+    pub(super) level: Option<Level>,
+    /// How many nodes may be promoted.
+    pub(super) replicas: u32,
+}
+
+/// An answer, and what it is worth.
+pub(super) struct Told<T> {
+    pub(super) answer: T,
+    pub(super) footing: Footing,
+    /// What everything that was written up to the answer has reached.
+    pub(super) level: Level,
+}
+
+impl Demand {
+    pub(super) fn of(settings: &Settings) -> Self {
+        Self { level: settings.level, replicas: settings.replicas }
+    }
+
+    /// Whether a change counts only when all nodes have it.
+    pub(super) fn is_of_all(self) -> bool {
+        self.replicas > 0 && self.level.is_none_or(|level| level == Level::Replicated)
+    }
+
+    /// What an answered write has reached by that alone. A server that keeps its settings to itself is what the operator says that it is.
+    fn on_disk(self, settings: Option<&HashMap<String, String>>) -> Level {
+        let told = settings.filter(|settings| ON_DISK.iter().all(|(name, _)| settings.contains_key(*name)));
+        match told.map(|settings| unlike_on_disk(settings).is_none()) {
+            Some(true) => Level::Single,
+            Some(false) => Level::Volatile,
+            None => self.level.map_or(Level::Volatile, |level| level.min(Level::Single)),
+        }
+    }
+}
+
+/// The first setting by which an answered write may not be on disk yet, with what it should be.
+pub(super) fn unlike_on_disk(settings: &HashMap<String, String>) -> Option<(&'static str, &'static str)> {
+    ON_DISK.into_iter().find(|(name, fit)| settings.get(*name).is_some_and(|is| is != fit))
+}
+
+/// Runs a script that writes, and asks who did it.
+pub(super) async fn run<T, C>(connection: &mut C, script: &Script, rest: impl Fn(&mut Cmd), demand: Demand) -> RedisResult<Told<T>>
+where
+    T: FromRedisValue,
+    C: ConnectionLike,
+{
+    call(connection, script, rest, (demand, None)).await
+}
+
+/// Runs a script that writes, waits until all nodes that may be promoted have its write and so everything before it, and asks who did it.
+pub(super) async fn run_and_wait<T, C>(
+    connection: &mut C,
+    script: &Script,
+    rest: impl Fn(&mut Cmd),
+    (demand, deadline): (Demand, Instant),
+) -> RedisResult<Told<T>>
+where
+    T: FromRedisValue,
+    C: ConnectionLike,
+{
+    call(connection, script, rest, (demand, demand.is_of_all().then_some(deadline))).await
+}
+
+async fn call<T, C>(
+    connection: &mut C,
+    script: &Script,
+    rest: impl Fn(&mut Cmd),
+    (demand, wait): (Demand, Option<Instant>),
+) -> RedisResult<Told<T>>
+where
+    T: FromRedisValue,
+    C: ConnectionLike,
+{
+    let mut answers = all(script.by_hash(), &rest, demand, wait).query_async(connection).await?;
+    if first(&answers).is_some_and(fault::is_unknown_script) {
+        answers = all(script.by_text(), &rest, demand, wait).query_async(connection).await?;
+    }
+    read(answers, demand)
+}
+
+fn all(mut script: Cmd, rest: impl Fn(&mut Cmd), demand: Demand, wait: Option<Instant>) -> Pipeline {
+    rest(&mut script);
+    let mut all = ::redis::pipe();
+    all.ignore_errors().add_command(script);
+    match wait {
+        Some(deadline) => all.cmd("WAIT").arg(demand.replicas).arg(milliseconds(deadline)),
+        // as many answers in either case
+        None => all.cmd("TIME"),
+    };
+    all.cmd("INFO").arg(&["server", "replication", "stats"]);
+    all.cmd("CONFIG").arg("GET").arg(ON_DISK.map(|(name, _)| name).as_slice());
+    all
+}
+
+type Answers = Vec<RedisResult<Value>>;
+
+fn first(answers: &Answers) -> Option<&RedisError> {
+    answers.first().and_then(|answer| answer.as_ref().err())
+}
+
+fn read<T: FromRedisValue>(answers: Answers, demand: Demand) -> RedisResult<Told<T>> {
+    let [answer, waited, info, settings] = <[RedisResult<Value>; 4]>::try_from(answers).map_err(|_| odd("not as many as were asked"))?;
+    let (answer, waited, info): (T, Value, String) = (from_redis_value(answer?)?, waited?, from_redis_value(info?)?);
+    let settings: Option<HashMap<String, String>> = match settings {
+        Err(error) if fault::is_forbidden(&error) => None,
+        settings => Some(from_redis_value(settings?)?),
+    };
+    let info = Info(&info);
+    if info.field("role") != Some("master") {
+        return Err(no_primary());
+    }
+    let on_disk = demand.on_disk(settings.as_ref());
+    let footing = info.footing(demand, on_disk);
+    // whoever did not ask for it has waited for nobody
+    let acknowledged = if let Value::Int(count) = waited { u32::try_from(count).unwrap_or(0) } else { 0 };
+    let everywhere = footing.level == Level::Replicated && is_everywhere(Keeps::ALL, acknowledged, demand.replicas);
+    let level = if everywhere { Level::Replicated } else { on_disk };
+    Ok(Told { answer, footing, level })
+}
+
+/// What INFO says.
+pub(super) struct Info<'a>(pub(super) &'a str);
+
+impl<'a> Info<'a> {
+    pub(super) fn field(&self, name: &str) -> Option<&'a str> {
+        self.0.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+    }
+
+    /// How many nodes follow it.
+    pub(super) fn followers(&self) -> u32 {
+        let follows = |line: &&str| line.starts_with("slave") && line.contains("state=online");
+        u32::try_from(self.0.lines().filter(follows).count()).unwrap_or(u32::MAX)
+    }
+
+    fn footing(&self, demand: Demand, on_disk: Level) -> Footing {
+        let field = |name| self.field(name).unwrap_or_default();
+        let whole = if self.followers() == demand.replicas { Whole::Whole } else { Whole::Missing };
+        let level = if demand.is_of_all() && whole == Whole::Whole { Level::Replicated } else { on_disk };
+        let primary = format!("{}/{}/{}", field("run_id"), field("master_replid"), field("sync_full"));
+        Footing { primary: primary.into(), whole, level }
+    }
+}
+
+/// A node that is no primary any more: another connection may lead to the one that is.
+pub(super) fn no_primary() -> RedisError {
+    (ErrorKind::Server(ServerErrorKind::ReadOnly), "it is no primary").into()
+}
+
+/// Until the deadline, but for what it takes to hear the answer. 0 would be for ever.
+fn milliseconds(deadline: Instant) -> u64 {
+    let rest = deadline.saturating_duration_since(Instant::now());
+    u64::try_from(rest.saturating_sub(rest / 8).as_millis()).unwrap_or(u64::MAX).max(1)
+}
+
+fn odd(what: &'static str) -> RedisError {
+    (ErrorKind::UnexpectedReturnType, what).into()
+}

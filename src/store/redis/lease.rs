@@ -1,0 +1,114 @@
+//! The session of a replica: its lease, the log that it follows, and what it has applied.
+
+use std::time::Duration;
+
+use ::redis::Cmd;
+use ::redis::aio::MultiplexedConnection;
+use ::redis::streams::{StreamRangeReply, StreamReadReply};
+use ::redis::{RedisResult, pipe};
+use tokio::time::Instant;
+
+use super::entries::{MOST, entries, holders, place};
+use super::find::instant;
+use super::footing::{self, Demand, Info, Told};
+use super::names;
+use super::pool::Pool;
+use super::script::Script;
+use crate::revocation::{At, Entry, Holder, Log, Registration, Renewal, Renewed};
+use crate::store::StoreError;
+
+static RENEW: Script = Script::new(concat!(include_str!("place.lua"), include_str!("renew.lua")));
+static ACKNOWLEDGE: Script = Script::new(concat!(include_str!("place.lua"), include_str!("acknowledge.lua")));
+static DISMISS: Script = Script::new(include_str!("dismiss.lua"));
+static HOLDERS: Script = Script::new(include_str!("holders.lua"));
+
+/// How long one call waits for the log: a connection that has gone silent is noticed by then.
+pub(super) const BLOCKED: Duration = Duration::from_secs(5);
+
+/// Seconds, microseconds, head, secured, longest lease, who is registered, what the log is, its entries.
+type Answer = (i64, i64, String, String, u64, Vec<(String, String)>, String, StreamRangeReply);
+
+pub(super) async fn renew(pool: &Pool, deadline: Instant, demand: Demand, renewal: &Renewal) -> Result<Renewed, StoreError> {
+    let names = [names::POSITION, names::LOG, names::LEASES, names::LONGEST, names::SECURED, names::ROLLED_BACK, names::ABANDONED];
+    let rest = |call: &mut Cmd| {
+        let applied = renewal.applied.map(|applied| applied.to_string()).unwrap_or_default();
+        call.arg(names.len()).arg(&names).arg(renewal.holder.to_string()).arg(milliseconds(renewal.terms.lease));
+        call.arg(applied).arg(renewal.secured.to_string()).arg(MOST);
+    };
+    let told: Told<Answer> =
+        pool.run(deadline, |mut connection| async move { footing::run(&mut connection, &RENEW, rest, demand).await }).await?;
+    let (seconds, micros, head, secured, longest, registered, what, found) = told.answer;
+    let head = place(&head)?;
+    let log = match what.as_str() {
+        "entries" => Log::Entries { entries: entries(&found.ids)?, head },
+        "jump" => Log::Jump { head },
+        "lost" => Log::Lost { head },
+        "rolled back" => Log::RolledBack { head },
+        other => return Err(StoreError::Corrupt(format!("the answer of the script that renews a lease: {other}"))),
+    };
+    Ok(Renewed {
+        log,
+        secured: place(&secured)?,
+        now: instant(seconds, micros),
+        holders: holders(&registered)?,
+        footing: told.footing,
+        longest: Duration::from_millis(longest),
+    })
+}
+
+pub(super) async fn acknowledge(pool: &Pool, deadline: Instant, holder: &Holder, applied: At) -> Result<(), StoreError> {
+    let names = [names::POSITION, names::LOG, names::LEASES];
+    let rest = |call: &mut Cmd| {
+        call.arg(names.len()).arg(&names).arg(holder.to_string()).arg(applied.to_string());
+    };
+    pool.run(deadline, |mut connection| async move { ACKNOWLEDGE.run(&mut connection, rest).await }).await
+}
+
+pub(super) async fn registered(pool: &Pool, deadline: Instant) -> Result<Vec<(Holder, Registration)>, StoreError> {
+    let rest = |call: &mut Cmd| {
+        call.arg(1).arg(names::LEASES);
+    };
+    let registered: Vec<(String, String)> =
+        pool.run(deadline, |mut connection| async move { HOLDERS.run(&mut connection, rest).await }).await?;
+    holders(&registered)
+}
+
+pub(super) async fn dismiss(pool: &Pool, deadline: Instant, holder: &Holder, renewals: u64) -> Result<(), StoreError> {
+    let rest = |call: &mut Cmd| {
+        call.arg(1).arg(names::LEASES).arg(holder.to_string()).arg(renewals);
+    };
+    pool.run(deadline, |mut connection| async move { DISMISS.run(&mut connection, rest).await }).await
+}
+
+/// Waits for entries. `call`: how long a call may take, apart from its waiting.
+pub(super) async fn follow(feed: &Pool, call: Duration, after: At, patience: Duration) -> Result<Vec<Entry>, StoreError> {
+    let over = Instant::now() + patience;
+    loop {
+        let wait = over.saturating_duration_since(Instant::now()).min(BLOCKED);
+        let found = feed.run(Instant::now() + wait + call, |connection| next(connection, after, wait)).await?;
+        let found = entries(found.keys.first().map_or(&[][..], |log| &log.ids))?;
+        if !found.is_empty() || Instant::now() >= over {
+            return Ok(found);
+        }
+    }
+}
+
+/// A node that was demoted while this waited may have nothing to say any more.
+async fn next(mut connection: MultiplexedConnection, after: At, wait: Duration) -> RedisResult<StreamReadReply> {
+    let mut calls = pipe();
+    calls.cmd("XREAD").arg("COUNT").arg(MOST);
+    if wait >= Duration::from_millis(1) {
+        // 0 would be for ever
+        calls.arg("BLOCK").arg(milliseconds(wait));
+    }
+    calls.arg("STREAMS").arg(names::LOG).arg(format!("{}-0", after.position)).cmd("INFO").arg("replication");
+    let (found, info): (Option<StreamReadReply>, String) = calls.query_async(&mut connection).await?;
+    match Info(&info).field("role") {
+        Some("master") => Ok(found.unwrap_or_default()),
+        _ => Err(footing::no_primary()),
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,87 @@
+//! Standing: what a change stands on, how it is made durable, and how the log is gone on with.
+
+use std::time::Duration;
+
+use ::redis::aio::{ConnectionLike, MultiplexedConnection};
+use ::redis::{Cmd, RedisResult};
+use prost::Message;
+use tokio::time::Instant;
+
+use super::entries::{holders, place};
+use super::footing::{self, Demand, Told};
+use super::pool::Pool;
+use super::script::Script;
+use super::{names, stored};
+use crate::proto::keyward::store::v1 as proto;
+use crate::revocation::{At, Level, Standing};
+use crate::store::{AuditNote, Kept, StoreError, What};
+
+static SECURE: Script = Script::new(include_str!("secure.lua"));
+static RAISE: Script = Script::new(concat!(include_str!("place.lua"), include_str!("raise.lua")));
+static RESUME: Script = Script::new(include_str!("resume.lua"));
+
+/// Head, longest lease, who is registered, the record.
+type Answer = (String, u64, Vec<(String, String)>, Option<Vec<u8>>);
+
+pub(super) async fn secure(pool: &Pool, deadline: Instant, demand: Demand, what: &What) -> Result<(Option<Kept>, Standing), StoreError> {
+    let (records, id) = match what {
+        What::Key(realm, id) => (names::keys(realm), id.as_str()),
+        What::Owner(realm, id) => (names::owners(realm), id.as_str()),
+    };
+    let names = [names::POSITION, names::LEASES, names::LONGEST, names::BARRIER, names::SECURED, &records];
+    let rest = |call: &mut Cmd| {
+        call.arg(names.len()).arg(&names).arg(id).arg(at_once(demand));
+    };
+    let work = |mut connection: MultiplexedConnection| async move {
+        let told: Told<Answer> = footing::run_and_wait(&mut connection, &SECURE, rest, (demand, deadline)).await?;
+        raise(&mut connection, &told.answer.0, told.level).await?;
+        Ok(told)
+    };
+    let told = pool.run(deadline, work).await?;
+    let (head, longest, registered, kept) = &told.answer;
+    let kept = kept.as_deref().map(|kept| match what {
+        What::Key(..) => stored::read_key(kept).map(Kept::Key),
+        What::Owner(..) => stored::read_owner(kept).map(Kept::Owner),
+    });
+    Ok((kept.transpose()?, standing(place(head)?, *longest, registered, &told)?))
+}
+
+/// Goes on with the log as it is.
+pub(super) async fn resume(pool: &Pool, deadline: Instant, audit: &AuditNote) -> Result<(), StoreError> {
+    let names = [names::POSITION, names::AUDIT, names::ROLLED_BACK, names::ABANDONED];
+    let note = proto::Audit {
+        actor: audit.actor.as_ref().map_or_else(|| "bootstrap".into(), ToString::to_string),
+        action: audit.action.into(),
+        subject: audit.subject.clone(),
+        ..proto::Audit::default()
+    };
+    let rest = |call: &mut Cmd| {
+        call.arg(names.len()).arg(&names).arg(note.encode_to_vec());
+    };
+    let rest = &rest;
+    pool.run(deadline, |mut connection| async move { RESUME.run(&mut connection, rest).await }).await
+}
+
+/// What an answer stands on.
+pub(super) fn standing<T>(at: At, longest: u64, registered: &[(String, String)], told: &Told<T>) -> Result<Standing, StoreError> {
+    let (level, footing) = (told.level, told.footing.clone());
+    Ok(Standing { at, level, footing, holders: holders(registered)?, longest: Duration::from_millis(longest) })
+}
+
+/// Notes that everything up to a place is on all nodes, if it is. Where a write needs no more than to be answered, the script that made it has
+/// noted so itself.
+pub(super) async fn raise(connection: &mut impl ConnectionLike, head: &str, level: Level) -> RedisResult<()> {
+    if level < Level::Replicated {
+        return Ok(());
+    }
+    let names = [names::POSITION, names::LOG, names::SECURED];
+    let rest = |call: &mut Cmd| {
+        call.arg(names.len()).arg(&names).arg(head);
+    };
+    RAISE.run(connection, rest).await
+}
+
+/// What scripts are told: whether what they write is secured by being answered.
+pub(super) fn at_once(demand: Demand) -> &'static str {
+    if demand.is_of_all() { "" } else { "1" }
+}
