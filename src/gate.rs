@@ -1,5 +1,6 @@
 //! Use case 1: a request in, a grant or a refusal out. Read it from the top: each rung of the ladder is a `?`.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,20 +20,21 @@ use crate::domain::route::Route;
 use crate::domain::time::StoreTime;
 use crate::domain::verdict::{Counted, Grant, Refusal};
 use crate::domain::window::Spec;
+use crate::replica::records::{Records, Unfound};
 use crate::replica::tokens::{Spent, Tokens};
-use crate::store::{Charge, SharedStore, StoreError, Subject, SubjectName};
+use crate::store::{Charge, StoreError, Subject, SubjectName};
 
 /// The gate of one replica.
 pub struct Gate {
     realms: Arc<Realms>,
-    store: SharedStore,
     peppers: Arc<Peppers>,
+    records: Records,
     tokens: Tokens,
 }
 
 impl Gate {
-    pub fn new(realms: Arc<Realms>, store: SharedStore, peppers: Arc<Peppers>, tokens: Tokens) -> Self {
-        Self { realms, store, peppers, tokens }
+    pub fn new(realms: Arc<Realms>, peppers: Arc<Peppers>, records: Records, tokens: Tokens) -> Self {
+        Self { realms, peppers, records, tokens }
     }
 
     /// Decides by `deadline`: a store that has not answered by then is away. Each of its two calls has its own stance.
@@ -54,7 +56,7 @@ impl Gate {
         let format = realm.format(&presented)?;
         let tenant = realm.tenant(request)?;
         let address = realm.address(request)?;
-        let (holder, now) = self.find(realm, &presented, deadline).await?;
+        let (holder, now) = self.find(realm, &presented, address, deadline).await?;
         let asked = Asked { now, demands: route.map(|route| &route.demands), tenant, address };
         let counted = async {
             holder.record.opens(&holder.owner, &asked)?;
@@ -66,15 +68,16 @@ impl Gate {
         Ok(Grant { realm: realm.clone(), holder: Some(holder), onward, counted })
     }
 
-    /// Whose key was presented.
-    async fn find(&self, realm: &Realm, presented: &Presented<'_>, deadline: Instant) -> Result<(Arc<Holder>, StoreTime), Refusal> {
+    /// Whose key was presented, and the store's time.
+    async fn find(
+        &self,
+        realm: &Realm,
+        presented: &Presented<'_>,
+        address: Option<IpAddr>,
+        deadline: Instant,
+    ) -> Result<(Arc<Holder>, StoreTime), Refusal> {
         let digests = self.peppers.digests(&realm.id, &presented.0);
-        let finding = by(deadline, self.store.find(&realm.id, &digests)).await.map_err(|error| {
-            tracing::warn!(realm = %realm.id, %error, "a record could not be read");
-            unread(realm, &error)
-        })?;
-        let holder = finding.holder.ok_or(Reason::Unknown)?;
-        Ok((Arc::new(holder), finding.now))
+        self.records.find(realm, &digests, address, deadline).await.map_err(|unfound| refused(realm, &unfound))
     }
 
     /// Takes what the request costs from every limit of the key and its owner.
@@ -117,7 +120,18 @@ fn charge(realm: &Realm, holder: &Holder, format: &Format, route: Option<&Route>
     (!subjects.is_empty()).then_some(Charge { subjects, want: cost, cost, ttl: Duration::ZERO, share: 1, returns: Vec::new() })
 }
 
-/// The record could not be read. The realm's stance is for a store that is away, and for nothing else that goes wrong.
+/// No record was found. The realm's stance is for a store that is away, and for nothing else that goes wrong.
+fn refused(realm: &Realm, unfound: &Unfound) -> Refusal {
+    match unfound {
+        Unfound::Unknown => Reason::Unknown.into(),
+        Unfound::Throttled { retry_in } => Refusal { retry_after: Some(*retry_in), ..Reason::Throttled.into() },
+        Unfound::Store(error) => {
+            tracing::warn!(realm = %realm.id, %error, "a record could not be read");
+            unread(realm, error)
+        }
+    }
+}
+
 fn unread(realm: &Realm, error: &StoreError) -> Refusal {
     match error {
         StoreError::Unavailable(_) => Refusal { stance: realm.when_away.records, ..Reason::Unavailable.into() },
@@ -125,7 +139,7 @@ fn unread(realm: &Realm, error: &StoreError) -> Refusal {
     }
 }
 
-/// The limits could not be counted. The stance is for a store that is away, as above; the record was read in this very check.
+/// The limits could not be counted. The stance is for a store that is away, as above; the record is known under a lease.
 fn uncounted(realm: &Realm, error: &StoreError) -> Result<Counted, Refusal> {
     tracing::warn!(realm = %realm.id, %error, "limits could not be counted");
     match (error, realm.when_away.limits) {

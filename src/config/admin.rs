@@ -30,6 +30,7 @@ pub fn admin_realm() -> Realm {
         identity: Vec::new(),
         denials: denials::total(&denials::Said::new()),
         when_away: WhenAway { records: RecordStance::Deny, limits: LimitStance::Deny },
+        failing_sources: None,
     }
 }
 

@@ -73,7 +73,7 @@ fn words(at: &At<'_>, reason: Option<Reason>) -> Read<Words> {
 
 fn header(at: &At<'_>, reason: Option<Reason>) -> Read<Box<str>> {
     let name = header_name(at)?;
-    let waits = matches!(reason, Some(Reason::Limited | Reason::Unavailable));
+    let waits = matches!(reason, Some(Reason::Limited | Reason::Throttled | Reason::Unavailable));
     if waits && &*name == "retry-after" { at.problem("is set by keyward, to the time that is left") } else { Ok(name) }
 }
 

@@ -11,6 +11,7 @@ use super::map::Map;
 use super::paths::path;
 use super::problem::{Problem, Problems};
 use super::realms::realms;
+use super::replica::{ReplicaConfig, outlasts, replica};
 use super::store::{StoreConfig, store};
 use super::yaml::Value;
 use crate::domain::realms::Realms;
@@ -36,17 +37,19 @@ fn whole(at: &At<'_>, base: &Path, of_realms: &mut Vec<Problem>) -> Read<Config>
     let store = map.required("store", |at| store(at, base));
     let pepper_file = map.optional("pepper_file", |at| path(at, base));
     let bootstrap_file = map.optional("bootstrap_file", |at| path(at, base));
+    let replica = replica(&mut map);
     let listen = map.or_default("listen", |at| listen(at, base));
     let check_deadline = map.or("check_deadline", CHECK_DEADLINE, deadline);
     let leave = map.or("leave", LEAVE, |at| duration(at, &(Duration::ZERO..=Duration::from_mins(1))));
     let otlp_endpoint = map.optional("otlp_endpoint", endpoint);
-    let agreed = agree(&map, &store, &pepper_file, check_deadline);
+    let agreed = agree(&map, &store, &pepper_file, check_deadline).and(lasts(&map, &store, &replica));
     map.finish().and(agreed)?;
     Ok(Config {
         realms: realms?,
         store: store?,
         pepper_file: pepper_file?,
         bootstrap_file: bootstrap_file?,
+        replica: replica?,
         listen: listen?,
         check_deadline: check_deadline?,
         leave: leave?,
@@ -68,6 +71,13 @@ fn agree(map: &Map<'_>, store: &Read<StoreConfig>, pepper_file: &Read<Option<Pat
     map.at("check_deadline").problem(format_args!(
         "must be above twice the timeout of redis, which is {timeout}: a check asks it for the key, and then for its limits"
     ))
+}
+
+fn lasts(map: &Map<'_>, store: &Read<StoreConfig>, replica: &Read<ReplicaConfig>) -> Read<()> {
+    match (store, replica) {
+        (Ok(StoreConfig::Redis(redis)), Ok(replica)) => outlasts(&map.at("lease"), replica.lease, redis.timeout),
+        _ => Ok(()),
+    }
 }
 
 /// A file or a folder, or a list of them.

@@ -13,8 +13,10 @@ mod load;
 mod peppers;
 mod realm;
 mod realms;
+mod replica;
 
 mod addresses;
+mod bytes;
 mod credentials;
 mod denials;
 mod hosts;
@@ -43,6 +45,7 @@ pub use peppers::peppers;
 pub use problem::{Problem, Problems};
 pub use realm::realm;
 pub use realms::realms;
+pub use replica::ReplicaConfig;
 pub use store::{RedisConfig, StoreConfig};
 
 /// What `keyward serve` runs from.
@@ -54,6 +57,7 @@ pub struct Config {
     pub pepper_file: Option<PathBuf>,
     /// Holds the one-time secret of the bootstrap. `None`: the embedded store makes one beside its data.
     pub bootstrap_file: Option<PathBuf>,
+    pub replica: ReplicaConfig,
     pub listen: Listen,
     /// A check is answered within this time, whatever the store does.
     pub check_deadline: Duration,

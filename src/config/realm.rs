@@ -1,9 +1,13 @@
 //! A realm's file, top to bottom. What is wrong in one part is never reported again by a part that builds on it.
 
+use std::num::NonZeroU32;
+use std::time::Duration;
+
 use super::addresses::{lists, source};
 use super::credentials::places;
 use super::denials;
 use super::document::{At, Read, read};
+use super::duration::duration;
 use super::hosts::host;
 use super::identity::identity;
 use super::keys::formats;
@@ -11,9 +15,10 @@ use super::limits::{plan_of, plans};
 use super::names::header_name;
 use super::problem::Problems;
 use super::routes::{self, routes};
+use super::yaml::Value;
 use crate::domain::credential::Place;
 use crate::domain::name::{RealmId, Scope, admin_realm};
-use crate::domain::realm::{LimitStance, Realm, RecordStance, TenantHeader, Transport, WhenAway};
+use crate::domain::realm::{FailureRate, LimitStance, Realm, RecordStance, TenantHeader, Transport, WhenAway};
 use crate::domain::route::Route;
 
 const TRANSPORTS: [(&str, Transport); 3] =
@@ -46,6 +51,7 @@ fn whole(at: &At<'_>) -> Read<Realm> {
         identity(at, &every_place(own_places.as_deref().unwrap_or_default(), routes.as_deref().unwrap_or_default()))
     });
     let denials = map.or_default("denials", denials::said);
+    let failing_sources = map.or("failing_sources", Some(FailureRate::default()), failing_sources);
     let when_away = map.or("when_store_is_away", DENY, when_away);
     map.finish()?;
     let (allowed_addresses, denied_addresses) = addresses?;
@@ -66,6 +72,7 @@ fn whole(at: &At<'_>) -> Read<Realm> {
         identity: identity?,
         denials: denials::total(&denials?),
         when_away: when_away?,
+        failing_sources: failing_sources?,
     })
 }
 
@@ -85,6 +92,20 @@ fn tenant(at: &At<'_>) -> Read<TenantHeader> {
     let required = map.or("required", true, At::flag);
     map.finish()?;
     Ok(TenantHeader { name: name?, required: required? })
+}
+
+/// `off`, or how many look-ups may fail in how long.
+fn failing_sources(at: &At<'_>) -> Read<Option<FailureRate>> {
+    match at.value() {
+        Value::Text("off") => return Ok(None),
+        Value::Map(_) => {}
+        _ => return at.must_be("`off` or a map such as {look_ups: 300, per: 1m}"),
+    }
+    let (mut map, usual) = (at.map()?, FailureRate::default());
+    let look_ups = map.or("look_ups", usual.look_ups, |at| at.number(1..=1_000_000).and_then(|number: u32| Ok(NonZeroU32::new(number).unwrap_or(usual.look_ups))));
+    let per = map.or("per", usual.per, |at| duration(at, &(Duration::from_secs(1)..=Duration::from_hours(1))));
+    map.finish()?;
+    Ok(Some(FailureRate { look_ups: look_ups?, per: per? }))
 }
 
 fn when_away(at: &At<'_>) -> Read<WhenAway> {

@@ -60,6 +60,20 @@ impl AddressList {
     }
 }
 
+/// Who is taken for one client where failures are counted: an IPv4 address, or the 64 bits of an IPv6 network, of which one client has as
+/// many addresses as it likes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Source(IpAddr);
+
+impl From<IpAddr> for Source {
+    fn from(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() >> 64 << 64).into()),
+            v4 => v4,
+        })
+    }
+}
+
 fn bare(value: &[u8]) -> Option<IpAddr> {
     std::str::from_utf8(value).ok()?.trim().parse().ok()
 }
@@ -129,6 +143,15 @@ mod tests {
         {
             assert_eq!(text(&last, &[("x-forwarded-for", entry)]), None, "{entry}");
         }
+    }
+
+    #[test]
+    fn a_source_is_an_ipv4_address_or_an_ipv6_network_of_64_bits() {
+        let source = |text: &str| Source::from(text.parse::<IpAddr>().unwrap());
+        assert_eq!(source("2001:db8::1"), source("2001:db8::ffff:2"));
+        assert_ne!(source("2001:db8::1"), source("2001:db8:0:1::1"));
+        assert_ne!(source("192.0.2.1"), source("192.0.2.2"));
+        assert_eq!(source("::ffff:192.0.2.1"), source("192.0.2.1"));
     }
 
     #[test]

@@ -60,7 +60,7 @@ impl Denial {
     pub fn default_for(reason: Reason) -> Self {
         let (status, grpc_code, text) = match reason {
             Reason::Malformed => (400, 3, "Bad request"),
-            Reason::Limited => (429, 8, "Too many requests"),
+            Reason::Limited | Reason::Throttled => (429, 8, "Too many requests"),
             Reason::Unavailable | Reason::Internal => (503, 14, "Service unavailable"),
             reason if is_about_the_credential(reason) => (401, 16, "Unauthorized"),
             _ => (403, 7, "Forbidden"),
@@ -84,6 +84,7 @@ pub fn stands_for(reason: Reason) -> Option<Reason> {
         Reason::Expired => Some(Reason::Revoked),
         Reason::TenantMissing => Some(Reason::Missing),
         Reason::NoRoute | Reason::Environment | Reason::Kind | Reason::Tenant | Reason::Address => Some(Reason::Scope),
+        Reason::Throttled => Some(Reason::Limited),
         Reason::Internal => Some(Reason::Unavailable),
         _ => None,
     }

@@ -1,6 +1,8 @@
 //! A realm: one API's contract. It finds its requests, their credential, their route, and the words to refuse them with.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::time::Duration;
 
 use super::address::{AddressList, AddressSource};
 use super::credential::{self, Place, Presented};
@@ -38,6 +40,8 @@ pub struct Realm {
     pub identity: Vec<IdentityHeader>,
     pub denials: HashMap<Reason, Denial>,
     pub when_away: WhenAway,
+    /// `None`: whoever fails may go on.
+    pub failing_sources: Option<FailureRate>,
 }
 
 /// Whether plain HTTP passes.
@@ -56,6 +60,19 @@ pub struct TenantHeader {
     /// Lower case.
     pub name: Box<str>,
     pub required: bool,
+}
+
+/// How often one source may present what no key has, before it is throttled: so many look-ups in so long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FailureRate {
+    pub look_ups: NonZeroU32,
+    pub per: Duration,
+}
+
+impl Default for FailureRate {
+    fn default() -> Self {
+        Self { look_ups: NonZeroU32::MIN.saturating_add(299), per: Duration::from_mins(1) }
+    }
 }
 
 /// The two stances when the store is away: a record that cannot be read is not a limit that cannot be counted.

@@ -38,6 +38,8 @@ reasons! {
     Unknown = "unknown",
     /// The request names no tenant, in a realm that demands one.
     TenantMissing = "tenant_missing",
+    /// The client's address keeps presenting credentials that no key has, so this one was not looked up.
+    Throttled = "throttled",
     /// The key was revoked.
     Revoked = "revoked",
     /// The key's time is over.

@@ -1,6 +1,7 @@
 //! What is known of a key, and whether that opens the gate.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::address::AddressList;
 use super::key::Digest;
@@ -35,11 +36,11 @@ pub struct Record {
     pub generation: u64,
 }
 
-/// A key with its owner: whose request it is.
+/// A key with its owner: whose request it is. An owner's keys share what is known of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
     pub record: Record,
-    pub owner: Owner,
+    pub owner: Arc<Owner>,
 }
 
 /// What is kept of a secret.

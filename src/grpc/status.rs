@@ -81,7 +81,7 @@ fn denied(denial: &Denial, refusal: &Refusal, caller: Caller) -> DeniedHttpRespo
         Caller::Http => denial.headers.iter().map(|(name, value)| header(name, &render(value))).collect(),
         Caller::Grpc => vec![header("grpc-status", &denial.grpc_code.to_string())],
     };
-    if matches!(refusal.reason, Reason::Limited | Reason::Unavailable | Reason::Internal) {
+    if matches!(refusal.reason, Reason::Limited | Reason::Throttled | Reason::Unavailable | Reason::Internal) {
         let wait = refusal.retry_after.map_or(1, seconds).max(1);
         headers.push(header("retry-after", &wait.to_string()));
     }

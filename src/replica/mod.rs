@@ -1,6 +1,13 @@
 //! What one replica remembers between checks, and the session with the store that keeps it honest.
 
+mod flights;
 mod lease;
+pub mod memory;
+mod owners;
+pub mod records;
 pub mod session;
+mod sources;
 mod store_clock;
+pub mod tally;
 pub mod tokens;
+mod weight;

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
-use super::first_start;
+use super::{first_start, replica};
 use crate::clock::SharedClock;
 use crate::config::{self, Config, RedisConfig, StoreConfig};
 use crate::gate::Gate;
 use crate::grpc::envoy_secret::EnvoySecret;
 use crate::grpc::ext_authz::Authorizer;
 use crate::keyring::Keyring;
+use crate::replica::session::Session;
 use crate::replica::tokens::Tokens;
 use crate::store::SharedStore;
 use crate::store::claimed::Claimed;
@@ -27,6 +28,7 @@ pub(super) struct Parts {
     pub(super) metrics: Arc<Metrics>,
     /// Closed until its peppers are claimed.
     pub(super) store: Arc<Claimed>,
+    pub(super) session: Arc<Session>,
 }
 
 pub(super) fn parts(config: &Config, clock: SharedClock) -> anyhow::Result<Parts> {
@@ -37,11 +39,13 @@ pub(super) fn parts(config: &Config, clock: SharedClock) -> anyhow::Result<Parts
     let claimed = Arc::new(Claimed::new(Arc::new(Observed::new(store, metrics.clone())), &peppers));
     let store: SharedStore = claimed.clone();
     let realms = Arc::new(config.realms.clone());
+    let (records, memory, session) = replica::records(config, store.clone(), clock.clone())?;
+    metrics.watch(replica::watched(&records, memory, session.clone()));
     let tokens = Tokens::new(store.clone(), clock, lease);
-    let gate = Gate::new(realms.clone(), store.clone(), peppers.clone(), tokens);
+    let gate = Gate::new(realms.clone(), peppers.clone(), records, tokens);
     let authorizer = Authorizer::new(gate, envoy_secret(config)?, config.check_deadline, metrics.clone());
     let keyring = Arc::new(Keyring::new(store, realms, peppers, files.bootstrap));
-    Ok(Parts { authorizer, keyring, metrics, store: claimed })
+    Ok(Parts { authorizer, keyring, metrics, store: claimed, session })
 }
 
 /// The store, and how long tokens of a check may be spent. A disk may take the whole of a check's time: nothing else is waited for.

@@ -4,7 +4,9 @@
 mod build;
 mod first_start;
 mod listen;
+mod replica;
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -15,7 +17,9 @@ use anyhow::Context as _;
 use axum::Router as Pages;
 use serde::Serialize;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tonic::transport::server::{Router, TcpIncoming};
 use tonic_health::server::HealthReporter;
 
@@ -23,7 +27,9 @@ use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::store::StoreError;
 use crate::store::claimed::Claimed;
-use crate::telemetry::{http, traces};
+use crate::replica::session::Session;
+use crate::telemetry::http::{self, Stage};
+use crate::telemetry::traces;
 
 /// How long calls in flight may take to end once the server stops.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -38,9 +44,11 @@ pub struct Bound {
     admin: (Router, TcpIncoming),
     pages: (Pages, TcpListener),
     health: HealthReporter,
-    leaving: CancellationToken,
+    stage: watch::Sender<Stage>,
     leave: Duration,
+    lease: Duration,
     store: Arc<Claimed>,
+    session: Arc<Session>,
     claimed: Claim,
 }
 
@@ -81,9 +89,9 @@ pub async fn serve(
 pub async fn bind(config: &Config, clock: SharedClock) -> anyhow::Result<Bound> {
     let parts = build::parts(config, clock)?;
     let claimed = claim(&parts.store).await?;
-    let leaving = CancellationToken::new();
+    let stage = watch::Sender::new(Stage::Starting);
     let (reporter, health) = tonic_health::server::health_reporter();
-    reporter.set_serving::<listen::AuthorizationServer>().await;
+    reporter.set_not_serving::<listen::AuthorizationServer>().await;
     let envoy = listen::bind(&config.listen.envoy)?;
     let admin = listen::bind(&config.listen.admin)?;
     let pages = TcpListener::bind(config.listen.http).await;
@@ -93,11 +101,13 @@ pub async fn bind(config: &Config, clock: SharedClock) -> anyhow::Result<Bound> 
         addresses,
         envoy: (listen::envoy(&config.listen.envoy, parts.authorizer, health)?, envoy),
         admin: (listen::admin(&config.listen.admin, &parts.keyring)?, admin),
-        pages: (http::pages(parts.metrics, leaving.clone()), pages),
+        pages: (http::pages(parts.metrics, stage.subscribe()), pages),
         health: reporter,
-        leaving,
+        stage,
         leave: config.leave,
+        lease: config.replica.lease,
         store: parts.store,
+        session: parts.session,
         claimed,
     })
 }
@@ -123,14 +133,17 @@ impl Bound {
             )
         };
         tokio::pin!(serving);
+        let session = self.session.clone();
+        let _session = AbortOnDropHandle::new(tokio::spawn(async move { session.run().await }));
         tokio::select! {
             ended = &mut serving => return ended.map(|_| ()),
+            never = becomes_ready(&self.session, self.lease, &self.health, &self.stage) => match never {},
             refused = keep_claiming(&self.store, self.claimed) => return Err(refused.into()),
             () = shutdown => {}
         }
         tracing::info!("keyward leaves");
         self.health.set_not_serving::<listen::AuthorizationServer>().await;
-        self.leaving.cancel();
+        self.stage.send_replace(Stage::Leaving);
         tokio::select! {
             ended = &mut serving => return ended.map(|_| ()),
             () = tokio::time::sleep(self.leave) => stopping.cancel(),
@@ -141,6 +154,17 @@ impl Bound {
         };
         ended.map(|_| ())
     }
+}
+
+/// Ready with the first lease, so that Envoy asks nobody who would refuse everything. A store that keeps silent is no reason to leave Envoy
+/// without anybody to ask, so after twice a lease it is ready all the same. From then on it stays so.
+async fn becomes_ready(session: &Session, lease: Duration, health: &HealthReporter, stage: &watch::Sender<Stage>) -> Infallible {
+    if tokio::time::timeout(2 * lease, session.leased()).await.is_err() {
+        tracing::warn!("no lease after {:?}: ready all the same, to refuse in band until there is one", 2 * lease);
+    }
+    health.set_serving::<listen::AuthorizationServer>().await;
+    stage.send_replace(Stage::Ready);
+    std::future::pending().await
 }
 
 /// The first claim. A store that is away is no reason not to start: without a replica Envoy's failure mode would decide.

@@ -1,7 +1,8 @@
 //! `/livez`, `/readyz` and `/metrics` over plain HTTP.
 //!
-//! Ready means: started, and not about to stop. A store that is away does not make a replica unready: Envoy would then have nobody to ask,
-//! and what it does without an answer is its failure mode's word, where keyward's own is a refusal.
+//! Ready means: started, with a first lease or after a time without one, and not about to stop. A store that is away does not make a replica
+//! unready: Envoy would then have nobody to ask, and what it does without an answer is its failure mode's word, where keyward's own is
+//! a refusal.
 
 use std::sync::Arc;
 
@@ -9,14 +10,27 @@ use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::watch;
 
 use super::metrics::Metrics;
 
-/// The three pages. `leaving` is cancelled when the process is about to stop.
-pub fn pages(metrics: Arc<Metrics>, leaving: CancellationToken) -> Router {
+/// Where a process is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    Starting,
+    Ready,
+    /// About to stop.
+    Leaving,
+}
+
+/// The three pages.
+pub fn pages(metrics: Arc<Metrics>, stage: watch::Receiver<Stage>) -> Router {
     let ready = move || async move {
-        if leaving.is_cancelled() { (StatusCode::SERVICE_UNAVAILABLE, "leaving\n") } else { (StatusCode::OK, "ok\n") }
+        match *stage.borrow() {
+            Stage::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
+            Stage::Ready => (StatusCode::OK, "ok\n"),
+            Stage::Leaving => (StatusCode::SERVICE_UNAVAILABLE, "leaving\n"),
+        }
     };
     Router::new()
         .route("/livez", get(|| async { "ok\n" }))

@@ -1,11 +1,14 @@
 //! Every metric, in one table. Labels never hold a key, an owner or an address.
 
+use std::sync::OnceLock;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
@@ -19,6 +22,42 @@ pub struct Metrics {
     uncounted: Family<InRealm, Counter>,
     store_calls: Family<StoreCall, Counter>,
     store_seconds: Family<StoreMethod, Histogram, fn() -> Histogram>,
+    replica: OfReplica,
+    look: OnceLock<Box<dyn Fn() -> Replica + Send + Sync>>,
+}
+
+/// What there is to see of a replica's memory and its session, whenever somebody looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Replica {
+    pub records: u64,
+    pub bytes: u64,
+    pub unknown: u64,
+    /// How many checks were answered in each way.
+    pub finds: [(&'static str, u64); 6],
+    /// Each way that a lease can be, and whether it is.
+    pub lease: [(&'static str, bool); 4],
+    /// Up to where the log is applied.
+    pub position: u64,
+}
+
+#[derive(Default)]
+struct OfReplica {
+    records: Gauge,
+    bytes: Gauge,
+    unknown: Gauge,
+    finds: Family<Find, Counter>,
+    lease: Family<Lease, Gauge>,
+    position: Gauge,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Find {
+    how: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Lease {
+    state: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -59,7 +98,14 @@ impl Default for Metrics {
         registry.register("store_calls", "Calls to the store, by call and outcome", store_calls.clone());
         let store_seconds: Family<StoreMethod, Histogram, fn() -> Histogram> = Family::new_with_constructor(latencies);
         registry.register_with_unit("store_call", "How long calls to the store took", Unit::Seconds, store_seconds.clone());
-        Self { registry, checks, uncounted, store_calls, store_seconds }
+        let replica = OfReplica::default();
+        registry.register("records", "Records that are remembered", replica.records.clone());
+        registry.register_with_unit("records_memory", "What they take, at most", Unit::Bytes, replica.bytes.clone());
+        registry.register("unknown_digests", "Digests that are remembered to be no key's", replica.unknown.clone());
+        registry.register("record_finds", "Checks that asked for a record, by how they were answered", replica.finds.clone());
+        registry.register("lease", "1 for the state that this replica's lease is in", replica.lease.clone());
+        registry.register("log_position", "Up to where this replica has applied the store's log", replica.position.clone());
+        Self { registry, checks, uncounted, store_calls, store_seconds, replica, look: OnceLock::new() }
     }
 }
 
@@ -83,9 +129,17 @@ impl Metrics {
         self.store_seconds.get_or_create(&StoreMethod { call }).observe(took.as_secs_f64());
     }
 
+    /// Has a replica looked at whenever metrics are scraped.
+    pub fn watch(&self, look: impl Fn() -> Replica + Send + Sync + 'static) {
+        let _ = self.look.set(Box::new(look));
+    }
+
     /// The text that Prometheus scrapes (`OpenMetrics` 1.0).
     #[must_use]
     pub fn text(&self) -> String {
+        if let Some(look) = self.look.get() {
+            self.replica.show(&look());
+        }
         let mut text = String::new();
         match encode(&mut text, &self.registry) {
             Ok(()) => text,
@@ -96,6 +150,20 @@ impl Metrics {
     fn count_uncounted(&self, grant: &Grant) {
         if grant.counted == Counted::NotAtAll {
             self.uncounted.get_or_create(&InRealm { realm: grant.realm.id.to_string() }).inc();
+        }
+    }
+}
+
+impl OfReplica {
+    fn show(&self, seen: &Replica) {
+        for (gauge, value) in [(&self.records, seen.records), (&self.bytes, seen.bytes), (&self.unknown, seen.unknown), (&self.position, seen.position)] {
+            gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        }
+        for (how, count) in seen.finds {
+            self.finds.get_or_create(&Find { how }).inner().store(count, Ordering::Relaxed);
+        }
+        for (state, is) in seen.lease {
+            self.lease.get_or_create(&Lease { state }).set(i64::from(is));
         }
     }
 }

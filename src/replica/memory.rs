@@ -1,0 +1,236 @@
+//! The memory of records: keys by the digests that were presented, and digests that no key has. Both are bounded, and what the log touches
+//! is forgotten before the session acknowledges it. Whether it may be used at all is the session's word.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{OptionsBuilder, UnitWeighter, Weighter};
+
+use super::owners::{Owners, Seen};
+use super::session::Remembered;
+use super::weight;
+use crate::domain::key::Digest;
+use crate::domain::name::{RealmId, Scope, Word};
+use crate::domain::owner::Owner;
+use crate::domain::record::Holder;
+use crate::domain::time::StoreTime;
+use crate::revocation::Touched;
+
+/// How much is remembered, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Of records, with all that belongs to them.
+    pub bytes: u64,
+    /// A record that was read longer ago is read again: a second net, should the log ever have missed something.
+    pub max_age: Duration,
+}
+
+/// What one replica remembers of keys.
+pub struct Memory {
+    keys: Cache<Digest, Key, Weighed, ByDigest>,
+    /// Until when each of these digests is taken for nobody's.
+    nobodys: Cache<Digest, StoreTime, UnitWeighter, ByDigest>,
+    owners: Owners,
+    words: Words,
+    max_age: i64,
+}
+
+/// What is remembered of the presented digests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Known {
+    Of(Arc<Holder>),
+    /// No key has any of them.
+    Nobody,
+}
+
+/// How much is remembered now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Fullness {
+    pub records: u64,
+    pub bytes: u64,
+    pub unknown: u64,
+}
+
+/// Digests of nobody's.
+const NOBODYS: usize = 1 << 16;
+/// In milliseconds. Short: a key that is made elsewhere is found when the log tells of it, or then.
+const NOBODYS_FOR: i64 = 2_000;
+/// A record of the usual kind, to lay the table out by.
+const USUAL_BYTES: u64 = 512;
+
+#[derive(Clone)]
+struct Key {
+    holder: Arc<Holder>,
+    read: StoreTime,
+    owner: Seen,
+    /// In 16 bytes.
+    weight: u16,
+}
+
+impl Memory {
+    #[must_use]
+    pub fn new(bounds: Bounds) -> Arc<Self> {
+        let usual = usize::try_from(bounds.bytes / USUAL_BYTES).unwrap_or(usize::MAX);
+        let mut options = OptionsBuilder::new();
+        options.weight_capacity(bounds.bytes).estimated_items_capacity(usual).ghost_allocation(0.1);
+        #[expect(clippy::expect_used, reason = "both capacities are given")]
+        let options = options.build().expect("both capacities are given");
+        Arc::new(Self {
+            keys: Cache::with_options(options, Weighed, ByDigest::default(), DefaultLifecycle::default()),
+            nobodys: Cache::with(NOBODYS, NOBODYS as u64, UnitWeighter, ByDigest::default(), DefaultLifecycle::default()),
+            owners: Owners::new((usual / 8).max(16)),
+            words: Words::default(),
+            max_age: i64::try_from(bounds.max_age.as_millis()).unwrap_or(i64::MAX),
+        })
+    }
+
+    /// What is remembered of the digests of one secret in a realm. Nobody's are they only if each of them is.
+    pub fn find(&self, realm: &RealmId, digests: &[Digest], now: StoreTime) -> Option<Known> {
+        for digest in digests {
+            let fresh = |key: &Key| now.0 - key.read.0 < self.max_age && self.owners.unchanged(key.owner);
+            if let Some(key) = self.keys.get(digest).filter(|key| fresh(key) && key.holder.record.realm == *realm) {
+                return Some(Known::Of(key.holder));
+            }
+        }
+        let nobodys = |digest| self.nobodys.get(digest).is_some_and(|until| now < until);
+        (!digests.is_empty() && digests.iter().all(nobodys)).then_some(Known::Nobody)
+    }
+
+    /// What a check has to know of a holder, in as little memory as it can be kept in: without what is for people and what proves nothing
+    /// any more, and with what others have too shared.
+    #[must_use]
+    pub fn condense(&self, holder: Holder) -> Arc<Holder> {
+        let Holder { mut record, owner } = holder;
+        let words = &self.words;
+        let owner = Owner {
+            realm: words.realm(&owner.realm),
+            name: String::new(),
+            plan: owner.plan.as_ref().map(|plan| words.word(plan)),
+            ..Arc::unwrap_or_clone(owner)
+        };
+        let owner = self.owners.share(Arc::new(owner));
+        record.realm = owner.realm.clone();
+        record.owner = owner.id.clone();
+        (record.label, record.secrets) = (String::new(), Vec::new());
+        for word in [&mut record.environment, &mut record.kind, &mut record.plan].into_iter().flatten() {
+            *word = words.word(word);
+        }
+        record.scopes = record.scopes.iter().map(|scope| words.scope(scope)).collect();
+        record.addresses.0.shrink_to_fit();
+        if let Some(tenant) = &mut record.tenant {
+            tenant.shrink_to_fit();
+        }
+        Arc::new(Holder { record, owner })
+    }
+
+    /// Remembers whose these digests are. To be called while nothing can be forgotten.
+    pub fn keep(&self, digests: &[Digest], holder: &Arc<Holder>, read: StoreTime) {
+        let owner = self.owners.see(&holder.owner.realm, &holder.owner.id);
+        let weight = u16::try_from(weight::of(holder).div_ceil(16)).unwrap_or(u16::MAX);
+        for digest in digests {
+            self.nobodys.remove(digest);
+            self.keys.insert(*digest, Key { holder: holder.clone(), read, owner, weight });
+        }
+    }
+
+    /// Remembers that no key has these digests. To be called while nothing can be forgotten.
+    pub fn keep_nobodys(&self, digests: &[Digest], now: StoreTime) {
+        for digest in digests {
+            self.keys.remove(digest);
+            self.nobodys.insert(*digest, StoreTime(now.0 + NOBODYS_FOR));
+        }
+    }
+
+    pub fn fullness(&self) -> Fullness {
+        Fullness { records: self.keys.len() as u64, bytes: self.keys.weight(), unknown: self.nobodys.len() as u64 }
+    }
+}
+
+impl Remembered for Memory {
+    fn forget(&self, touched: &Touched) {
+        match touched {
+            Touched::Key { digests, .. } => {
+                for digest in digests {
+                    self.keys.remove(digest);
+                    self.nobodys.remove(digest);
+                }
+            }
+            Touched::Owner { realm, id } => self.owners.changed(realm, id),
+        }
+    }
+
+    /// What was remembered stays where it is, good for nothing, until other things need its place: to clear it would hold the log up.
+    fn forget_all(&self) {
+        self.owners.all_changed();
+        self.nobodys.clear();
+    }
+}
+
+/// A record's own word on how much it takes.
+#[derive(Clone)]
+struct Weighed;
+
+impl Weighter<Digest, Key> for Weighed {
+    fn weight(&self, _: &Digest, key: &Key) -> u64 {
+        u64::from(key.weight) * 16
+    }
+}
+
+/// Words that many records have, each kept once, as long as there are not too many of them.
+#[derive(Default)]
+struct Words {
+    realms: Mutex<HashSet<RealmId>>,
+    words: Mutex<HashSet<Word>>,
+    scopes: Mutex<HashSet<Scope>>,
+}
+
+const MOST_WORDS: usize = 4096;
+
+impl Words {
+    fn realm(&self, realm: &RealmId) -> RealmId {
+        once(&self.realms, realm)
+    }
+
+    fn word(&self, word: &Word) -> Word {
+        once(&self.words, word)
+    }
+
+    fn scope(&self, scope: &Scope) -> Scope {
+        once(&self.scopes, scope)
+    }
+}
+
+fn once<T: Clone + Eq + Hash>(known: &Mutex<HashSet<T>>, word: &T) -> T {
+    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = known.get(word) {
+        return known.clone();
+    }
+    if known.len() < MOST_WORDS {
+        known.insert(word.clone());
+    }
+    word.clone()
+}
+
+/// A digest is as good as random, so any eight bytes of it are its hash: whoever could choose them would have the pepper.
+pub(super) type ByDigest = BuildHasherDefault<FirstBytes>;
+
+#[derive(Default)]
+pub(super) struct FirstBytes(u64);
+
+impl Hasher for FirstBytes {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk() {
+            self.0 = u64::from_le_bytes(*first);
+        }
+    }
+
+    /// The length that stands before an array's bytes.
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}

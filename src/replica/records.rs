@@ -1,0 +1,211 @@
+//! Records, as a check asks for them: from memory under a lease, or read from the store, once for everyone who waits, and judged.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::flights::{Aboard, Flight, Flights, Landed};
+use super::memory::{Known, Memory};
+use super::session::Session;
+use super::sources::{Counted, Sources};
+use super::tally::Tally;
+use crate::clock::SharedClock;
+use crate::domain::key::Digest;
+use crate::domain::name::RealmId;
+use crate::domain::realm::Realm;
+use crate::domain::record::Holder;
+use crate::domain::time::{BootTime, StoreTime};
+use crate::revocation::{At, Fill, Read};
+use crate::store::{Finding, SharedStore, StoreError};
+
+/// Look-ups at one time.
+const MOST_FLIGHTS: usize = 4096;
+
+/// The records of one replica.
+pub struct Records(Arc<Shared>);
+
+/// What the records are made of.
+pub struct Parts {
+    pub store: SharedStore,
+    pub clock: SharedClock,
+    pub session: Arc<Session>,
+    /// That of the session.
+    pub memory: Arc<Memory>,
+    /// A look-up is given up after this time, whoever waits for it.
+    pub patience: Duration,
+}
+
+struct Shared {
+    parts: Parts,
+    flights: Arc<Flights>,
+    sources: Sources,
+    tally: Arc<Tally>,
+}
+
+/// Why no key was found.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unfound {
+    #[error("no key has it")]
+    Unknown,
+    /// It was not looked for: its source presents too much that no key has.
+    #[error("it was not looked up, because its source fails too often")]
+    Throttled { retry_in: Duration },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What is looked up, and for whom.
+struct Sought {
+    realm: RealmId,
+    digests: Vec<Digest>,
+    source: Option<Counted>,
+}
+
+impl Records {
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(Shared { parts, flights: Flights::new(MOST_FLIGHTS), sources: Sources::new(), tally: Arc::default() }))
+    }
+
+    /// Whose key these are the digests of, one for each live pepper, with the store's time. Without a lease nothing is known, whatever is
+    /// remembered.
+    pub async fn find(
+        &self,
+        realm: &Realm,
+        digests: &[Digest],
+        address: Option<IpAddr>,
+        deadline: Instant,
+    ) -> Result<(Arc<Holder>, StoreTime), Unfound> {
+        let shared = &self.0;
+        shared.lease()?;
+        let now = shared.parts.session.now();
+        if let Some(known) = shared.parts.memory.find(&realm.id, digests, now) {
+            return Ok((shared.remembered(known)?, now));
+        }
+        let source = realm.failing_sources.zip(address).map(|(rate, address)| Counted::new(&realm.id, address.into(), rate));
+        shared.admit(source.as_ref())?;
+        let sought = Sought { realm: realm.id.clone(), digests: digests.to_vec(), source };
+        let landed = timeout_at(deadline, shared.look_up(sought)).await.unwrap_or_else(|_| Err(too_late()))?;
+        shared.lease()?;
+        Ok((landed.ok_or(Unfound::Unknown)?, shared.parts.session.now()))
+    }
+
+    /// What became of everyone who asked.
+    #[must_use]
+    pub fn tally(&self) -> Arc<Tally> {
+        self.0.tally.clone()
+    }
+}
+
+impl Shared {
+    /// To be asked before the memory is looked at: what was remembered a moment before a lease began may be what that lease's log had forgotten.
+    fn lease(&self) -> Result<(), Unfound> {
+        if self.parts.session.admits() {
+            return Ok(());
+        }
+        self.tally.unleased.count();
+        Err(StoreError::Unavailable("this replica holds no lease on what it knows of keys".into()).into())
+    }
+
+    fn remembered(&self, known: Known) -> Result<Arc<Holder>, Unfound> {
+        match known {
+            Known::Of(holder) => {
+                self.tally.remembered.count();
+                Ok(holder)
+            }
+            Known::Nobody => {
+                self.tally.unknown.count();
+                Err(Unfound::Unknown)
+            }
+        }
+    }
+
+    fn admit(&self, source: Option<&Counted>) -> Result<(), Unfound> {
+        let Some(source) = source else { return Ok(()) };
+        self.sources.may(source, self.parts.clock.boot()).map_err(|retry_in| {
+            self.tally.throttled.count();
+            Unfound::Throttled { retry_in }
+        })
+    }
+
+    /// Joins the look-up that is on its way, or begins it. It goes on when nobody waits for it any more: who began it may be gone while others
+    /// still wait.
+    async fn look_up(self: &Arc<Self>, sought: Sought) -> Landed {
+        let first = sought.digests.first().copied().unwrap_or(Digest([0; 32]));
+        match self.flights.board(first) {
+            None => Err(StoreError::Unavailable("too many keys are being looked up".into())),
+            Some(Aboard::Joined(seat)) => {
+                self.tally.joined.count();
+                seat.landed().await
+            }
+            Some(Aboard::Begun(flight, seat)) => {
+                self.tally.looked_up.count();
+                tokio::spawn(self.clone().fly(flight, sought));
+                seat.landed().await
+            }
+        }
+    }
+
+    async fn fly(self: Arc<Self>, mut flight: Flight, sought: Sought) {
+        let landed = timeout(self.parts.patience, self.read(&sought, &mut flight)).await.unwrap_or_else(|_| Err(too_late()));
+        if let (Ok(None), Some(source)) = (&landed, &sought.source) {
+            self.sources.failed(source, self.parts.clock.boot());
+        }
+        flight.land(landed);
+    }
+
+    /// Reads until what was read is sound. It is closed to newcomers only when the log has been applied so far that it can be judged, and before
+    /// it is: until then whoever comes is judged with the others.
+    async fn read(&self, sought: &Sought, flight: &mut Flight) -> Landed {
+        let Parts { session, memory, .. } = &self.parts;
+        loop {
+            let found = self.ask(sought).await?;
+            while session.judge(&found.read(sought), || ()) == Fill::Ahead {
+                session.catch_up(found.at.position).await;
+            }
+            flight.close();
+            let keep = || match &found.holder {
+                Some(holder) => memory.keep(&found.hit, holder, session.now()),
+                None => memory.keep_nobodys(&sought.digests, session.now()),
+            };
+            if session.judge(&found.read(sought), keep) == Fill::Sound {
+                return Ok(found.holder);
+            }
+            session.catch_up(found.at.position).await;
+        }
+    }
+
+    async fn ask(&self, sought: &Sought) -> Result<Found, StoreError> {
+        let Parts { store, clock, memory, .. } = &self.parts;
+        let asked = clock.boot();
+        let Finding { holder, at, .. } = store.find(&sought.realm, &sought.digests).await?;
+        let own: Vec<Digest> = holder.iter().flat_map(|holder| &holder.record.secrets).map(|kept| kept.digest).collect();
+        let hit = sought.digests.iter().copied().filter(|digest| own.contains(digest)).collect();
+        let digests = sought.digests.iter().copied().chain(own).collect();
+        Ok(Found { asked, at, digests, hit, holder: holder.map(|holder| memory.condense(holder)) })
+    }
+}
+
+/// What the store said.
+struct Found {
+    asked: BootTime,
+    at: At,
+    /// Those that were looked up, and those of the key.
+    digests: Vec<Digest>,
+    /// Those of the key that were looked up.
+    hit: Vec<Digest>,
+    holder: Option<Arc<Holder>>,
+}
+
+impl Found {
+    fn read<'a>(&'a self, sought: &'a Sought) -> Read<'a> {
+        let owner = self.holder.as_ref().map(|holder| &holder.owner.id);
+        Read { at: self.at, asked: self.asked, realm: &sought.realm, digests: &self.digests, owner }
+    }
+}
+
+fn too_late() -> StoreError {
+    StoreError::Unavailable("it did not answer within the check's deadline".into())
+}

@@ -1,0 +1,67 @@
+//! What one replica remembers, and its session with the store.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use crate::clock::SharedClock;
+use crate::config::{Config, ReplicaConfig};
+use crate::replica::memory::{Bounds, Memory};
+use crate::replica::records::{Parts, Records};
+use crate::replica::session::{Leased, Session};
+use crate::revocation::{Holder, Terms};
+use crate::store::SharedStore;
+use crate::telemetry::metrics::Replica;
+
+/// Its records. The session is theirs, and has to run for them to know anything.
+pub(super) fn records(config: &Config, store: SharedStore, clock: SharedClock) -> anyhow::Result<(Records, Arc<Memory>, Arc<Session>)> {
+    let ReplicaConfig { lease, memory, max_age, .. } = config.replica;
+    let memory = Memory::new(Bounds { bytes: memory, max_age });
+    let session = Session::new(store.clone(), clock.clone(), Terms { lease }, holder(&config.replica)?, memory.clone());
+    let parts = Parts { store, clock, session: session.clone(), memory: memory.clone(), patience: config.check_deadline };
+    Ok((Records::new(parts), memory, session))
+}
+
+/// What operators see of it.
+pub(super) fn watched(records: &Records, memory: Arc<Memory>, session: Arc<Session>) -> impl Fn() -> Replica + use<> {
+    let tally = records.tally();
+    move || {
+        let (fullness, status) = (memory.fullness(), session.status());
+        let lease = [("never", Leased::Never), ("held", Leased::Held), ("over", Leased::Over), ("rolled_back", Leased::RolledBack)];
+        Replica {
+            records: fullness.records,
+            bytes: fullness.bytes,
+            unknown: fullness.unknown,
+            finds: tally.named(),
+            lease: lease.map(|(name, state)| (name, status.lease == state)),
+            position: status.applied.map_or(0, |applied| applied.position),
+        }
+    }
+}
+
+/// This life of this replica.
+fn holder(config: &ReplicaConfig) -> anyhow::Result<Holder> {
+    let incarnation = getrandom::u64().context("the operating system gives no randomness")?;
+    let replica = config.name.clone().unwrap_or_else(|| named(&rustix::system::uname().nodename().to_string_lossy()));
+    Ok(Holder { replica, incarnation })
+}
+
+/// A host's name as a replica's: what may not be in one becomes `-`.
+fn named(host: &str) -> Box<str> {
+    let allowed = |letter: char| if letter.is_ascii_alphanumeric() || "._-".contains(letter) { letter } else { '-' };
+    let name: String = host.chars().map(allowed).take(64).collect();
+    if name.is_empty() { "keyward".into() } else { name.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::named;
+
+    #[test]
+    fn a_hosts_name_is_cut_to_what_a_replica_may_be_called() {
+        assert_eq!(&*named("keyward-7.pod"), "keyward-7.pod");
+        assert_eq!(&*named("a b:ü"), "a-b--");
+        assert_eq!(named(&"x".repeat(99)).len(), 64);
+        assert_eq!(&*named(""), "keyward");
+    }
+}
