@@ -10,19 +10,24 @@ use tonic::codegen::{BoxFuture, Service, http};
 use tonic::server::NamedService;
 use tonic::{Request, Status};
 
-use crate::keyring::{Caller, Keyring, KeyringError, Role};
+use crate::keyring::{Caller, Keyring, KeyringError, Role, Sight};
 
-/// The role that each RPC needs. Bootstrap has no row: it stands outside, for it makes the first token.
-const ROLES: [(&str, Role); 9] = [
-    ("/keyward.admin.v1.KeyService/CreateKey", Role::Issuer),
-    ("/keyward.admin.v1.KeyService/GetKey", Role::Viewer),
-    ("/keyward.admin.v1.KeyService/ListKeys", Role::Viewer),
-    ("/keyward.admin.v1.KeyService/RevokeKey", Role::Revoker),
-    ("/keyward.admin.v1.OwnerService/CreateOwner", Role::Issuer),
-    ("/keyward.admin.v1.OwnerService/GetOwner", Role::Viewer),
-    ("/keyward.admin.v1.OwnerService/ListOwners", Role::Viewer),
-    ("/keyward.admin.v1.OwnerService/DisableOwner", Role::Revoker),
-    ("/keyward.admin.v1.OwnerService/EnableOwner", Role::Admin),
+/// The role that each RPC needs, and whether it is answered while the log is rolled back: what reads, restricts, or ends that state is. Until
+/// then a token is as good as the store, which may have forgotten that it was revoked; so nobody is given anything. Bootstrap has no row: it
+/// stands outside, for it makes the first token.
+const ROLES: [(&str, Role, Sight); 12] = [
+    ("/keyward.admin.v1.KeyService/CreateKey", Role::Issuer, Sight::Leased),
+    ("/keyward.admin.v1.KeyService/GetKey", Role::Viewer, Sight::EvenRolledBack),
+    ("/keyward.admin.v1.KeyService/ListKeys", Role::Viewer, Sight::EvenRolledBack),
+    ("/keyward.admin.v1.KeyService/RevokeKey", Role::Revoker, Sight::EvenRolledBack),
+    ("/keyward.admin.v1.OwnerService/CreateOwner", Role::Issuer, Sight::Leased),
+    ("/keyward.admin.v1.OwnerService/GetOwner", Role::Viewer, Sight::EvenRolledBack),
+    ("/keyward.admin.v1.OwnerService/ListOwners", Role::Viewer, Sight::EvenRolledBack),
+    ("/keyward.admin.v1.OwnerService/DisableOwner", Role::Revoker, Sight::EvenRolledBack),
+    ("/keyward.admin.v1.OwnerService/EnableOwner", Role::Admin, Sight::Leased),
+    ("/keyward.admin.v1.RevocationService/WaitRevocation", Role::Revoker, Sight::EvenRolledBack),
+    ("/keyward.admin.v1.RevocationService/GetRevocationStatus", Role::Viewer, Sight::EvenRolledBack),
+    ("/keyward.admin.v1.RevocationService/Resume", Role::Admin, Sight::EvenRolledBack),
 ];
 
 /// A service that is reached with an admin token of the right role alone.
@@ -79,8 +84,10 @@ where
 
 /// The token first: without one, nobody learns what there is.
 async fn admit(keyring: &Keyring, headers: &http::HeaderMap, rpc: &str) -> Result<Caller, Status> {
-    let caller = keyring.caller(bearer(headers).ok_or(KeyringError::TokenRefused)?).await?;
-    let (_, role) = ROLES.iter().find(|(path, _)| *path == rpc).ok_or_else(|| Status::unimplemented(format!("there is no {rpc}")))?;
+    let row = ROLES.iter().find(|(path, ..)| *path == rpc);
+    let sight = row.map_or(Sight::Leased, |(_, _, sight)| *sight);
+    let caller = keyring.caller(bearer(headers).ok_or(KeyringError::TokenRefused)?, sight).await?;
+    let (_, role, _) = row.ok_or_else(|| Status::unimplemented(format!("there is no {rpc}")))?;
     caller.has(*role)?;
     Ok(caller)
 }

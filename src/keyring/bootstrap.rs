@@ -6,7 +6,8 @@ use subtle::ConstantTimeEq as _;
 
 use super::create::Created;
 use super::draft::KeyDraft;
-use super::edit::{ATTEMPTS, Kept};
+use super::edit::ATTEMPTS;
+use super::kept::Kept as _;
 use super::mint::Origin;
 use super::{Keyring, KeyringError, Role, Target, contract};
 use crate::domain::address::AddressList;
@@ -69,7 +70,7 @@ impl Keyring {
             None => Some(Change::Owner { owner: fresh(realm, id, now), expect: Expect::Absent }),
             Some(owner) if owner.disabled.is_some() => {
                 let revision = owner.revision;
-                Some(Owner { disabled: None, ..owner }.written(revision + 1, Expect::Revision(revision)))
+                Some(Owner { disabled: None, ..owner }.under(revision + 1).written(Expect::Revision(revision)))
             }
             Some(_) => None,
         })

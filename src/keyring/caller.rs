@@ -1,17 +1,36 @@
 //! Who asks: an admin token is a key of the realm `keyward`, and its scopes are its roles.
 
 use std::borrow::Cow;
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 use super::{Keyring, KeyringError};
 use crate::domain::credential::Presented;
+use crate::domain::key::Digest;
 use crate::domain::name::{KeyId, RealmId, Scope, admin_realm};
 use crate::domain::record::{Asked, Holder};
 use crate::domain::route::Demands;
-use crate::domain::time::StoreTime;
+use crate::domain::time::{BootTime, StoreTime};
+use crate::replica::session::Leased;
+use crate::revocation::{Fill, Read};
 use crate::store::{Finding, StoreError};
 
-/// How often a token is looked for before the store is taken to be away.
+/// How often a token is looked for before the store is taken to be away, or what it says to be old.
 const SEARCHES: usize = 3;
+
+/// How long the log is waited for, where a token was read ahead of it.
+const LOG_PATIENCE: Duration = Duration::from_secs(1);
+
+/// What a token must be seen by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sight {
+    /// A replica that holds a lease: a token that was revoked is refused, whatever the replica is cut off from.
+    Leased,
+    /// The same, but while the log is rolled back and nobody holds a lease, the store as it is. For what is needed to get out of that, and
+    /// gives nobody anything.
+    EvenRolledBack,
+}
 
 /// What an admin token may do. None implies another, but admin implies all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,26 +55,68 @@ pub struct Caller {
 
 impl Keyring {
     /// Who presents this token. Unknown, revoked, expired and disabled look the same.
-    pub async fn caller(&self, token: &[u8]) -> Result<Caller, KeyringError> {
+    pub async fn caller(&self, token: &[u8], sight: Sight) -> Result<Caller, KeyringError> {
         let realm = self.realm(&admin_realm())?;
         realm.format(&Presented(Cow::Borrowed(token))).map_err(|_| KeyringError::TokenRefused)?;
-        let finding = self.found(&realm.id, token).await?;
+        let finding = self.found(&realm.id, token, self.view(sight)?).await?;
         let holder = finding.holder.ok_or(KeyringError::TokenRefused)?;
         opens(&holder, finding.now)?;
         Ok(Caller { key: holder.record.id, roles: Role::of(&holder.record.scopes) })
     }
 
+    /// The lease, before anything is read.
+    fn view(&self, sight: Sight) -> Result<View, KeyringError> {
+        if self.guard.session.admits() {
+            return Ok(View::Judged);
+        }
+        match (self.guard.session.status().lease, sight) {
+            (Leased::RolledBack, Sight::EvenRolledBack) => Ok(View::AsItIs),
+            (Leased::RolledBack, Sight::Leased) => Err(KeyringError::RolledBack),
+            _ => Err(KeyringError::NoLease),
+        }
+    }
+
     /// A store gives a search up as early as a check must be answered. Whoever calls here has more time than that.
-    async fn found(&self, realm: &RealmId, token: &[u8]) -> Result<Finding, StoreError> {
+    async fn found(&self, realm: &RealmId, token: &[u8], view: View) -> Result<Finding, KeyringError> {
         let digests = self.peppers.digests(realm, token);
-        for _ in 1..SEARCHES {
+        let mut why = KeyringError::NoLease;
+        for _ in 0..SEARCHES {
+            let asked = self.guard.clock.boot();
             match self.store.find(realm, &digests).await {
-                Err(StoreError::Unavailable(_)) => {}
-                answer => return answer,
+                Ok(finding) if view == View::AsItIs || self.stands(realm, &digests, &finding, asked).await => return Ok(finding),
+                Ok(_) => why = KeyringError::NoLease,
+                Err(error @ StoreError::Unavailable(_)) => why = error.into(),
+                Err(error) => return Err(error.into()),
             }
         }
-        self.store.find(realm, &digests).await
+        Err(why)
     }
+
+    /// Whether what was found is what the log says: it may come from a node that lags.
+    async fn stands(&self, realm: &RealmId, digests: &[Digest], finding: &Finding, asked: BootTime) -> bool {
+        let holder = finding.holder.as_ref();
+        let own = holder.into_iter().flat_map(|holder| holder.record.secrets.iter().map(|secret| secret.digest));
+        let digests: Vec<Digest> = digests.iter().copied().chain(own).collect();
+        let read = Read { at: finding.at, asked, realm, digests: &digests, owner: holder.map(|holder| &holder.record.owner) };
+        let session = &self.guard.session;
+        let judged = async {
+            loop {
+                match session.judge(&read, || ()) {
+                    Fill::Sound => return true,
+                    Fill::Stale => return false,
+                    Fill::Ahead => session.catch_up(read.at.position).await,
+                }
+            }
+        };
+        timeout(LOG_PATIENCE, judged).await.unwrap_or(false)
+    }
+}
+
+/// How what is read is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum View {
+    Judged,
+    AsItIs,
 }
 
 impl Caller {

@@ -1,13 +1,15 @@
 //! A key is made: minted to its realm's format, or from a secret that another system made. The secret leaves here once.
 
 use super::draft::KeyDraft;
-use super::edit::Kept;
+use super::kept::Kept as _;
 use super::mint::Origin;
 use super::terms::{Once, Target};
 use super::{Caller, Keyring, KeyringError, contract};
 use crate::domain::key::Secret;
 use crate::domain::name::{KeyId, RealmId};
 use crate::domain::record::Record;
+use crate::domain::time::BootTime;
+use crate::revocation::Standing;
 use crate::store::{AuditNote, Change, Commit, Expect, StoreError};
 
 /// A key to make.
@@ -43,7 +45,9 @@ impl Keyring {
             Some(given) => (self.recorded(&origin, given)?, None),
             None => self.minted(&origin)?,
         };
+        let begun = self.guard.clock.boot();
         let committed = self.store.commit(&new.commit(caller, &record)).await.map_err(|error| new.refused(error))?;
+        self.nobody_takes_it_for_unknown(new, &committed.standing, begun).await;
         match committed.replayed {
             None => Ok(Created { record, secret, replayed: false }),
             Some(subject) => self.made_before(new, &subject).await,
@@ -64,6 +68,15 @@ impl Keyring {
             return Ok(());
         }
         Err(KeyringError::SecretTaken(new.realm.clone()))
+    }
+
+    /// A given secret may have been tried before it was made, and some replica remember that nobody has it: so this waits, as a restricting
+    /// change does, or whoever uses the key next might be refused. A minted secret nobody can have tried. Nothing that must not pass
+    /// would pass meanwhile, so a level that is not reached is no reason to say no.
+    async fn nobody_takes_it_for_unknown(&self, new: &NewKey, standing: &Standing, begun: BootTime) {
+        if new.secret.is_some() {
+            self.settled(standing, begun).await;
+        }
     }
 
     async fn made_before(&self, new: &NewKey, subject: &str) -> Result<Created, KeyringError> {

@@ -1,14 +1,13 @@
 //! Changing what exists: read, change, write where nothing came between. Where something did, the caller's terms say whether to begin again.
 
-use async_trait::async_trait;
-
+use super::guarantee::{Guarantee, Promise};
+use super::kept::Kept;
 use super::terms::{Target, Terms};
 use super::{Caller, Keyring, KeyringError};
-use crate::domain::name::{KeyId, OwnerId};
-use crate::domain::owner::Owner;
-use crate::domain::record::Record;
-use crate::domain::time::StoreTime;
-use crate::store::{AuditNote, Change, Commit, Committed, Expect, StoreError};
+use crate::domain::time::{BootTime, StoreTime};
+use crate::revocation::Standing;
+use crate::store::commit::is_restricting;
+use crate::store::{AuditNote, Commit, Committed, Expect, StoreError};
 
 /// How often a change is begun again when others come between.
 pub(super) const ATTEMPTS: usize = 16;
@@ -20,6 +19,8 @@ pub struct Changed<T> {
     pub now: T,
     /// Where the change stands in the store's log; `None`: nothing had to change.
     pub position: Option<u64>,
+    /// Why it holds; `None`: it restricts nobody, or somebody has taken it back since.
+    pub guarantee: Option<Guarantee>,
 }
 
 /// A change to one thing: who, to what, which.
@@ -27,21 +28,18 @@ pub(super) struct Edit<'a, T: Kept> {
     pub(super) caller: &'a Caller,
     /// The RPC's name.
     pub(super) action: &'static str,
+    pub(super) effect: Effect,
     pub(super) target: &'a Target<T::Id>,
     pub(super) change: fn(&mut T, StoreTime),
 }
 
-/// What a store keeps and a change is made to.
-#[async_trait]
-pub(super) trait Kept: Clone + PartialEq + Send + Sync {
-    type Id: Send + Sync;
-
-    async fn read(keyring: &Keyring, target: &Target<Self::Id>) -> Result<Self, KeyringError>;
-    fn revision(&self) -> u64;
-    /// Under this revision, in place of the one that is expected.
-    fn written(self, revision: u64, expect: Expect) -> Change;
-    /// The resource's name in the audit log.
-    fn name(target: &Target<Self::Id>) -> String;
+/// What a verb is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// It is guaranteed, even where it changes nothing: the call before it may have gone without an answer.
+    Restricts,
+    /// It is guaranteed only if it restricts all the same.
+    Loosens,
 }
 
 impl Keyring {
@@ -52,14 +50,22 @@ impl Keyring {
         for _ in 0..ATTEMPTS {
             let before = T::read(self, edit.target).await?;
             let seen = terms.seen.unwrap_or_else(|| before.revision());
-            let mut after = before.clone();
-            (edit.change)(&mut after, self.store.now().await?);
+            let after = edit.made_of(&before, self.store.now().await?);
             if after == before && seen == before.revision() && terms.once.is_none() {
-                return Ok(Changed { now: before, position: None });
+                match self.unchanged(&edit, before).await? {
+                    Some(unchanged) => return Ok(unchanged),
+                    None => continue,
+                }
             }
             may_be_tried(seen, before.revision(), terms)?;
-            match self.store.commit(&edit.commit(after, seen, terms)).await {
-                Ok(committed) => return self.changed(edit.target, &committed).await,
+            let (after, begun) = (after.under(seen + 1), self.guard.clock.boot());
+            match self.store.commit(&edit.commit(after.clone(), seen, terms)).await {
+                Ok(committed) if committed.replayed.is_some() => {
+                    if let Some(repeated) = self.repeated(&edit, &committed).await? {
+                        return Ok(repeated);
+                    }
+                }
+                Ok(committed) => return self.made(&edit, Made { before, after, committed, begun }).await,
                 Err(StoreError::Conflict) if terms.seen.is_some() => return Err(KeyringError::EtagOld),
                 Err(StoreError::Conflict) => {}
                 Err(other) => return Err(other.into()),
@@ -68,15 +74,86 @@ impl Keyring {
         Err(KeyringError::Busy)
     }
 
-    async fn changed<T: Kept>(&self, target: &Target<T::Id>, committed: &Committed) -> Result<Changed<T>, KeyringError> {
-        Ok(Changed { now: T::read(self, target).await?, position: Some(committed.position) })
+    /// The change was made. What it was made of is told, not what can be read by now: that may come from a node that lacks it.
+    async fn made<T: Kept>(&self, edit: &Edit<'_, T>, made: Made<T>) -> Result<Changed<T>, KeyringError> {
+        let Made { before, after, committed, begun } = made;
+        let change = |thing: &T| thing.clone().written(Expect::Revision(before.revision()));
+        let restricts = edit.effect == Effect::Restricts || is_restricting(Some(&change(&before)), &change(&after));
+        let guarantee = if restricts { Some(self.promised(edit, committed.position, &committed.standing, begun).await?) } else { None };
+        Ok(Changed { now: after, position: Some(committed.position), guarantee })
+    }
+
+    /// Nothing had to change, as far as was read. Where that is to be guaranteed it is looked at once more, at a node and at a time that what
+    /// is seen there stands; `None`: there is something to change after all.
+    async fn unchanged<T: Kept>(&self, edit: &Edit<'_, T>, before: T) -> Result<Option<Changed<T>>, KeyringError> {
+        if edit.effect == Effect::Loosens {
+            return Ok(Some(Changed { now: before, position: None, guarantee: None }));
+        }
+        let begun = self.guard.clock.boot();
+        let (now, standing) = self.secured(edit).await?;
+        if !edit.is_done(&now) {
+            return Ok(None);
+        }
+        let guarantee = self.promised(edit, standing.at.position, &standing, begun).await?;
+        Ok(Some(Changed { now, position: None, guarantee: Some(guarantee) }))
+    }
+
+    /// The request was done before, and what it did is looked at where it stands. It may have been taken back since; `None`: what tells so is
+    /// another node than the one that knows the request, and may lack it.
+    async fn repeated<T: Kept>(&self, edit: &Edit<'_, T>, committed: &Committed) -> Result<Option<Changed<T>>, KeyringError> {
+        let position = Some(committed.position);
+        if edit.effect == Effect::Loosens {
+            return Ok(Some(Changed { now: T::read(self, edit.target).await?, position, guarantee: None }));
+        }
+        let begun = self.guard.clock.boot();
+        let (now, standing) = self.secured(edit).await?;
+        if edit.is_done(&now) {
+            let guarantee = self.promised(edit, committed.position, &standing, begun).await?;
+            return Ok(Some(Changed { now, position, guarantee: Some(guarantee) }));
+        }
+        let same = standing.footing.primary == committed.standing.footing.primary;
+        Ok(same.then_some(Changed { now, position, guarantee: None }))
+    }
+
+    async fn secured<T: Kept>(&self, edit: &Edit<'_, T>) -> Result<(T, Standing), KeyringError> {
+        let (stored, standing) = self.store.secure(&T::what(edit.target)).await?;
+        Ok((stored.and_then(T::of).ok_or_else(|| T::missing(edit.target))?, standing))
+    }
+
+    async fn promised<T: Kept>(
+        &self,
+        edit: &Edit<'_, T>,
+        position: u64,
+        standing: &Standing,
+        begun: BootTime,
+    ) -> Result<Guarantee, KeyringError> {
+        self.guaranteed(Promise { name: T::name(edit.target), position, standing, begun }).await
     }
 }
 
+/// A change that was committed.
+struct Made<T> {
+    before: T,
+    after: T,
+    committed: Committed,
+    begun: BootTime,
+}
+
 impl<T: Kept> Edit<'_, T> {
+    fn made_of(&self, before: &T, now: StoreTime) -> T {
+        let mut after = before.clone();
+        (self.change)(&mut after, now);
+        after
+    }
+
+    /// Whether there is nothing left to change.
+    fn is_done(&self, thing: &T) -> bool {
+        self.made_of(thing, StoreTime::default()) == *thing
+    }
+
     fn commit(&self, after: T, seen: u64, terms: &Terms) -> Commit {
         Commit {
-            changes: vec![after.written(seen + 1, Expect::Revision(seen))],
+            changes: vec![after.written(Expect::Revision(seen))],
             audit: AuditNote { actor: Some(self.caller.key.clone()), action: self.action, subject: T::name(self.target) },
             request: terms.once.as_ref().map(|once| once.of(self.caller, None)),
             once: None,
@@ -88,46 +165,4 @@ impl<T: Kept> Edit<'_, T> {
 /// came between, for revisions only grow; one from the future could, one day.
 fn may_be_tried(seen: u64, revision: u64, terms: &Terms) -> Result<(), KeyringError> {
     if seen == revision || (seen < revision && terms.once.is_some()) { Ok(()) } else { Err(KeyringError::EtagOld) }
-}
-
-#[async_trait]
-impl Kept for Record {
-    type Id = KeyId;
-
-    async fn read(keyring: &Keyring, target: &Target<KeyId>) -> Result<Self, KeyringError> {
-        keyring.key(target).await
-    }
-
-    fn revision(&self) -> u64 {
-        self.revision
-    }
-
-    fn written(self, revision: u64, expect: Expect) -> Change {
-        Change::Key { record: Self { revision, ..self }, expect }
-    }
-
-    fn name(target: &Target<KeyId>) -> String {
-        format!("realms/{}/keys/{}", target.realm, target.id)
-    }
-}
-
-#[async_trait]
-impl Kept for Owner {
-    type Id = OwnerId;
-
-    async fn read(keyring: &Keyring, target: &Target<OwnerId>) -> Result<Self, KeyringError> {
-        keyring.owner(target).await
-    }
-
-    fn revision(&self) -> u64 {
-        self.revision
-    }
-
-    fn written(self, revision: u64, expect: Expect) -> Change {
-        Change::Owner { owner: Self { revision, ..self }, expect }
-    }
-
-    fn name(target: &Target<OwnerId>) -> String {
-        format!("realms/{}/owners/{}", target.realm, target.id)
-    }
 }

@@ -1,6 +1,7 @@
 //! What a keyring says instead of an answer. Each is a sentence for whoever asked; `grpc/admin/status.rs` has the table of codes.
 
 use crate::domain::name::{KeyId, NameError, OwnerId, RealmId};
+use crate::revocation::Level;
 use crate::store::StoreError;
 
 use super::NoRandomness;
@@ -34,6 +35,19 @@ pub enum KeyringError {
     Busy,
     #[error("this request id was used within 24 hours for another request: use a new one")]
     RequestIdReused,
+    #[error(
+        "it is recorded at position {position} and not yet guaranteed, for it has reached the level {reached} and {demanded} is demanded: \
+         repeat it, or wait for it"
+    )]
+    NotGuaranteed { name: String, position: u64, reached: Level, demanded: Level },
+    #[error("{0} is not restricted in the store: that was not recorded, or it was lost or taken back, and has to be done again")]
+    NotRestricted(String),
+    #[error("this replica has no lease at the moment, so that what it is told may be old: repeat it in a moment, or ask another replica")]
+    NoLease,
+    #[error("the store's log was found rolled back, and nobody is admitted: make the revocations that were lost again, then resume")]
+    RolledBack,
+    #[error("the store's log is not rolled back, as far as this replica was told: there is nothing to resume")]
+    NotRolledBack,
     #[error("the server has no one-time secret: put one of at least 16 bytes into its bootstrap file")]
     BootstrapOff,
     #[error("this is not the one-time secret that the server holds")]

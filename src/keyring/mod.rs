@@ -8,9 +8,12 @@ mod create;
 mod draft;
 mod edit;
 mod error;
+mod guarantee;
+mod kept;
 mod mint;
 mod owners;
 mod read;
+mod revocation;
 mod revoke;
 mod terms;
 
@@ -19,13 +22,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use bootstrap::ADMINS;
-pub use caller::{Caller, Role};
+pub use caller::{Caller, Role, Sight};
 pub use create::{Created, NewKey};
 pub use draft::{KeyDraft, OwnerDraft};
 pub use edit::Changed;
 pub use error::{KeyringError, Wrong};
+pub use guarantee::{Guarantee, Guard};
 pub use owners::NewOwner;
 pub use read::Listing;
+pub use revocation::{Held, Watch};
 pub use terms::{Once, Target, Terms};
 
 use crate::domain::key::Peppers;
@@ -49,14 +54,15 @@ pub struct Keyring {
     peppers: Arc<Peppers>,
     randomness: Randomness,
     bootstrap_file: Option<PathBuf>,
+    guard: Guard,
 }
 
 impl Keyring {
     /// The keyring of these realms, among which is the realm of the admin tokens. The file holds the one-time secret of the bootstrap, and
     /// is read anew at every redemption; without one there is none.
     #[must_use]
-    pub fn new(store: SharedStore, realms: Arc<Realms>, peppers: Arc<Peppers>, bootstrap_file: Option<PathBuf>) -> Self {
-        Self { store, realms, peppers, randomness: of_the_system, bootstrap_file }
+    pub fn new(store: SharedStore, realms: Arc<Realms>, peppers: Arc<Peppers>, bootstrap_file: Option<PathBuf>, guard: Guard) -> Self {
+        Self { store, realms, peppers, randomness: of_the_system, bootstrap_file, guard }
     }
 
     /// Mints from other randomness than the operating system's.

@@ -1,7 +1,8 @@
 //! Owners are made, disabled and enabled again.
 
 use super::draft::OwnerDraft;
-use super::edit::{Edit, Kept};
+use super::edit::{Edit, Effect};
+use super::kept::Kept as _;
 use super::terms::Once;
 use super::{Caller, Changed, Keyring, KeyringError, Target, Terms, contract};
 use crate::domain::name::{OwnerId, RealmId};
@@ -31,18 +32,18 @@ impl Keyring {
         }
     }
 
-    /// Shuts all keys of an owner; what each of them is by itself stays as it is.
+    /// Shuts all keys of an owner, and ends when no replica admits any of them; what each of them is by itself stays as it is.
     pub async fn disable(&self, caller: &Caller, target: &Target<OwnerId>, terms: &Terms) -> Result<Changed<Owner>, KeyringError> {
         let change = |owner: &mut Owner, now| {
             owner.disabled.get_or_insert(now);
         };
-        self.edit(Edit { caller, action: "DisableOwner", target, change }, terms).await
+        self.edit(Edit { caller, action: "DisableOwner", effect: Effect::Restricts, target, change }, terms).await
     }
 
     /// Lets an owner's keys in again.
     pub async fn enable(&self, caller: &Caller, target: &Target<OwnerId>, terms: &Terms) -> Result<Changed<Owner>, KeyringError> {
         let change = |owner: &mut Owner, _: StoreTime| owner.disabled = None;
-        self.edit(Edit { caller, action: "EnableOwner", target, change }, terms).await
+        self.edit(Edit { caller, action: "EnableOwner", effect: Effect::Loosens, target, change }, terms).await
     }
 }
 

@@ -76,6 +76,11 @@ impl Wait {
         self.until.get_or_insert(BootTime(from.0 + long));
     }
 
+    /// The ground is no longer what it was when the change was asked for: acknowledgements alone are not enough any more.
+    pub fn shaken(&mut self) {
+        self.firmness = Firmness::Shifting;
+    }
+
     /// What the registry says now. A holder that is gone from it was dismissed after its lease had ended.
     pub fn heard(&mut self, registry: &[(Holder, Registration)]) {
         let Self { keeps, position, pending, tally, .. } = self;
@@ -171,6 +176,16 @@ mod tests {
     fn on_shifting_ground_acknowledgements_are_not_enough() {
         let mut wait = wait(&[holder("a", 1, 7)], Firmness::Shifting);
         wait.secured(at(0));
+        assert_eq!(wait.verdict(at(5_099)), Verdict::Wait { until: Some(at(5_100)) });
+        assert_eq!(wait.verdict(at(5_100)), Verdict::Over(Tally { acknowledged: 1, expired: 0 }));
+    }
+
+    #[test]
+    fn ground_that_begins_to_shift_while_they_are_waited_for_counts_as_shifting() {
+        let mut wait = wait(&[holder("a", 1, 6)], Firmness::Firm);
+        wait.secured(at(0));
+        wait.shaken();
+        wait.heard(&[holder("a", 1, 7)]);
         assert_eq!(wait.verdict(at(5_099)), Verdict::Wait { until: Some(at(5_100)) });
         assert_eq!(wait.verdict(at(5_100)), Verdict::Over(Tally { acknowledged: 1, expired: 0 }));
     }

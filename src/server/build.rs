@@ -11,9 +11,10 @@ use crate::config::{self, Config, RedisConfig, StoreConfig};
 use crate::gate::Gate;
 use crate::grpc::envoy_secret::EnvoySecret;
 use crate::grpc::ext_authz::Authorizer;
-use crate::keyring::Keyring;
+use crate::keyring::{Guard, Keyring};
 use crate::replica::session::Session;
 use crate::replica::tokens::Tokens;
+use crate::revocation::Level;
 use crate::store::SharedStore;
 use crate::store::claimed::Claimed;
 use crate::store::embedded::{Embedded, Timeouts};
@@ -41,11 +42,20 @@ pub(super) fn parts(config: &Config, clock: SharedClock) -> anyhow::Result<Parts
     let realms = Arc::new(config.realms.clone());
     let (records, memory, session) = replica::records(config, store.clone(), clock.clone())?;
     metrics.watch(replica::watched(&records, memory, session.clone()));
+    let guard = Guard { session: session.clone(), clock: clock.clone(), demanded: demanded(config) };
     let tokens = Tokens::new(store.clone(), clock, lease);
     let gate = Gate::new(realms.clone(), peppers.clone(), records, tokens);
     let authorizer = Authorizer::new(gate, envoy_secret(config)?, config.check_deadline, metrics.clone());
-    let keyring = Arc::new(Keyring::new(store, realms, peppers, files.bootstrap));
+    let keyring = Arc::new(Keyring::new(store, realms, peppers, files.bootstrap, guard));
     Ok(Parts { authorizer, keyring, metrics, store: claimed, session })
+}
+
+/// What a revocation must reach to be told as done.
+fn demanded(config: &Config) -> Option<Level> {
+    match &config.store {
+        StoreConfig::Embedded { .. } => None,
+        StoreConfig::Redis(redis) => redis.level,
+    }
 }
 
 /// The store, and how long tokens of a check may be spent. A disk may take the whole of a check's time: nothing else is waited for.

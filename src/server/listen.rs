@@ -41,6 +41,7 @@ pub(super) fn admin(endpoint: &Endpoint, keyring: &Arc<Keyring>) -> anyhow::Resu
     Ok(server(endpoint)?
         .add_service(services.keys)
         .add_service(services.owners)
+        .add_service(services.revocation)
         .add_service(services.bootstrap)
         .add_service(reflection().register_encoded_file_descriptor_set(HEALTH).build_v1()?)
         .add_service(reflection().register_encoded_file_descriptor_set(HEALTH).build_v1alpha()?))

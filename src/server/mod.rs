@@ -25,9 +25,9 @@ use tonic_health::server::HealthReporter;
 
 use crate::clock::SharedClock;
 use crate::config::Config;
+use crate::replica::session::Session;
 use crate::store::StoreError;
 use crate::store::claimed::Claimed;
-use crate::replica::session::Session;
 use crate::telemetry::http::{self, Stage};
 use crate::telemetry::traces;
 

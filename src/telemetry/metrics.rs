@@ -156,7 +156,9 @@ impl Metrics {
 
 impl OfReplica {
     fn show(&self, seen: &Replica) {
-        for (gauge, value) in [(&self.records, seen.records), (&self.bytes, seen.bytes), (&self.unknown, seen.unknown), (&self.position, seen.position)] {
+        for (gauge, value) in
+            [(&self.records, seen.records), (&self.bytes, seen.bytes), (&self.unknown, seen.unknown), (&self.position, seen.position)]
+        {
             gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         }
         for (how, count) in seen.finds {

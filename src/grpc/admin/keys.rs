@@ -60,7 +60,7 @@ impl KeyService for Keys {
         Ok(Response::new(RevokeKeyResponse {
             key: Some(shown::key(changed.now)),
             position: changed.position.unwrap_or(0),
-            guarantee: None,
+            guarantee: changed.guarantee.map(shown::guarantee),
         }))
     }
 }

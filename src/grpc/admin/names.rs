@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use crate::domain::name::{KeyId, NameError, OwnerId, RealmId};
 use crate::keyring::Target;
+use crate::store::What;
 
 /// `realms/{realm}`.
 pub(super) fn realm(name: &str) -> Result<RealmId, String> {
@@ -19,6 +20,15 @@ pub(super) fn key(name: &str) -> Result<Target<KeyId>, String> {
 /// `realms/{realm}/owners/{owner}`.
 pub(super) fn owner(name: &str) -> Result<Target<OwnerId>, String> {
     child(name, "owners", OwnerId::parse).ok_or_else(|| shape("realms/{realm}/owners/{owner}", name))?.map_err(sentence)
+}
+
+/// Either of the two.
+pub(super) fn key_or_owner(name: &str) -> Result<What, String> {
+    match name.split('/').nth(2) {
+        Some("keys") => key(name).map(|key| What::Key(key.realm, key.id)),
+        Some("owners") => owner(name).map(|owner| What::Owner(owner.realm, owner.id)),
+        _ => Err(shape("realms/{realm}/keys/{key}` or `realms/{realm}/owners/{owner}", name)),
+    }
 }
 
 pub(super) fn of_key(realm: &RealmId, id: &KeyId) -> String {

@@ -57,7 +57,7 @@ impl OwnerService for Owners {
         Ok(Response::new(DisableOwnerResponse {
             owner: Some(shown::owner(changed.now)),
             position: changed.position.unwrap_or(0),
-            guarantee: None,
+            guarantee: changed.guarantee.map(shown::guarantee),
         }))
     }
 

@@ -1,5 +1,7 @@
 //! To the wire: what the keyring answers. No secret and no digest passes here; a minted secret is put into its one response by the RPC itself.
 
+use std::time::Duration;
+
 use prost_types::Timestamp;
 
 use super::names;
@@ -7,7 +9,9 @@ use crate::domain::name::Word;
 use crate::domain::owner::Owner;
 use crate::domain::record::{KeptSecret, Record};
 use crate::domain::time::StoreTime;
+use crate::keyring::Guarantee;
 use crate::proto::keyward::admin::v1 as wire;
+use crate::revocation::{Holder, Level, Registration};
 
 pub(super) fn key(record: Record) -> wire::Key {
     let mut secrets: Vec<&KeptSecret> = record.secrets.iter().collect();
@@ -39,6 +43,37 @@ pub(super) fn owner(owner: Owner) -> wire::Owner {
         etag: etag(owner.revision),
         display_name: owner.name,
     }
+}
+
+pub(super) fn guarantee(guarantee: Guarantee) -> wire::Guarantee {
+    wire::Guarantee {
+        level: level(guarantee.level).into(),
+        holders_acknowledged: guarantee.acknowledged,
+        holders_expired: guarantee.expired,
+        waited: duration(guarantee.waited),
+    }
+}
+
+pub(super) fn level(level: Level) -> wire::Level {
+    match level {
+        Level::Volatile => wire::Level::Volatile,
+        Level::Single => wire::Level::Single,
+        Level::Replicated => wire::Level::Replicated,
+    }
+}
+
+pub(super) fn lease((holder, registration): &(Holder, Registration)) -> wire::LeaseHolder {
+    wire::LeaseHolder {
+        replica: holder.replica.to_string(),
+        incarnation: format!("{:016x}", holder.incarnation),
+        applied_position: registration.applied,
+        lease: duration(registration.lease),
+    }
+}
+
+/// None is as long as a `Duration` of the wire cannot say.
+pub(super) fn duration(duration: Duration) -> Option<prost_types::Duration> {
+    prost_types::Duration::try_from(duration).ok()
 }
 
 fn secret(kept: &KeptSecret) -> wire::KeySecret {

@@ -35,10 +35,15 @@ fn row(error: &E) -> (Code, &'static str) {
         E::OwnerExists(..) => (Code::AlreadyExists, "OWNER_EXISTS"),
         E::SecretTaken(_) => (Code::AlreadyExists, "SECRET_TAKEN"),
         E::OwnerMissing(..) => (Code::FailedPrecondition, "OWNER_MISSING"),
+        E::NotRestricted(_) => (Code::FailedPrecondition, "NOT_RESTRICTED"),
+        E::NotRolledBack => (Code::FailedPrecondition, "NOT_ROLLED_BACK"),
         E::BootstrapOff => (Code::FailedPrecondition, "BOOTSTRAP_OFF"),
         E::BootstrapDone => (Code::FailedPrecondition, "BOOTSTRAP_DONE"),
         E::EtagOld => (Code::Aborted, "ETAG_MISMATCH"),
         E::Busy => (Code::Aborted, "BUSY"),
+        E::NotGuaranteed { .. } => (Code::Unavailable, "NOT_GUARANTEED"),
+        E::NoLease => (Code::Unavailable, "NO_LEASE"),
+        E::RolledBack => (Code::Unavailable, "ROLLED_BACK"),
         E::Store(StoreError::Unavailable(_)) => (Code::Unavailable, "STORE_AWAY"),
         E::Store(_) | E::Name(_) | E::Randomness(_) => (Code::Internal, "INTERNAL"),
     }
@@ -53,6 +58,9 @@ fn metadata(error: &E) -> HashMap<String, String> {
         E::NoKey(realm, key) => [pair("realm", realm), pair("key", key)].into(),
         E::NoOwner(realm, owner) | E::OwnerExists(realm, owner) | E::OwnerMissing(realm, owner) => {
             [pair("realm", realm), pair("owner", owner)].into()
+        }
+        E::NotGuaranteed { name, position, reached, demanded } => {
+            [pair("name", name), pair("position", position), pair("level", reached), pair("demanded_level", demanded)].into()
         }
         _ => HashMap::new(),
     }
@@ -76,7 +84,11 @@ fn detail(details: &mut ErrorDetails, error: &E) {
             details.add_precondition_failure_violation("OWNER", format!("realms/{realm}/owners/{owner}"), says);
         }
         E::BootstrapOff | E::BootstrapDone => drop(details.add_precondition_failure_violation("BOOTSTRAP", "realms/keyward", says)),
-        E::Busy | E::Store(StoreError::Unavailable(_)) => drop(details.set_retry_info(Some(Duration::from_secs(1)))),
+        E::NotRestricted(name) => drop(details.add_precondition_failure_violation("RESTRICTED", name, says)),
+        E::NotRolledBack => drop(details.add_precondition_failure_violation("ROLLED_BACK", "revocation", says)),
+        E::Busy | E::NotGuaranteed { .. } | E::NoLease | E::RolledBack | E::Store(StoreError::Unavailable(_)) => {
+            details.set_retry_info(Some(Duration::from_secs(1)));
+        }
         _ => {}
     }
 }

@@ -81,7 +81,7 @@ async fn a_short_or_missing_secret_switches_it_off(world: World) {
     assert_eq!(reason(&redeem(&world, "fifteen bytes..").await.unwrap_err()), (Code::FailedPrecondition, "BOOTSTRAP_OFF".into()));
     std::fs::remove_file(&world.bootstrap_file).unwrap();
     assert_eq!(reason(&redeem(&world, "").await.unwrap_err()).1, "BOOTSTRAP_OFF");
-    let without = Arc::new(Keyring::new(world.store.clone(), world.realms.clone(), peppers(&["1"]), None));
+    let without = Arc::new(Keyring::new(world.store.clone(), world.realms.clone(), peppers(&["1"]), None, world.guard.clone()));
     assert_eq!(without.bootstrap(BOOTSTRAP.as_bytes()).await.unwrap_err(), KeyringError::BootstrapOff);
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use keyward::domain::address::AddressList;
 use keyward::domain::name::{OwnerId, RealmId, Word};
-use keyward::keyring::{KeyDraft, Keyring, KeyringError, NewKey, NoRandomness};
+use keyward::keyring::{KeyDraft, Keyring, KeyringError, NewKey, NoRandomness, Sight};
 use keyward::proto::keyward::admin::v1::{CreateKeyRequest, DisableOwnerRequest, GetKeyRequest, Key, ListKeysRequest, RevokeKeyRequest};
 use tonic::Code;
 use tonic_types::{ResourceInfo, StatusExt as _};
@@ -143,8 +143,9 @@ fn told(status: &tonic::Status) -> (String, BTreeMap<String, String>, Option<Res
 async fn nothing_is_made_without_randomness(world: World) {
     world.owner("otesse", "acme").await;
     let none = |_: &mut [u8]| Err(NoRandomness("none today".into()));
-    let keyring = Keyring::new(world.store.clone(), world.realms.clone(), peppers(&["1"]), None).with_randomness(none);
-    let caller = keyring.caller(world.admin.as_bytes()).await.unwrap();
+    let guard = world.guard.clone();
+    let keyring = Keyring::new(world.store.clone(), world.realms.clone(), peppers(&["1"]), None, guard).with_randomness(none);
+    let caller = keyring.caller(world.admin.as_bytes(), Sight::Leased).await.unwrap();
     let new = NewKey { realm: RealmId::parse("otesse").unwrap(), key: draft(), secret: None, once: None };
     assert!(matches!(keyring.create_key(&caller, &new).await, Err(KeyringError::Randomness(_))));
     let listed = world.keys().list_keys(world.ask(ListKeysRequest { parent: "realms/otesse".into(), ..Default::default() })).await.unwrap();

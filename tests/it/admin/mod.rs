@@ -1,5 +1,6 @@
 //! The admin API as its clients meet it: real services on a loopback port, on every store.
 
+pub mod faults;
 pub mod later;
 pub mod world;
 

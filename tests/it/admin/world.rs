@@ -4,28 +4,35 @@
 use std::any::Any;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use keyward::clock::SystemClock;
+use keyward::clock::{Clock, SystemClock};
 use keyward::config;
 use keyward::domain::key::{Pepper, Peppers};
 use keyward::domain::name::Word;
 use keyward::domain::realms::Realms;
+use keyward::domain::time::{BootTime, StoreTime};
 use keyward::grpc::admin;
-use keyward::keyring::Keyring;
+use keyward::keyring::{Guard, Keyring};
 use keyward::proto::keyward::admin::v1::bootstrap_service_client::BootstrapServiceClient;
 use keyward::proto::keyward::admin::v1::key_service_client::KeyServiceClient;
 use keyward::proto::keyward::admin::v1::owner_service_client::OwnerServiceClient;
+use keyward::proto::keyward::admin::v1::revocation_service_client::RevocationServiceClient;
 use keyward::proto::keyward::admin::v1::{BootstrapRequest, CreateKeyRequest, CreateKeyResponse, CreateOwnerRequest, Key, Owner};
+use keyward::replica::session::{Remembered, Session};
+use keyward::revocation::{Holder, Level, Terms, Touched};
 use keyward::store::SharedStore;
 use keyward::store::embedded::{Embedded, Timeouts};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::task::AbortOnDropHandle;
 use tonic::transport::{Channel, Server};
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
 
+use super::faults::Faults;
 use super::later::Later;
 use crate::support::redis::RedisServer;
 
@@ -35,16 +42,25 @@ pub const BOOTSTRAP: &str = "a one-time secret of this test alone";
 /// Longer than a busy machine may take.
 const PATIENT: Timeouts = Timeouts { check: Duration::from_secs(30), admin: Duration::from_secs(30) };
 
+/// The lease of a world's replica: longer than a busy machine holds it up.
+pub const LEASE: Duration = Duration::from_secs(5);
+
 pub struct World {
     pub keyring: Arc<Keyring>,
     pub store: SharedStore,
+    /// The same, to make it lie.
+    pub faults: Arc<Faults>,
     /// The same, to move its time.
     pub time: Arc<Later>,
     pub realms: Arc<Realms>,
     /// A token that may do everything.
     pub admin: String,
     pub bootstrap_file: PathBuf,
+    /// Of the replica, whose session runs.
+    pub guard: Guard,
+    pub clock: Arc<Ahead>,
     channel: Channel,
+    _session: AbortOnDropHandle<()>,
     _folder: TempDir,
     _engine: Box<dyn Any + Send + Sync>,
 }
@@ -72,14 +88,40 @@ impl World {
     }
 
     async fn on(store: SharedStore, folder: TempDir, engine: Box<dyn Any + Send + Sync>) -> Self {
-        let time = Arc::new(Later::new(store));
+        let faults = Arc::new(Faults::new(store));
+        let time = Arc::new(Later::new(faults.clone()));
         let store: SharedStore = time.clone();
         let realms = Arc::new(config::realms(&[Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/realms")]).unwrap());
         let bootstrap_file = folder.path().join("bootstrap");
         std::fs::write(&bootstrap_file, format!("{BOOTSTRAP}\n")).unwrap();
-        let keyring = Arc::new(Keyring::new(store.clone(), realms.clone(), peppers(&["1"]), Some(bootstrap_file.clone())));
+        let clock = Arc::new(Ahead::default());
+        let holder = Holder { replica: "the-worlds-own".into(), incarnation: 7 };
+        let session = Session::new(store.clone(), clock.clone(), Terms { lease: LEASE }, holder, Arc::new(Nothing));
+        let guard = Guard { session: session.clone(), clock: clock.clone(), demanded: None };
+        let keyring = Keyring::new(store.clone(), realms.clone(), peppers(&["1"]), Some(bootstrap_file.clone()), guard.clone());
+        let keyring = Arc::new(keyring);
         let channel = serve(&keyring).await;
-        Self { keyring, store, time, realms, admin: String::new(), bootstrap_file, channel, _folder: folder, _engine: engine }
+        let running = AbortOnDropHandle::new(tokio::spawn(async move { session.run().await }));
+        let admin = String::new();
+        let world = Self {
+            keyring,
+            store,
+            faults,
+            time,
+            realms,
+            admin,
+            bootstrap_file,
+            guard,
+            clock,
+            channel,
+            _session: running,
+            _folder: folder,
+            _engine: engine,
+        };
+        world.guard.session.leased().await;
+        // so long after the first renewal its ground is firm
+        world.pass(2 * LEASE).await;
+        world
     }
 
     async fn redeemed(self) -> Self {
@@ -101,6 +143,24 @@ impl World {
 
     pub fn channel(&self) -> Channel {
         self.channel.clone()
+    }
+
+    pub fn revocation(&self) -> RevocationServiceClient<Channel> {
+        RevocationServiceClient::new(self.channel.clone())
+    }
+
+    /// Time passes on the boot clock, and the lease is renewed.
+    pub async fn pass(&self, time: Duration) {
+        self.clock.pass(time);
+        while !self.guard.session.admits() {
+            self.guard.session.catch_up(u64::MAX).await;
+        }
+    }
+
+    /// The keyring of a server that demands a level.
+    pub fn demanding(&self, level: Level) -> Arc<Keyring> {
+        let guard = Guard { demanded: Some(level), ..self.guard.clone() };
+        Arc::new(Keyring::new(self.store.clone(), self.realms.clone(), peppers(&["1"]), None, guard))
     }
 
     /// The message, with the token that may do everything.
@@ -138,6 +198,35 @@ impl World {
         let key = Key { owner: format!("realms/keyward/owners/{owner}"), scopes, expire_time, ..Key::default() };
         self.try_create(create("keyward", key)).await.unwrap()
     }
+}
+
+/// The system's clocks, with a boot clock that a test may move forward.
+#[derive(Default)]
+pub struct Ahead(AtomicU64);
+
+impl Ahead {
+    pub fn pass(&self, time: Duration) {
+        self.0.fetch_add(time.as_millis().try_into().unwrap(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for Ahead {
+    fn boot(&self) -> BootTime {
+        BootTime(SystemClock.boot().0 + Duration::from_millis(self.0.load(Ordering::SeqCst)))
+    }
+
+    fn wall(&self) -> StoreTime {
+        SystemClock.wall()
+    }
+}
+
+/// No records are remembered.
+struct Nothing;
+
+impl Remembered for Nothing {
+    fn forget(&self, _: &Touched) {}
+
+    fn forget_all(&self) {}
 }
 
 /// A request for a key.
@@ -190,7 +279,11 @@ pub async fn serve(keyring: &Arc<Keyring>) -> Channel {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let services = admin::services(keyring);
-    let router = Server::builder().add_service(services.keys).add_service(services.owners).add_service(services.bootstrap);
+    let router = Server::builder()
+        .add_service(services.keys)
+        .add_service(services.owners)
+        .add_service(services.revocation)
+        .add_service(services.bootstrap);
     tokio::spawn(router.serve_with_incoming(TcpListenerStream::new(listener)));
     Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap()
 }

@@ -1,0 +1,105 @@
+//! When a restricting change is told as done: once it is as durable as is demanded, and everyone who may still remember what was there before
+//! has applied it, or has lost the lease without which nobody admits. The rules are those of [`Wait`]; here are the clock and the store.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+
+use super::{Keyring, KeyringError};
+use crate::clock::SharedClock;
+use crate::domain::time::BootTime;
+use crate::replica::session::Session;
+use crate::revocation::{Firmness, Keeps, Level, Standing, Terms, Verdict, Wait};
+
+/// What a keyring needs to know when a change holds.
+#[derive(Clone)]
+pub struct Guard {
+    /// Of the replica that the keyring is in.
+    pub session: Arc<Session>,
+    /// The session's.
+    pub clock: SharedClock,
+    /// No restricting change is told as done below this level; `None`: it is told which one it has reached.
+    pub demanded: Option<Level>,
+}
+
+/// Why a change holds on every replica.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Guarantee {
+    /// What the change has reached.
+    pub level: Level,
+    /// So many held a lease and have applied the change.
+    pub acknowledged: u32,
+    /// The leases of so many have ended without.
+    pub expired: u32,
+    /// How long that took.
+    pub waited: Duration,
+}
+
+/// A change that stands in the store, and is to be guaranteed.
+pub(super) struct Promise<'a> {
+    /// The name of what was changed.
+    pub(super) name: String,
+    /// Where the change stands in the log.
+    pub(super) position: u64,
+    pub(super) standing: &'a Standing,
+    /// When the store was asked for it.
+    pub(super) begun: BootTime,
+}
+
+/// The pauses between two looks at the registry, which grow from the one to the other.
+const PAUSES: (Duration, Duration) = (Duration::from_micros(200), Duration::from_millis(20));
+
+impl Keyring {
+    /// Ends when the change holds on every replica. A level that is not reached is an error at once: waiting does not make it durable.
+    pub(super) async fn guaranteed(&self, promise: Promise<'_>) -> Result<Guarantee, KeyringError> {
+        let Promise { name, position, standing, begun } = promise;
+        match self.guard.demanded.filter(|demanded| standing.level < *demanded) {
+            Some(demanded) => Err(KeyringError::NotGuaranteed { name, position, reached: standing.level, demanded }),
+            None => Ok(self.settled(standing, begun).await),
+        }
+    }
+
+    /// Ends when everyone who held a lease has applied what stands there, or holds none any more.
+    pub(super) async fn settled(&self, standing: &Standing, begun: BootTime) -> Guarantee {
+        let Guard { session, clock, .. } = &self.guard;
+        let firmness = || session.firmness(&standing.footing, begun, Terms { lease: standing.longest });
+        let durable = clock.boot();
+        let mut wait = Wait::new(Keeps::ALL, standing, begun, firmness());
+        wait.secured(durable);
+        let mut pause = PAUSES.0;
+        loop {
+            let now = clock.boot();
+            let until = match wait.verdict(now) {
+                Verdict::Over(tally) => {
+                    let waited = now.0.saturating_sub(durable.0);
+                    return Guarantee { level: standing.level, acknowledged: tally.acknowledged, expired: tally.expired, waited };
+                }
+                Verdict::Wait { until } => until,
+            };
+            let left = until.map_or(PAUSES.1, |until| until.0.saturating_sub(now.0));
+            rest(pause.min(left)).await;
+            pause = PAUSES.1.min(pause * 2);
+            // whoever cannot be asked is waited for by the timer
+            if let Ok(Ok(holders)) = timeout(left, self.store.holders()).await {
+                // asked after they came: the registry of another primary speaks for nobody who held a lease of this one's
+                if firmness() == Firmness::Shifting {
+                    wait.shaken();
+                }
+                wait.heard(&holders);
+            }
+        }
+    }
+}
+
+/// A runtime's timer knows nothing below a millisecond: up to there the call to the store is pause enough.
+async fn rest(pause: Duration) {
+    if pause < Duration::from_millis(1) { tokio::task::yield_now().await } else { sleep(pause).await }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Guard(..)")
+    }
+}

@@ -1,0 +1,102 @@
+//! What a change can be made to: keys and owners, as the ladder of a change sees them.
+
+use async_trait::async_trait;
+
+use super::terms::Target;
+use super::{Keyring, KeyringError};
+use crate::domain::name::{KeyId, OwnerId};
+use crate::domain::owner::Owner;
+use crate::domain::record::Record;
+use crate::store::{Change, Expect, Kept as Stored, What};
+
+/// What a store keeps and a change is made to.
+#[async_trait]
+pub(super) trait Kept: Clone + PartialEq + Send + Sync {
+    type Id: Send + Sync;
+
+    async fn read(keyring: &Keyring, target: &Target<Self::Id>) -> Result<Self, KeyringError>;
+    /// What was read of the store as such.
+    fn of(stored: Stored) -> Option<Self>;
+    fn what(target: &Target<Self::Id>) -> What;
+    fn missing(target: &Target<Self::Id>) -> KeyringError;
+    fn revision(&self) -> u64;
+    fn under(self, revision: u64) -> Self;
+    /// In place of what is expected.
+    fn written(self, expect: Expect) -> Change;
+    /// The resource's name in the audit log.
+    fn name(target: &Target<Self::Id>) -> String;
+}
+
+#[async_trait]
+impl Kept for Record {
+    type Id = KeyId;
+
+    async fn read(keyring: &Keyring, target: &Target<KeyId>) -> Result<Self, KeyringError> {
+        keyring.key(target).await
+    }
+
+    fn of(stored: Stored) -> Option<Self> {
+        if let Stored::Key(record) = stored { Some(record) } else { None }
+    }
+
+    fn what(target: &Target<KeyId>) -> What {
+        What::Key(target.realm.clone(), target.id.clone())
+    }
+
+    fn missing(target: &Target<KeyId>) -> KeyringError {
+        KeyringError::NoKey(target.realm.clone(), target.id.clone())
+    }
+
+    fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    fn under(self, revision: u64) -> Self {
+        Self { revision, ..self }
+    }
+
+    fn written(self, expect: Expect) -> Change {
+        Change::Key { record: self, expect }
+    }
+
+    fn name(target: &Target<KeyId>) -> String {
+        format!("realms/{}/keys/{}", target.realm, target.id)
+    }
+}
+
+#[async_trait]
+impl Kept for Owner {
+    type Id = OwnerId;
+
+    async fn read(keyring: &Keyring, target: &Target<OwnerId>) -> Result<Self, KeyringError> {
+        keyring.owner(target).await
+    }
+
+    fn of(stored: Stored) -> Option<Self> {
+        if let Stored::Owner(owner) = stored { Some(owner) } else { None }
+    }
+
+    fn what(target: &Target<OwnerId>) -> What {
+        What::Owner(target.realm.clone(), target.id.clone())
+    }
+
+    fn missing(target: &Target<OwnerId>) -> KeyringError {
+        KeyringError::NoOwner(target.realm.clone(), target.id.clone())
+    }
+
+    fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    fn under(self, revision: u64) -> Self {
+        Self { revision, ..self }
+    }
+
+    fn written(self, expect: Expect) -> Change {
+        Change::Owner { owner: self, expect }
+    }
+
+    fn name(target: &Target<OwnerId>) -> String {
+        format!("realms/{}/owners/{}", target.realm, target.id)
+    }
+}

@@ -1,0 +1,95 @@
+//! What a revocation stands on: waiting for one that was not guaranteed, how things stand, and going on after the log was rolled back.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::guarantee::{Guarantee, Promise};
+use super::kept::Kept as _;
+use super::{Caller, Keyring, KeyringError, Target};
+use crate::domain::name::{RealmId, admin_realm};
+use crate::domain::owner::Owner;
+use crate::domain::record::Record;
+use crate::replica::session::{Leased, Status};
+use crate::revocation::Level;
+use crate::store::{AuditNote, Kept, What};
+
+/// How long this replica's own renewal is waited for after a resumption. Whether it comes in time or later is all the same.
+const RENEWAL_PATIENCE: Duration = Duration::from_secs(1);
+
+/// A restricting change that holds on every replica.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// The log's head when it was read.
+    pub position: u64,
+    pub guarantee: Guarantee,
+}
+
+/// How revocations stand, as this replica was told at its last renewal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watch {
+    pub demanded: Option<Level>,
+    pub status: Status,
+}
+
+impl Keyring {
+    /// Ends when what was recorded up to `position`, that a key is revoked or an owner disabled, holds on every replica.
+    pub async fn wait_revocation(&self, caller: &Caller, what: &What, position: u64) -> Result<Held, KeyringError> {
+        caller.may_change(realm(what))?;
+        self.realm(realm(what))?;
+        let begun = self.guard.clock.boot();
+        let (kept, standing) = self.store.secure(what).await?;
+        let restricted = is_restricted(&kept.ok_or_else(|| missing(what))?);
+        let head = standing.at.position;
+        if !restricted || head < position {
+            return Err(KeyringError::NotRestricted(name(what)));
+        }
+        let promise = Promise { name: name(what), position: head, standing: &standing, begun };
+        Ok(Held { position: head, guarantee: self.guaranteed(promise).await? })
+    }
+
+    /// How things stand.
+    #[must_use]
+    pub fn watch(&self) -> Watch {
+        Watch { demanded: self.guard.demanded, status: self.guard.session.status() }
+    }
+
+    /// Goes on with the store as it is, after this replica has found its log rolled back: whoever never saw that must not be able to pass over
+    /// it. Tells the log's head.
+    pub async fn resume(&self, caller: &Caller) -> Result<u64, KeyringError> {
+        let session = &self.guard.session;
+        if session.status().lease != Leased::RolledBack {
+            return Err(KeyringError::NotRolledBack);
+        }
+        self.store.resume(&AuditNote { actor: Some(caller.key.clone()), action: "Resume", subject: "revocation".into() }).await?;
+        let head = self.store.find(&admin_realm(), &[]).await?.at.position;
+        let _ = timeout(RENEWAL_PATIENCE, session.catch_up(head)).await;
+        Ok(head)
+    }
+}
+
+fn realm(what: &What) -> &RealmId {
+    let (What::Key(realm, _) | What::Owner(realm, _)) = what;
+    realm
+}
+
+fn is_restricted(kept: &Kept) -> bool {
+    match kept {
+        Kept::Key(record) => record.revoked.is_some(),
+        Kept::Owner(owner) => owner.disabled.is_some(),
+    }
+}
+
+fn missing(what: &What) -> KeyringError {
+    match what.clone() {
+        What::Key(realm, id) => KeyringError::NoKey(realm, id),
+        What::Owner(realm, id) => KeyringError::NoOwner(realm, id),
+    }
+}
+
+fn name(what: &What) -> String {
+    match what.clone() {
+        What::Key(realm, id) => Record::name(&Target { realm, id }),
+        What::Owner(realm, id) => Owner::name(&Target { realm, id }),
+    }
+}
