@@ -14,9 +14,12 @@ use super::failure::Failure;
 use crate::proto::keyward::admin::v1::bootstrap_service_client::BootstrapServiceClient;
 use crate::proto::keyward::admin::v1::key_service_client::KeyServiceClient;
 use crate::proto::keyward::admin::v1::owner_service_client::OwnerServiceClient;
+use crate::proto::keyward::admin::v1::revocation_service_client::RevocationServiceClient;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A revocation takes as long as the longest lease, where a replica keeps silent.
+const CALL_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Where the server is, and who asks.
 #[derive(Debug, Args)]
@@ -55,6 +58,11 @@ impl ClientArgs {
     pub(super) async fn owners(&self) -> Result<OwnerServiceClient<Authorized>, Failure> {
         let bearer = self.bearer()?;
         Ok(OwnerServiceClient::with_interceptor(self.connect().await?, bearer))
+    }
+
+    pub(super) async fn revocation(&self) -> Result<RevocationServiceClient<Authorized>, Failure> {
+        let bearer = self.bearer()?;
+        Ok(RevocationServiceClient::with_interceptor(self.connect().await?, bearer))
     }
 
     pub(super) async fn bootstrap(&self) -> Result<BootstrapServiceClient<Channel>, Failure> {

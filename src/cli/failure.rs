@@ -84,6 +84,12 @@ fn hint(details: &ErrorDetails) -> Option<String> {
             "name a file that holds a valid token with --token-file or KEYWARD_TOKEN_FILE; `keyward bootstrap` makes the first".into()
         }
         "ROLE_MISSING" => format!("an admin makes such a token: keyward keys create --realm keyward --scope {} ...", of("role")),
+        "NOT_GUARANTEED" => format!("keyward revocation wait {} --position {}", of("name"), of("position")),
+        "NOT_RESTRICTED" => match of("name") {
+            name if name.contains("/owners/") => format!("keyward owners disable {name}"),
+            name => format!("keyward keys revoke {name}"),
+        },
+        "ROLLED_BACK" => "keyward revocation resume, once the lost revocations are made again; docs/operations.md tells how".into(),
         "ETAG_MISMATCH" => "read it again, and give the etag that it has now".into(),
         _ => return None,
     })

@@ -17,7 +17,7 @@ pub(super) enum Keys {
     Get(Name),
     /// Lists the keys of a realm, oldest first.
     List(List),
-    /// Revokes a key, for ever.
+    /// Revokes a key, for ever; ends when no replica admits it.
     Revoke(Revoke),
 }
 

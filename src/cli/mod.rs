@@ -7,6 +7,7 @@ mod failure;
 mod keys;
 mod output;
 mod owners;
+mod revocation;
 mod serve;
 mod view;
 
@@ -54,6 +55,9 @@ enum Command {
     /// Makes, reads and revokes keys.
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// Tells what revocations stand on, waits for one, and goes on after the log was rolled back.
+    #[command(subcommand)]
+    Revocation(revocation::Revocation),
 }
 
 /// Does what the arguments say.
@@ -82,6 +86,7 @@ impl Cli {
             Command::Bootstrap(bootstrap) => client::block_on(bootstrap.run(&self.client, self.output)),
             Command::Owners(owners) => client::block_on(owners.run(&self.client, self.output)),
             Command::Keys(keys) => client::block_on(keys.run(&self.client, self.output)),
+            Command::Revocation(revocation) => client::block_on(revocation.run(&self.client, self.output)),
         }
     }
 }

@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use super::client::ClientArgs;
 use super::failure::Failure;
 use super::output::{Name, Output, Pages};
-use super::view::{ChangedOwner, OneOwner, Owners as Listed};
+use super::view::{Disabled, Enabled, OneOwner, Owners as Listed};
 use crate::proto::keyward::admin::v1::{
     CreateOwnerRequest, DisableOwnerRequest, EnableOwnerRequest, GetOwnerRequest, ListOwnersRequest, Owner,
 };
@@ -18,7 +18,7 @@ pub(super) enum Owners {
     Get(Name),
     /// Lists the owners of a realm.
     List(List),
-    /// Refuses every key of an owner from now on.
+    /// Refuses every key of an owner from now on; ends when no replica admits any of them.
     Disable(Change),
     /// Lets the keys of an owner in again.
     Enable(Change),
@@ -105,13 +105,13 @@ impl List {
 impl Change {
     async fn disable(self, client: &ClientArgs, output: Output) -> Result<(), Failure> {
         let request = DisableOwnerRequest { name: self.owner.full("owners")?, etag: self.etag, request_id: self.request_id };
-        let response = client.owners().await?.disable_owner(request).await.map_err(client.failed())?.into_inner();
-        output.print(&ChangedOwner::new(response.owner, response.position))
+        let response = client.owners().await?.disable_owner(request).await.map_err(client.failed())?;
+        output.print(&Disabled::from(response.into_inner()))
     }
 
     async fn enable(self, client: &ClientArgs, output: Output) -> Result<(), Failure> {
         let request = EnableOwnerRequest { name: self.owner.full("owners")?, etag: self.etag, request_id: self.request_id };
-        let response = client.owners().await?.enable_owner(request).await.map_err(client.failed())?.into_inner();
-        output.print(&ChangedOwner::new(response.owner, response.position))
+        let response = client.owners().await?.enable_owner(request).await.map_err(client.failed())?;
+        output.print(&Enabled::from(response.into_inner()))
     }
 }

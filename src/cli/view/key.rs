@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::super::output::Shown;
+use super::guarantee::{Guarantee, rows};
 use super::{cell, fields, id, past, time};
 use crate::proto::keyward::admin::v1 as wire;
 
@@ -31,6 +32,7 @@ pub(in super::super) struct Made {
 pub(in super::super) struct ChangedKey {
     key: Key,
     position: u64,
+    guarantee: Option<Guarantee>,
 }
 
 /// Of `BootstrapResponse`.
@@ -141,7 +143,7 @@ impl Shown for Made {
 
 impl Shown for ChangedKey {
     fn rows(&self) -> Vec<Vec<String>> {
-        self.key.fields()
+        [self.key.fields(), rows(self.guarantee.as_ref())].concat()
     }
 
     fn names(&self) -> Vec<&str> {
@@ -179,7 +181,8 @@ impl From<wire::CreateKeyResponse> for Made {
 
 impl From<wire::RevokeKeyResponse> for ChangedKey {
     fn from(response: wire::RevokeKeyResponse) -> Self {
-        Self { key: response.key.unwrap_or_default().into(), position: response.position }
+        let guarantee = response.guarantee.map(Guarantee::from);
+        Self { key: response.key.unwrap_or_default().into(), position: response.position, guarantee }
     }
 }
 

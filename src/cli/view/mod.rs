@@ -1,16 +1,38 @@
-//! Results as they are printed: JSON has the fields of the API's messages under their own names; times are RFC 3339, or null.
+//! Results as they are printed: JSON has the fields of the API's messages under their own names; times are RFC 3339, or null; durations are
+//! seconds, such as `0.25s`; levels are the words of the configuration.
 
+mod guarantee;
 mod key;
 mod owner;
+mod revocation;
 
 pub(super) use key::{ChangedKey, Keys, Made, OneKey, Redeemed};
-pub(super) use owner::{ChangedOwner, OneOwner, Owners};
+pub(super) use owner::{Disabled, Enabled, OneOwner, Owners};
+pub(super) use revocation::{Resumed, Stands, Waited};
 
 use jiff::Timestamp;
+
+use crate::proto::keyward::admin::v1::Level;
 
 /// A time of the server's, which no server sends where it is not one.
 fn time(at: Option<prost_types::Timestamp>) -> Option<String> {
     at.and_then(|at| Timestamp::new(at.seconds, at.nanos).ok()).map(|at| at.to_string())
+}
+
+/// A duration of the server's, in seconds with as many digits as it needs.
+fn seconds(duration: Option<prost_types::Duration>) -> Option<String> {
+    let digits = duration.map(|duration| format!("{}.{:09}", duration.seconds, duration.nanos))?;
+    Some(format!("{}s", digits.trim_end_matches('0').trim_end_matches('.')))
+}
+
+/// A level in the words of the configuration; none is null.
+fn level(level: i32) -> Option<&'static str> {
+    match Level::try_from(level).unwrap_or_default() {
+        Level::Unspecified => None,
+        Level::Volatile => Some("volatile"),
+        Level::Single => Some("single"),
+        Level::Replicated => Some("replicated"),
+    }
 }
 
 /// Whether a time is over, by this machine's clock.

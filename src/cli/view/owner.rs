@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::super::output::Shown;
+use super::guarantee::{Guarantee, rows};
 use super::{cell, fields, id, time};
 use crate::proto::keyward::admin::v1 as wire;
 
@@ -18,9 +19,17 @@ pub(in super::super) struct Owners {
     owners: Vec<Owner>,
 }
 
-/// Of `DisableOwnerResponse` and `EnableOwnerResponse`.
+/// Of `DisableOwnerResponse`.
 #[derive(Debug, Serialize)]
-pub(in super::super) struct ChangedOwner {
+pub(in super::super) struct Disabled {
+    owner: Owner,
+    position: u64,
+    guarantee: Option<Guarantee>,
+}
+
+/// Of `EnableOwnerResponse`.
+#[derive(Debug, Serialize)]
+pub(in super::super) struct Enabled {
     owner: Owner,
     position: u64,
 }
@@ -79,7 +88,17 @@ impl Shown for Owners {
     }
 }
 
-impl Shown for ChangedOwner {
+impl Shown for Disabled {
+    fn rows(&self) -> Vec<Vec<String>> {
+        [self.owner.fields(), rows(self.guarantee.as_ref())].concat()
+    }
+
+    fn names(&self) -> Vec<&str> {
+        vec![&self.owner.name]
+    }
+}
+
+impl Shown for Enabled {
     fn rows(&self) -> Vec<Vec<String>> {
         self.owner.fields()
     }
@@ -89,9 +108,16 @@ impl Shown for ChangedOwner {
     }
 }
 
-impl ChangedOwner {
-    pub(in super::super) fn new(owner: Option<wire::Owner>, position: u64) -> Self {
-        Self { owner: owner.unwrap_or_default().into(), position }
+impl From<wire::DisableOwnerResponse> for Disabled {
+    fn from(response: wire::DisableOwnerResponse) -> Self {
+        let guarantee = response.guarantee.map(Guarantee::from);
+        Self { owner: response.owner.unwrap_or_default().into(), position: response.position, guarantee }
+    }
+}
+
+impl From<wire::EnableOwnerResponse> for Enabled {
+    fn from(response: wire::EnableOwnerResponse) -> Self {
+        Self { owner: response.owner.unwrap_or_default().into(), position: response.position }
     }
 }
 

@@ -62,6 +62,7 @@ fn metadata(error: &E) -> HashMap<String, String> {
         E::NotGuaranteed { name, position, reached, demanded } => {
             [pair("name", name), pair("position", position), pair("level", reached), pair("demanded_level", demanded)].into()
         }
+        E::NotRestricted(name) => [pair("name", name)].into(),
         _ => HashMap::new(),
     }
 }
