@@ -16,6 +16,7 @@ mod server;
 mod stances;
 mod store_contract;
 mod support;
+mod topology;
 mod traps;
 mod window_script;
 mod windows_over_processes;

@@ -16,6 +16,7 @@ pub mod process;
 pub mod proxy;
 pub mod redis;
 pub mod seed;
+pub mod sentinel;
 pub mod shell;
 pub mod upstream;
 

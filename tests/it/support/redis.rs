@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
@@ -16,6 +16,8 @@ use tempfile::TempDir;
 /// Runs until dropped.
 pub(crate) struct RedisServer {
     folder: TempDir,
+    /// A file of settings; the arguments come after it.
+    file: Option<PathBuf>,
     arguments: Vec<String>,
     running: Option<Child>,
 }
@@ -37,7 +39,15 @@ impl RedisServer {
     /// One with more arguments.
     pub(crate) fn with(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut server = Self { folder, arguments: arguments.iter().map(ToString::to_string).collect(), running: None };
+        let mut server = Self { folder, file: None, arguments: arguments.iter().map(ToString::to_string).collect(), running: None };
+        server.restart();
+        server
+    }
+
+    /// One with the settings that are shipped in `deploy/redis`, and more arguments.
+    pub(crate) fn shipped(file: &str, arguments: &[&str]) -> Self {
+        let (folder, file) = (tempfile::tempdir().unwrap(), Some(shipped(file)));
+        let mut server = Self { folder, file, arguments: arguments.iter().map(ToString::to_string).collect(), running: None };
         server.restart();
         server
     }
@@ -45,11 +55,21 @@ impl RedisServer {
     /// One that listens on a port of the loopback interface too, which the kernel chose: `argument` is `--port` or `--tls-port`. Somebody
     /// else may take the port first, so it is tried again.
     pub(crate) fn on_a_port(argument: &str, arguments: &[&str]) -> (Self, u16) {
+        Self::from_on_a_port(None, argument, arguments)
+    }
+
+    /// The same, with the settings that are shipped in `deploy/redis`.
+    pub(crate) fn shipped_on_a_port(file: &str, arguments: &[&str]) -> (Self, u16) {
+        Self::from_on_a_port(Some(shipped(file)), "--port", arguments)
+    }
+
+    fn from_on_a_port(file: Option<PathBuf>, argument: &str, arguments: &[&str]) -> (Self, u16) {
         let attempt = || {
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
             let (folder, port_text) = (tempfile::tempdir().unwrap(), port.to_string());
             let arguments = [&[argument, &port_text, "--bind", "127.0.0.1"], arguments].concat();
-            let mut server = Self { folder, arguments: arguments.into_iter().map(String::from).collect(), running: None };
+            let arguments = arguments.into_iter().map(String::from).collect();
+            let mut server = Self { folder, file: file.clone(), arguments, running: None };
             server.spawn().then_some((server, port))
         };
         (0..20).find_map(|_| attempt()).expect("redis-server finds a free port")
@@ -115,7 +135,7 @@ impl RedisServer {
     /// Whether it came up.
     fn spawn(&mut self) -> bool {
         let mut command = Command::new("redis-server");
-        command.arg("--unixsocket").arg(self.socket()).arg("--dir").arg(self.folder.path());
+        command.args(&self.file).arg("--unixsocket").arg(self.socket()).arg("--dir").arg(self.folder.path());
         command.args(["--port", "0", "--save", "", "--daemonize", "no"]).args(&self.arguments);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("redis-server is installed");
         let up = up(child.stdout.take().unwrap());
@@ -128,6 +148,11 @@ impl Drop for RedisServer {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// A file of `deploy/redis`.
+pub(crate) fn shipped(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/redis").join(file)
 }
 
 /// Settings under which a busy machine's Redis is not taken for one that is away.
