@@ -10,6 +10,7 @@ mod contracts;
 mod demo;
 mod documents;
 mod embedded_durability;
+mod faults;
 mod layers;
 mod reference;
 mod server;

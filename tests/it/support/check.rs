@@ -20,6 +20,11 @@ pub async fn connect(address: SocketAddr) -> Checks {
     AuthorizationClient::new(endpoint.connect().await.unwrap())
 }
 
+/// Connects when it is first asked, and again whenever the connection is gone.
+pub fn lazily(address: SocketAddr) -> Checks {
+    AuthorizationClient::new(Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy())
+}
+
 /// A request over https, with headers in the joined form.
 pub fn request(method: &str, host: &str, path: &str, headers: &[(&str, &str)]) -> CheckRequest {
     let http = HttpRequest {

@@ -1,4 +1,6 @@
-//! One key in a store, put there without an admin.
+//! Keys in a store, put there without an admin.
+
+use std::ops::Range;
 
 use keyward::domain::address::AddressList;
 use keyward::domain::key::{Pepper, Peppers};
@@ -8,21 +10,51 @@ use keyward::domain::record::{KeptSecret, Record};
 use keyward::domain::time::StoreTime;
 use keyward::store::{AuditNote, Change, Commit, Expect, Store};
 
-/// The peppers that [`one_key`] is made under.
+/// The peppers that keys are made under.
 pub fn peppers() -> Peppers {
     Peppers::new(vec![Pepper::new(Word::parse("1").unwrap(), vec![7; 32]).unwrap()]).unwrap()
 }
 
 /// A key with this secret, and its owner `acme`.
 pub async fn one_key(store: &dyn Store, realm: &str, secret: &str) {
-    let (realm, id) = (RealmId::parse(realm).unwrap(), OwnerId::parse("acme").unwrap());
-    let (made, pepper) = (StoreTime(1), Word::parse("1").unwrap());
+    let changes = vec![owner(realm, "acme"), key(realm, "acme", "key_1", secret)];
+    commit(store, changes).await;
+}
+
+/// An owner, and keys of it with these numbers: their ids are [`id`]'s, their secrets `secret`'s.
+pub async fn many_keys(store: &dyn Store, realm: &str, of: &str, numbers: Range<usize>, secret: fn(usize) -> String) {
+    commit(store, vec![owner(realm, of)]).await;
+    let numbers: Vec<usize> = numbers.collect();
+    for some in numbers.chunks(250) {
+        commit(store, some.iter().map(|number| key(realm, of, &id(*number), &secret(*number))).collect()).await;
+    }
+}
+
+/// The id of a key with this number.
+pub fn id(number: usize) -> String {
+    format!("key_{number}")
+}
+
+async fn commit(store: &dyn Store, changes: Vec<Change>) {
+    let audit = AuditNote { actor: None, action: "CreateKey", subject: "key_1".into() };
+    store.commit(&Commit { changes, audit, request: None, once: None }).await.unwrap();
+}
+
+fn owner(realm: &str, owner: &str) -> Change {
+    let (realm, id) = (RealmId::parse(realm).unwrap(), OwnerId::parse(owner).unwrap());
+    let owner = Owner { realm, id, name: String::new(), plan: None, created: StoreTime(1), disabled: None, revision: 1, generation: 0 };
+    Change::Owner { owner, expect: Expect::Absent }
+}
+
+fn key(realm: &str, owner: &str, id: &str, secret: &str) -> Change {
+    let (realm, created) = (RealmId::parse(realm).unwrap(), StoreTime(1));
     let digest = peppers().newest().digest(&realm, secret.as_bytes());
-    let kept = KeptSecret { digest, pepper, prefix: secret[..4].into(), last_four: secret[secret.len() - 4..].into(), created: made };
+    let (prefix, last_four) = (secret[..4].into(), secret[secret.len() - 4..].into());
+    let kept = KeptSecret { digest, pepper: Word::parse("1").unwrap(), prefix, last_four, created };
     let record = Record {
-        realm: realm.clone(),
-        id: KeyId::parse("key_1").unwrap(),
-        owner: id.clone(),
+        realm,
+        id: KeyId::parse(id).unwrap(),
+        owner: OwnerId::parse(owner).unwrap(),
         label: String::new(),
         environment: None,
         kind: None,
@@ -30,15 +62,12 @@ pub async fn one_key(store: &dyn Store, realm: &str, secret: &str) {
         tenant: None,
         scopes: Vec::new(),
         addresses: AddressList::default(),
-        created: made,
+        created,
         expires: None,
         revoked: None,
         secrets: vec![kept],
         revision: 1,
         generation: 0,
     };
-    let owner = Owner { realm, id, name: String::new(), plan: None, created: made, disabled: None, revision: 1, generation: 0 };
-    let changes = vec![Change::Owner { owner, expect: Expect::Absent }, Change::Key { record, expect: Expect::Absent }];
-    let audit = AuditNote { actor: None, action: "CreateKey", subject: "key_1".into() };
-    store.commit(&Commit { changes, audit, request: None, once: None }).await.unwrap();
+    Change::Key { record, expect: Expect::Absent }
 }
