@@ -35,3 +35,12 @@ pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
         sleep(Duration::from_millis(10));
     }
 }
+
+/// The same, without holding a thread.
+pub async fn until(what: &str, mut is: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while !is() {
+        assert!(Instant::now() < deadline, "not after a minute: {what}");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}

@@ -46,7 +46,8 @@ impl RedisServer {
 
     /// One with the settings that are shipped in `deploy/redis`, and more arguments.
     pub(crate) fn shipped(file: &str, arguments: &[&str]) -> Self {
-        let (folder, file) = (tempfile::tempdir().unwrap(), Some(shipped(file)));
+        let folder = tempfile::tempdir().unwrap();
+        let file = Some(copied(&shipped(file), folder.path()));
         let mut server = Self { folder, file, arguments: arguments.iter().map(ToString::to_string).collect(), running: None };
         server.restart();
         server
@@ -69,7 +70,8 @@ impl RedisServer {
             let (folder, port_text) = (tempfile::tempdir().unwrap(), port.to_string());
             let arguments = [&[argument, &port_text, "--bind", "127.0.0.1"], arguments].concat();
             let arguments = arguments.into_iter().map(String::from).collect();
-            let mut server = Self { folder, file: file.clone(), arguments, running: None };
+            let file = file.as_deref().map(|file| copied(file, folder.path()));
+            let mut server = Self { folder, file, arguments, running: None };
             server.spawn().then_some((server, port))
         };
         (0..20).find_map(|_| attempt()).expect("redis-server finds a free port")
@@ -148,6 +150,13 @@ impl Drop for RedisServer {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Sentinels have the file of a node rewritten.
+fn copied(file: &Path, folder: &Path) -> PathBuf {
+    let copy = folder.join("redis.conf");
+    std::fs::copy(file, &copy).unwrap();
+    copy
 }
 
 /// A file of `deploy/redis`.
