@@ -1,27 +1,30 @@
-//! A store round a store, which may lie about how durable a change is, and be counted and held up by a test.
+//! A store round a store, which a test may make lie: about how durable a change is, about where it stands, about what it finds.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use keyward::revocation::{Holder, Level, Registration, Standing};
-use keyward::store::{Commit, Committed, Kept, Round, SharedStore, Store, StoreError, What};
+use keyward::domain::key::Digest;
+use keyward::domain::name::RealmId;
+use keyward::revocation::{Footing, Holder, Level, Registration, Renewal, Renewed, Standing};
+use keyward::store::{Commit, Committed, Finding, Kept, Round, SharedStore, Store, StoreError, What};
 
 /// The store inside, until something else is said.
 pub struct Faults {
     store: SharedStore,
-    level: Mutex<Option<Level>>,
     asked: AtomicUsize,
+    level: Mutex<Option<Level>>,
+    /// Of what was changed, and of renewals.
+    primaries: [Mutex<Option<Box<str>>>; 2],
+    no_renewals: AtomicBool,
+    findings: Mutex<Option<HashMap<Vec<[u8; 32]>, Finding>>>,
 }
 
 impl Faults {
     pub fn new(store: SharedStore) -> Self {
-        Self { store, level: Mutex::default(), asked: AtomicUsize::new(0) }
-    }
-
-    /// From now on every change is said to have reached this level.
-    pub fn reaches(&self, level: Level) {
-        *self.level.lock().unwrap_or_else(PoisonError::into_inner) = Some(level);
+        let (asked, no_renewals) = (AtomicUsize::new(0), AtomicBool::new(false));
+        Self { store, asked, level: Mutex::default(), primaries: Default::default(), no_renewals, findings: Mutex::default() }
     }
 
     /// How often it was asked who holds a lease.
@@ -29,9 +32,39 @@ impl Faults {
         self.asked.load(Ordering::SeqCst)
     }
 
+    /// From now on every change is said to have reached this level.
+    pub fn reaches(&self, level: Level) {
+        *lock(&self.level) = Some(level);
+    }
+
+    /// From now on changes are said to be made on this primary.
+    pub fn commits_on(&self, primary: &str) {
+        *lock(&self.primaries[0]) = Some(primary.into());
+    }
+
+    /// From now on renewals are said to be answered by this primary.
+    pub fn renews_on(&self, primary: &str) {
+        *lock(&self.primaries[1]) = Some(primary.into());
+    }
+
+    /// No renewal comes through.
+    pub fn renewals_fail(&self) {
+        self.no_renewals.store(true, Ordering::SeqCst);
+    }
+
+    /// They come through again.
+    pub fn renewals_succeed(&self) {
+        self.no_renewals.store(false, Ordering::SeqCst);
+    }
+
+    /// Whatever is looked for is found from now on as it was when it was first looked for since, as on a node that lags.
+    pub fn lags(&self) {
+        *lock(&self.findings) = Some(HashMap::new());
+    }
+
     fn told(&self, standing: Standing) -> Standing {
-        let level = *self.level.lock().unwrap_or_else(PoisonError::into_inner);
-        Standing { level: level.unwrap_or(standing.level), ..standing }
+        let level = lock(&self.level).unwrap_or(standing.level);
+        Standing { level, footing: on(&self.primaries[0], standing.footing), ..standing }
     }
 }
 
@@ -39,6 +72,16 @@ impl Faults {
 impl Round for Faults {
     fn inner(&self) -> Result<&dyn Store, StoreError> {
         Ok(&*self.store)
+    }
+
+    async fn find(&self, realm: &RealmId, digests: &[Digest]) -> Result<Finding, StoreError> {
+        let found = self.store.find(realm, digests).await?;
+        let asked = digests.iter().map(|digest| digest.0).collect();
+        let mut findings = lock(&self.findings);
+        Ok(match &mut *findings {
+            Some(findings) => findings.entry(asked).or_insert(found).clone(),
+            None => found,
+        })
     }
 
     async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {
@@ -51,8 +94,25 @@ impl Round for Faults {
         Ok((kept, self.told(standing)))
     }
 
+    async fn renew(&self, renewal: &Renewal) -> Result<Renewed, StoreError> {
+        if self.no_renewals.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("so the test says".into()));
+        }
+        let renewed = self.store.renew(renewal).await?;
+        Ok(Renewed { footing: on(&self.primaries[1], renewed.footing), ..renewed })
+    }
+
     async fn holders(&self) -> Result<Vec<(Holder, Registration)>, StoreError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         self.store.holders().await
     }
+}
+
+fn on(primary: &Mutex<Option<Box<str>>>, footing: Footing) -> Footing {
+    let primary = lock(primary).clone().unwrap_or(footing.primary);
+    Footing { primary, ..footing }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -25,7 +25,10 @@ macro_rules! on_every_store {
 mod bootstrap;
 mod etags;
 mod fields;
+mod guarantee;
 mod keys;
+mod leases;
+mod levels;
 mod owners;
 mod pages;
 mod peppers;

@@ -5,7 +5,7 @@ use std::any::Any;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use keyward::clock::{Clock, SystemClock};
 use keyward::config;
@@ -197,6 +197,15 @@ impl World {
         let scopes = scopes.iter().map(ToString::to_string).collect();
         let key = Key { owner: format!("realms/keyward/owners/{owner}"), scopes, expire_time, ..Key::default() };
         self.try_create(create("keyward", key)).await.unwrap()
+    }
+}
+
+/// Ends when it is so; half a minute without fails the test.
+pub async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "not after half a minute: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
