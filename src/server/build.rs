@@ -72,11 +72,11 @@ fn store(config: &Config, clock: SharedClock) -> anyhow::Result<(SharedStore, Du
 
 fn settings(redis: &RedisConfig) -> Settings {
     Settings {
-        url: redis.url.clone(),
         connect_timeout: redis.connect_timeout,
         timeout: redis.timeout,
         level: redis.level,
         replicas: redis.replicas,
+        ..Settings::at(redis.url.clone())
     }
 }
 

@@ -12,6 +12,7 @@ mod documents;
 mod embedded_durability;
 mod faults;
 mod layers;
+mod lease_scripts;
 mod reference;
 mod server;
 mod stances;

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
-use ::redis::{Cmd, RedisResult, Value, from_redis_value_ref};
+use ::redis::{Cmd, RedisResult, Value, from_redis_value, from_redis_value_ref};
 use prost::Message;
 use tokio::time::Instant;
 
-use super::footing::{self, Demand, Told};
+use super::footing::{self, Demand, Info, Told};
 use super::pool::Pool;
 use super::script::Script;
 use super::secure::{self, at_once};
@@ -39,14 +39,16 @@ async fn make(
     commit: &Commit,
     mark: Mark,
 ) -> RedisResult<Result<Committed, StoreError>> {
-    let before = before(&mut connection, commit).await?;
+    let (before, all_follow) = before(&mut connection, demand, commit).await?;
     let steps = commit.changes.iter().zip(before).map(|(change, before)| Step::new(change, before.as_deref(), mark));
     let steps: Vec<Step> = match steps.collect() {
         Ok(steps) => steps,
         Err(unreadable) => return Ok(Err(unreadable)),
     };
+    // While a node is away, waiting would only take every commit's time: it cannot end well.
+    let wait = demand.wait(deadline).filter(|_| all_follow);
     let rest = |call: &mut Cmd| write(call, commit, &steps, (mark, at_once(demand)));
-    let told: Told<Vec<Value>> = footing::run_and_wait(&mut connection, &COMMIT, rest, (demand, deadline)).await?;
+    let told: Told<Vec<Value>> = footing::run(&mut connection, &COMMIT, rest, (demand, wait)).await?;
     let made = read(&told, commit);
     if let Ok(made) = &made {
         secure::raise(&mut connection, &made.standing.at.to_string(), told.level).await?;
@@ -54,13 +56,18 @@ async fn make(
     Ok(made)
 }
 
-async fn before(connection: &mut MultiplexedConnection, commit: &Commit) -> RedisResult<Vec<Option<Vec<u8>>>> {
+/// What is kept of each record, and whether all nodes follow.
+async fn before(connection: &mut MultiplexedConnection, demand: Demand, commit: &Commit) -> RedisResult<(Vec<Option<Vec<u8>>>, bool)> {
     let mut all = ::redis::pipe();
     for change in &commit.changes {
         let (records, id) = place(change);
         all.cmd("HGET").arg(records).arg(id);
     }
-    if all.is_empty() { Ok(Vec::new()) } else { all.query_async(connection).await }
+    all.cmd("INFO").arg("replication");
+    let mut answers: Vec<Value> = all.query_async(connection).await?;
+    let info: String = answers.pop().map(from_redis_value).transpose()?.unwrap_or_default();
+    let kept = answers.into_iter().map(from_redis_value).collect::<Result<_, _>>()?;
+    Ok((kept, Info(&info).followers() >= demand.replicas))
 }
 
 fn read(told: &Told<Vec<Value>>, commit: &Commit) -> Result<Committed, StoreError> {

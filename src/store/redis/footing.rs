@@ -12,7 +12,7 @@ use super::{Settings, fault};
 use crate::revocation::{Footing, Keeps, Level, Whole, is_everywhere};
 
 /// Settings of a server that decide whether an answered write is on its disk.
-const ON_DISK: [(&str, &str); 3] = [("appendonly", "yes"), ("appendfsync", "always"), ("no-appendfsync-on-rewrite", "no")];
+pub(super) const ON_DISK: [(&str, &str); 3] = [("appendonly", "yes"), ("appendfsync", "always"), ("no-appendfsync-on-rewrite", "no")];
 
 /// What the operator asks of a set of nodes.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +41,11 @@ impl Demand {
         self.replicas > 0 && self.level.is_none_or(|level| level == Level::Replicated)
     }
 
+    /// Until when a write is waited for, if it is.
+    pub(super) fn wait(self, deadline: Instant) -> Option<Instant> {
+        self.is_of_all().then_some(deadline)
+    }
+
     /// What an answered write has reached by that alone. A server that keeps its settings to itself is what the operator says that it is.
     fn on_disk(self, settings: Option<&HashMap<String, String>>) -> Level {
         let told = settings.filter(|settings| ON_DISK.iter().all(|(name, _)| settings.contains_key(*name)));
@@ -57,30 +62,9 @@ pub(super) fn unlike_on_disk(settings: &HashMap<String, String>) -> Option<(&'st
     ON_DISK.into_iter().find(|(name, fit)| settings.get(*name).is_some_and(|is| is != fit))
 }
 
-/// Runs a script that writes, and asks who did it.
-pub(super) async fn run<T, C>(connection: &mut C, script: &Script, rest: impl Fn(&mut Cmd), demand: Demand) -> RedisResult<Told<T>>
-where
-    T: FromRedisValue,
-    C: ConnectionLike,
-{
-    call(connection, script, rest, (demand, None)).await
-}
-
-/// Runs a script that writes, waits until all nodes that may be promoted have its write and so everything before it, and asks who did it.
-pub(super) async fn run_and_wait<T, C>(
-    connection: &mut C,
-    script: &Script,
-    rest: impl Fn(&mut Cmd),
-    (demand, deadline): (Demand, Instant),
-) -> RedisResult<Told<T>>
-where
-    T: FromRedisValue,
-    C: ConnectionLike,
-{
-    call(connection, script, rest, (demand, demand.is_of_all().then_some(deadline))).await
-}
-
-async fn call<T, C>(
+/// Runs a script that writes, waits until that moment for all nodes that may be promoted to have its write and so everything before it, and asks
+/// who did it.
+pub(super) async fn run<T, C>(
     connection: &mut C,
     script: &Script,
     rest: impl Fn(&mut Cmd),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ::redis::Cmd;
 use ::redis::aio::MultiplexedConnection;
 use ::redis::streams::{StreamRangeReply, StreamReadReply};
-use ::redis::{RedisResult, pipe};
+use ::redis::{RedisResult, Value, from_redis_value, pipe};
 use tokio::time::Instant;
 
 use super::entries::{MOST, entries, holders, place};
@@ -14,12 +14,18 @@ use super::footing::{self, Demand, Info, Told};
 use super::names;
 use super::pool::Pool;
 use super::script::Script;
+use crate::domain::time::StoreTime;
 use crate::revocation::{At, Entry, Holder, Log, Registration, Renewal, Renewed};
 use crate::store::StoreError;
 
-static RENEW: Script = Script::new(concat!(include_str!("place.lua"), include_str!("renew.lua")));
-static ACKNOWLEDGE: Script = Script::new(concat!(include_str!("place.lua"), include_str!("acknowledge.lua")));
-static DISMISS: Script = Script::new(include_str!("dismiss.lua"));
+/// The rules of [`Registry`](crate::revocation::Registry) and of what a renewal brings, as Redis runs them.
+pub const RENEWAL: &str = concat!(include_str!("place.lua"), include_str!("renew.lua"));
+pub const ACKNOWLEDGEMENT: &str = concat!(include_str!("place.lua"), include_str!("acknowledge.lua"));
+pub const DISMISSAL: &str = include_str!("dismiss.lua");
+
+static RENEW: Script = Script::new(RENEWAL);
+static ACKNOWLEDGE: Script = Script::new(ACKNOWLEDGEMENT);
+static DISMISS: Script = Script::new(DISMISSAL);
 static HOLDERS: Script = Script::new(include_str!("holders.lua"));
 
 /// How long one call waits for the log: a connection that has gone silent is noticed by then.
@@ -28,40 +34,58 @@ pub(super) const BLOCKED: Duration = Duration::from_secs(5);
 /// Seconds, microseconds, head, secured, longest lease, who is registered, what the log is, its entries.
 type Answer = (i64, i64, String, String, u64, Vec<(String, String)>, String, StreamRangeReply);
 
+/// What a renewal is answered, but for what stands behind it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Brought {
+    pub log: Log,
+    pub secured: At,
+    pub now: StoreTime,
+    pub holders: Vec<(Holder, Registration)>,
+    pub longest: Duration,
+}
+
 pub(super) async fn renew(pool: &Pool, deadline: Instant, demand: Demand, renewal: &Renewal) -> Result<Renewed, StoreError> {
+    let rest = |call: &mut Cmd| write_renewal(call, renewal);
+    let work = |mut connection: MultiplexedConnection| async move { footing::run(&mut connection, &RENEW, rest, (demand, None)).await };
+    let told: Told<Value> = pool.run(deadline, work).await?;
+    let Brought { log, secured, now, holders, longest } = read_renewal(told.answer)?;
+    Ok(Renewed { log, secured, now, holders, footing: told.footing, longest })
+}
+
+/// Writes a renewal's names and arguments behind the start of a call.
+pub fn write_renewal(call: &mut Cmd, renewal: &Renewal) {
     let names = [names::POSITION, names::LOG, names::LEASES, names::LONGEST, names::SECURED, names::ROLLED_BACK, names::ABANDONED];
-    let rest = |call: &mut Cmd| {
-        let applied = renewal.applied.map(|applied| applied.to_string()).unwrap_or_default();
-        call.arg(names.len()).arg(&names).arg(renewal.holder.to_string()).arg(milliseconds(renewal.terms.lease));
-        call.arg(applied).arg(renewal.secured.to_string()).arg(MOST);
-    };
-    let told: Told<Answer> =
-        pool.run(deadline, |mut connection| async move { footing::run(&mut connection, &RENEW, rest, demand).await }).await?;
-    let (seconds, micros, head, secured, longest, registered, what, found) = told.answer;
+    let applied = renewal.applied.map(|applied| applied.to_string()).unwrap_or_default();
+    call.arg(names.len()).arg(&names).arg(renewal.holder.to_string()).arg(milliseconds(renewal.terms.lease));
+    call.arg(applied).arg(renewal.secured.to_string()).arg(MOST);
+}
+
+/// Reads the script's answer.
+pub fn read_renewal(answer: Value) -> Result<Brought, StoreError> {
+    let odd = |why: &str| StoreError::Corrupt(format!("the answer of the script that renews a lease: {why}"));
+    let answer: Answer = from_redis_value(answer).map_err(|error| odd(&error.to_string()))?;
+    let (seconds, micros, head, secured, longest, registered, what, found) = answer;
     let head = place(&head)?;
     let log = match what.as_str() {
         "entries" => Log::Entries { entries: entries(&found.ids)?, head },
         "jump" => Log::Jump { head },
         "lost" => Log::Lost { head },
         "rolled back" => Log::RolledBack { head },
-        other => return Err(StoreError::Corrupt(format!("the answer of the script that renews a lease: {other}"))),
+        other => return Err(odd(other)),
     };
-    Ok(Renewed {
-        log,
-        secured: place(&secured)?,
-        now: instant(seconds, micros),
-        holders: holders(&registered)?,
-        footing: told.footing,
-        longest: Duration::from_millis(longest),
-    })
+    let (holders, longest) = (holders(&registered)?, Duration::from_millis(longest));
+    Ok(Brought { log, secured: place(&secured)?, now: instant(seconds, micros), holders, longest })
 }
 
 pub(super) async fn acknowledge(pool: &Pool, deadline: Instant, holder: &Holder, applied: At) -> Result<(), StoreError> {
-    let names = [names::POSITION, names::LOG, names::LEASES];
-    let rest = |call: &mut Cmd| {
-        call.arg(names.len()).arg(&names).arg(holder.to_string()).arg(applied.to_string());
-    };
+    let rest = |call: &mut Cmd| write_acknowledgement(call, holder, applied);
     pool.run(deadline, |mut connection| async move { ACKNOWLEDGE.run(&mut connection, rest).await }).await
+}
+
+/// Writes an acknowledgement's names and arguments.
+pub fn write_acknowledgement(call: &mut Cmd, holder: &Holder, applied: At) {
+    let names = [names::POSITION, names::LOG, names::LEASES];
+    call.arg(names.len()).arg(&names).arg(holder.to_string()).arg(applied.to_string());
 }
 
 pub(super) async fn registered(pool: &Pool, deadline: Instant) -> Result<Vec<(Holder, Registration)>, StoreError> {
@@ -74,10 +98,13 @@ pub(super) async fn registered(pool: &Pool, deadline: Instant) -> Result<Vec<(Ho
 }
 
 pub(super) async fn dismiss(pool: &Pool, deadline: Instant, holder: &Holder, renewals: u64) -> Result<(), StoreError> {
-    let rest = |call: &mut Cmd| {
-        call.arg(1).arg(names::LEASES).arg(holder.to_string()).arg(renewals);
-    };
+    let rest = |call: &mut Cmd| write_dismissal(call, holder, renewals);
     pool.run(deadline, |mut connection| async move { DISMISS.run(&mut connection, rest).await }).await
+}
+
+/// Writes a dismissal's names and arguments.
+pub fn write_dismissal(call: &mut Cmd, holder: &Holder, renewals: u64) {
+    call.arg(1).arg(names::LEASES).arg(holder.to_string()).arg(renewals);
 }
 
 /// Waits for entries. `call`: how long a call may take, apart from its waiting.

@@ -10,7 +10,7 @@ mod entries;
 mod fault;
 mod find;
 mod footing;
-mod lease;
+pub mod lease;
 mod link;
 mod list;
 mod names;
@@ -59,6 +59,8 @@ pub struct Settings {
     pub level: Option<Level>,
     /// Nodes, besides the primary, that may become the primary: at level `replicated` all of them must have a change.
     pub replicas: u32,
+    /// How long leases of replicas last: a primary that is cut off must stop granting them sooner.
+    pub lease: Duration,
 }
 
 /// A store in one Redis.
@@ -70,6 +72,7 @@ pub struct RedisStore {
     /// For following the log: its calls wait.
     feed: Pool,
     demand: Demand,
+    lease: Duration,
     timeout: Duration,
     connect_timeout: Duration,
     /// Set once the server's settings were seen to be fit.
@@ -92,6 +95,7 @@ impl RedisStore {
             leases: Pool::new(info.clone(), settings)?,
             feed: Pool::patient(info, settings, lease::BLOCKED)?,
             demand: Demand::of(settings),
+            lease: settings.lease,
             timeout: settings.timeout,
             connect_timeout: settings.connect_timeout,
             fit: OnceCell::new(),
@@ -119,7 +123,7 @@ impl RedisStore {
             return Ok(());
         }
         // Callers queue for the first answer: each of them only until its own deadline.
-        let check = self.fit.get_or_try_init(|| terms::check(&self.checks, deadline));
+        let check = self.fit.get_or_try_init(|| terms::check(&self.checks, deadline, self.demand, self.lease));
         tokio::time::timeout_at(deadline, check).await.map_err(|_| fault::no_answer())?.copied()
     }
 
@@ -231,7 +235,7 @@ impl Settings {
     /// One Redis, with the usual times, of which nothing is demanded.
     pub fn at(url: impl Into<String>) -> Self {
         let (connect_timeout, timeout) = (Duration::from_secs(1), Duration::from_millis(50));
-        Self { url: url.into(), connect_timeout, timeout, level: None, replicas: 0 }
+        Self { url: url.into(), connect_timeout, timeout, level: None, replicas: 0, lease: Duration::from_secs(5) }
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) async fn secure(pool: &Pool, deadline: Instant, demand: Demand, what:
         call.arg(names.len()).arg(&names).arg(id).arg(at_once(demand));
     };
     let work = |mut connection: MultiplexedConnection| async move {
-        let told: Told<Answer> = footing::run_and_wait(&mut connection, &SECURE, rest, (demand, deadline)).await?;
+        let told: Told<Answer> = footing::run(&mut connection, &SECURE, rest, (demand, demand.wait(deadline))).await?;
         raise(&mut connection, &told.answer.0, told.level).await?;
         Ok(told)
     };
