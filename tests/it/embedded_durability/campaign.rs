@@ -1,5 +1,7 @@
 //! The power is cut at a random write or sync, over and over, and what comes back is held against what was acknowledged.
 
+mod promised;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +15,11 @@ use keyward::domain::time::StoreTime;
 use keyward::domain::window::Spec;
 use keyward::proto::keyward::store::v1 as stored;
 use keyward::store::embedded::Embedded;
-use keyward::store::{Change, Commit, Expect, Page, Store as _, StoreError, Taken};
+use keyward::store::{Change, Commit, Committed, Expect, Page, Store as _, StoreError, Taken};
 use prost::Message as _;
 use redb::{ReadableDatabase as _, ReadableTable as _, TableDefinition};
 
+use self::promised::Promised;
 use super::records::{self, PATIENT, charge, commit, digest, key_id, new_key, new_owner, owner_id, realm, spec};
 use crate::support::hands::Hands;
 use crate::support::lossy_disk::{Dice, LossyDisk, Syncs};
@@ -36,6 +39,8 @@ enum Loss {
     Half,
     /// An entry of audit or log.
     Entry,
+    /// A place that was told to be secured is not in the log.
+    Promise,
     /// A window admitted more than its limit.
     Window,
     /// The store's time went back.
@@ -56,13 +61,13 @@ fn nothing_acknowledged_is_lost_when_the_power_is_cut_at_any_write() {
     assert!(seen.commits > runs && seen.grants > runs && seen.unsure > runs / 20 && seen.cut > runs / 2, "too little happened: {seen:?}");
 }
 
-/// The control of the test above: without syncs it sees keys, log entries and tokens go missing.
+/// The control of the test above: without syncs it sees keys, log entries, secured places and tokens go missing.
 #[test]
-fn a_disk_that_ignores_syncs_is_caught_losing_keys_entries_and_tokens() {
+fn a_disk_that_ignores_syncs_is_caught_losing_keys_entries_promises_and_tokens() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let lost = |seed| runtime.block_on(World::new(seed).run(Syncs::Ignored, &mut Seen::default()));
     let losses: BTreeSet<Loss> = (0..60).flat_map(lost).map(|(loss, _)| loss).collect();
-    for loss in [Loss::Record, Loss::Entry, Loss::Window] {
+    for loss in [Loss::Record, Loss::Entry, Loss::Promise, Loss::Window] {
         assert!(losses.contains(&loss), "{loss:?} went unseen: {losses:?}");
     }
 }
@@ -117,6 +122,7 @@ struct World {
     noted: BTreeMap<u64, String>,
     told: StoreTime,
     spent: Vec<Spent>,
+    promised: Promised,
     /// Neither acknowledged nor refused.
     unsure: Vec<Commit>,
     losses: Vec<(Loss, String)>,
@@ -141,6 +147,7 @@ impl World {
             noted: BTreeMap::new(),
             told: StoreTime(0),
             spent: Vec::new(),
+            promised: Promised::default(),
             unsure: Vec::new(),
             losses: Vec::new(),
         }
@@ -159,6 +166,7 @@ impl World {
         match self.open_in_the_dark(seen) {
             Some(store) => {
                 self.compare(&store, seen).await;
+                self.renew(&store).await;
                 self.burst(&store, seen).await;
                 drop(store);
                 self.read_entries();
@@ -199,6 +207,7 @@ impl World {
                 3 => self.revoke(store, seen).await,
                 4 => self.disable(store, seen).await,
                 5 if self.dice.once_in(4) => self.fail_a_sync(store, seen).await,
+                6 => self.renew(store).await,
                 _ => self.take(store, seen).await,
             }
             let pause = if self.dice.once_in(8) { 4_000 } else { 200 };
@@ -210,7 +219,7 @@ impl World {
         let commit = self.creation();
         let before = store.now().await.unwrap();
         let answer = store.commit(&commit).await;
-        self.settle(commit, answer.map(|done| done.position), before, seen);
+        self.settle(commit, answer, before, seen);
     }
 
     async fn create_two_at_once(&mut self, store: &Embedded, seen: &mut Seen) {
@@ -218,7 +227,7 @@ impl World {
         let before = store.now().await.unwrap();
         let answers = join_all(commits.iter().map(|commit| store.commit(commit))).await;
         for (commit, answer) in commits.into_iter().zip(answers) {
-            self.settle(commit, answer.map(|done| done.position), before, seen);
+            self.settle(commit, answer, before, seen);
         }
     }
 
@@ -239,7 +248,7 @@ impl World {
         let commit = commit(vec![Change::Key { record: revoked, expect }], "revoked".into());
         let before = store.now().await.unwrap();
         let answer = store.commit(&commit).await;
-        self.settle(commit, answer.map(|done| done.position), before, seen);
+        self.settle(commit, answer, before, seen);
     }
 
     async fn disable(&mut self, store: &Embedded, seen: &mut Seen) {
@@ -250,7 +259,7 @@ impl World {
         let commit = commit(vec![Change::Owner { owner, expect }], "disabled or enabled".into());
         let before = store.now().await.unwrap();
         let answer = store.commit(&commit).await;
-        self.settle(commit, answer.map(|done| done.position), before, seen);
+        self.settle(commit, answer, before, seen);
     }
 
     /// A few takes at once, by two keys of two owners.
@@ -289,6 +298,7 @@ impl World {
             return;
         }
         seen.failed_syncs += 1;
+        self.renew(store).await;
         for commit in std::mem::take(&mut self.unsure) {
             match self.stands(store, &commit).await {
                 Ok(true) => self.accept(&commit),
@@ -299,9 +309,10 @@ impl World {
         }
     }
 
-    fn settle(&mut self, commit: Commit, answer: Result<u64, StoreError>, before: StoreTime, seen: &mut Seen) {
+    fn settle(&mut self, commit: Commit, answer: Result<Committed, StoreError>, before: StoreTime, seen: &mut Seen) {
         match answer {
-            Ok(position) => {
+            Ok(Committed { position, standing, .. }) => {
+                self.promised.hear(standing.at);
                 seen.commits += 1;
                 self.told = self.told.max(before);
                 self.noted.insert(position, commit.audit.subject.clone());
@@ -404,6 +415,7 @@ impl World {
         if positions != (1..=positions.len() as u64).collect::<Vec<_>>() || !audit.keys().eq(log.keys()) {
             self.lose(Loss::Entry, &format!("positions have gaps: {positions:?}, {:?}", log.keys()));
         }
+        self.compare_log(&database, &log);
         for (position, subject) in self.noted.clone() {
             let audit = audit.get(&position).and_then(|bytes| stored::Audit::decode(bytes.as_slice()).ok());
             let entry = log.get(&position).and_then(|bytes| stored::Entry::decode(bytes.as_slice()).ok());
