@@ -1,6 +1,6 @@
 //! What a commit leaves in the log, and what it is told to stand on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -8,8 +8,8 @@ use std::time::Duration;
 use keyward::domain::owner::Owner;
 use keyward::domain::record::Record;
 use keyward::domain::time::StoreTime;
-use keyward::revocation::{At, Entry, Level, Renewal, Terms, Touched};
-use keyward::store::{Commit, Kept, StoreError, What};
+use keyward::revocation::{At, Entry, Holder, Level, Log, Renewal, Terms, Touched};
+use keyward::store::{Commit, Kept, SharedStore, StoreError, What};
 
 use super::engines::Engine;
 use super::samples::{
@@ -84,6 +84,38 @@ pub(super) async fn a_commit_names_everyone_who_holds_a_lease(engine: &mut impl 
     let replayed = store.commit(&asked).await.unwrap();
     assert_eq!((replayed.position, replayed.replayed.is_some()), (3, true));
     assert_eq!((replayed.standing.holders, replayed.standing.at), (vec![(a, registration(2, 3))], third.standing.at));
+    whoever_renews_without_an_entry_is_among_the_holders_of_its_commit(store).await;
+}
+
+/// Whatever races: a lease that was granted without a commit's entries is one that the commit names.
+async fn whoever_renews_without_an_entry_is_among_the_holders_of_its_commit(store: SharedStore) {
+    let renewing: Vec<_> = (0..8_u64)
+        .map(|task| {
+            let store = store.clone();
+            let renewing = async move {
+                let mut granted = Vec::new();
+                for number in 0..100 {
+                    let holder = holder("racer", task * 1_000 + number);
+                    let Log::Jump { head } = renew(&*store, &holder, None).await.log else { panic!("it named no place") };
+                    granted.push((holder, head.position));
+                }
+                granted
+            };
+            tokio::spawn(renewing)
+        })
+        .collect();
+    let mut commits = Vec::new();
+    while renewing.iter().any(|task| !task.is_finished()) {
+        commits.push(put(&*store, vec![new_owner(&owner(&format!("race-{}", commits.len())))]).await);
+    }
+    let commits = commits.into_iter().map(|made| (made.position, made.standing.holders.into_iter().map(|(holder, _)| holder).collect()));
+    let commits: Vec<(u64, HashSet<Holder>)> = commits.collect();
+    for task in renewing {
+        for (holder, head) in task.await.unwrap() {
+            let unnamed = commits.iter().filter(|(position, named)| *position > head && !named.contains(&holder)).count();
+            assert_eq!(unnamed, 0, "{holder} has a lease up to {head} that commits do not know of");
+        }
+    }
 }
 
 pub(super) async fn what_is_secured_stands_where_its_record_is_read(engine: &mut impl Engine) {
