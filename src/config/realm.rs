@@ -102,9 +102,8 @@ fn failing_sources(at: &At<'_>) -> Read<Option<FailureRate>> {
         _ => return at.must_be("`off` or a map such as {look_ups: 300, per: 1m}"),
     }
     let (mut map, usual) = (at.map()?, FailureRate::default());
-    let look_ups = map.or("look_ups", usual.look_ups, |at| {
-        at.number(1..=1_000_000).and_then(|number: u32| Ok(NonZeroU32::new(number).unwrap_or(usual.look_ups)))
-    });
+    let look_ups =
+        map.or("look_ups", usual.look_ups, |at| at.number(1..=1_000_000).map(|number| NonZeroU32::new(number).unwrap_or(usual.look_ups)));
     let per = map.or("per", usual.per, |at| duration(at, &(Duration::from_secs(1)..=Duration::from_hours(1))));
     map.finish()?;
     Ok(Some(FailureRate { look_ups: look_ups?, per: per? }))

@@ -42,9 +42,9 @@ pub(super) fn outlasts(at: &At<'_>, lease: Duration, timeout: Duration) -> Read<
     if lease >= timeout * TIMEOUTS_IN_A_LEASE {
         return Ok(());
     }
-    let (least, timeout) = (show(timeout * TIMEOUTS_IN_A_LEASE), show(timeout));
+    let (shortest, timeout) = (show(timeout * TIMEOUTS_IN_A_LEASE), show(timeout));
     at.problem(format_args!(
-        "must be at least {least}, five times the timeout of redis, which is {timeout}: or two renewals that run into it in a row would end the lease"
+        "must be at least {shortest}, five times the timeout of redis, which is {timeout}: or two renewals that run into it in a row would end the lease"
     ))
 }
 

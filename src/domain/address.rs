@@ -69,7 +69,7 @@ impl From<IpAddr> for Source {
     fn from(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
             IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() >> 64 << 64).into()),
-            v4 => v4,
+            IpAddr::V4(v4) => IpAddr::V4(v4),
         })
     }
 }

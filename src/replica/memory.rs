@@ -183,7 +183,7 @@ impl Weighter<Digest, Key> for Weighed {
 #[derive(Default)]
 struct Words {
     realms: Mutex<HashSet<RealmId>>,
-    words: Mutex<HashSet<Word>>,
+    others: Mutex<HashSet<Word>>,
     scopes: Mutex<HashSet<Scope>>,
 }
 
@@ -195,7 +195,7 @@ impl Words {
     }
 
     fn word(&self, word: &Word) -> Word {
-        once(&self.words, word)
+        once(&self.others, word)
     }
 
     fn scope(&self, scope: &Scope) -> Scope {

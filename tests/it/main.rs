@@ -14,6 +14,7 @@ mod faults;
 mod layers;
 mod lease_scripts;
 mod reference;
+mod replica;
 mod server;
 mod stances;
 mod store_contract;

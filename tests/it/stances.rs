@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use envoy_types::pb::envoy::service::auth::v3::CheckResponse;
 use envoy_types::pb::envoy::service::auth::v3::check_response::HttpResponse;
-use keyward::clock::SystemClock;
+use keyward::clock::{SharedClock, SystemClock};
 use keyward::domain::key::Digest;
 use keyward::domain::name::RealmId;
 use keyward::domain::realms::Realms;
@@ -20,6 +20,7 @@ use prost::Message as _;
 use tonic::metadata::MetadataMap;
 
 use crate::support::check;
+use crate::support::in_process::Replica;
 use crate::support::seed::{one_key, peppers};
 
 const SECRET: &str = "st_0123456789abcdef0123456789abcdef";
@@ -83,8 +84,10 @@ async fn answer(fault: Fault, stances: &str) -> CheckResponse {
     );
     let realms = Arc::new(Realms::new([keyward::config::realm("stances.yaml", &realm).unwrap()]).unwrap());
     let store: SharedStore = Arc::new(Faulty { store, fault });
-    let tokens = Tokens::new(store.clone(), Arc::new(SystemClock), Duration::from_secs(10));
-    let gate = Gate::new(realms, store, Arc::new(peppers()), tokens);
+    let clock: SharedClock = Arc::new(SystemClock);
+    let replica = Replica::leased(&store, &clock).await;
+    let tokens = Tokens::new(store, clock, Duration::from_secs(10));
+    let gate = Gate::new(realms, Arc::new(peppers()), replica.records(), tokens);
     let hangs = matches!(fault, Fault::FindHangs | Fault::TakeHangs);
     let deadline = if hangs { Duration::from_millis(300) } else { Duration::from_secs(10) };
     let authorizer = Authorizer::new(gate, None, deadline, Arc::new(Metrics::default()));

@@ -17,6 +17,7 @@ use keyward::grpc::codec::Decoded;
 use keyward::grpc::ext_authz::Authorizer;
 use keyward::proto::envoy::service::auth::v3::CheckResponse;
 use keyward::replica::tokens::Tokens;
+use keyward::store::SharedStore;
 use keyward::store::redis::{RedisStore, Settings};
 use keyward::telemetry::metrics::Metrics;
 use prost_types::Value;
@@ -27,6 +28,7 @@ use tonic::{Request, Response, Status};
 use crate::support::check::{self, Checks};
 use crate::support::proxy::Proxy;
 use crate::support::redis::RedisServer;
+use crate::support::in_process::Replica as InProcess;
 use crate::support::seed::{one_key, peppers};
 
 const LIMIT: usize = 10;
@@ -143,10 +145,11 @@ async fn a_replica_that_another_test_started() {
         "standing" => Arc::new(Standing),
         _ => Arc::new(SystemClock),
     };
-    let store = Arc::new(RedisStore::connect(&settings(url)).unwrap());
+    let store: SharedStore = Arc::new(RedisStore::connect(&settings(url)).unwrap());
     let realms = Arc::new(Realms::new([keyward::config::realm("windows.yaml", REALM).unwrap()]).unwrap());
-    let tokens = Tokens::new(store.clone(), clock, Duration::from_millis(50));
-    let gate = Gate::new(realms, store, Arc::new(peppers()), tokens);
+    let memory = InProcess::leased(&store, &clock).await;
+    let tokens = Tokens::new(store, clock, Duration::from_millis(50));
+    let gate = Gate::new(realms, Arc::new(peppers()), memory.records(), tokens);
     let authorizer = Authorizer::new(gate, None, Duration::from_secs(1), Arc::new(Metrics::default()));
     let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let file = std::path::PathBuf::from(std::env::var_os("KEYWARD_REPLICA_ADDRESS").unwrap());

@@ -28,6 +28,7 @@ use super::reading;
 use super::rules::{Answer, Grant};
 use super::stored;
 use super::world::FILES;
+use crate::support::in_process::Replica;
 
 /// Longer than any machine holds a call up.
 const PATIENCE: Duration = Duration::from_mins(10);
@@ -36,6 +37,7 @@ const PATIENCE: Duration = Duration::from_mins(10);
 pub(super) struct Asked {
     authorizer: Authorizer,
     none: MetadataMap,
+    _replica: Replica,
     /// Where the store is; gone with it.
     _folder: TempDir,
 }
@@ -71,10 +73,11 @@ impl Asked {
         stored::fill(store.as_ref(), world, &peppers).await;
         let realms = FILES.iter().map(|(file, text)| config::realm(file, text).unwrap_or_else(|problems| panic!("{problems}")));
         let realms = Arc::new(Realms::new(realms).unwrap());
-        let tokens = Tokens::new(store.clone(), clock, PATIENCE);
-        let gate = Gate::new(realms, store, peppers, tokens);
+        let replica = Replica::leased(&store, &clock).await;
+        let tokens = Tokens::new(store, clock, PATIENCE);
+        let gate = Gate::new(realms, peppers, replica.records(), tokens);
         let authorizer = Authorizer::new(gate, None, PATIENCE, Arc::new(Metrics::default()));
-        Self { authorizer, none: MetadataMap::new(), _folder: folder }
+        Self { authorizer, none: MetadataMap::new(), _replica: replica, _folder: folder }
     }
 
     /// Asks with the bytes that came over the wire, whatever they are.

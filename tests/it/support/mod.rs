@@ -9,6 +9,7 @@ pub mod check;
 pub mod envoy;
 pub mod hands;
 pub mod http;
+pub mod in_process;
 pub mod keyward;
 pub mod load;
 pub mod lossy_disk;
