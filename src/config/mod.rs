@@ -25,6 +25,7 @@ mod json;
 mod keys;
 mod limits;
 mod listen;
+mod redis;
 mod routes;
 mod store;
 
@@ -45,8 +46,9 @@ pub use peppers::peppers;
 pub use problem::{Problem, Problems};
 pub use realm::realm;
 pub use realms::realms;
+pub use redis::{RedisConfig, RedisPlace, RedisTls, RedisUser};
 pub use replica::ReplicaConfig;
-pub use store::{RedisConfig, StoreConfig};
+pub use store::StoreConfig;
 
 /// What `keyward serve` runs from.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 
 use super::{first_start, replica};
 use crate::clock::SharedClock;
-use crate::config::{self, Config, RedisConfig, StoreConfig};
+use crate::config::{self, Config, RedisConfig, RedisPlace, RedisUser, StoreConfig};
 use crate::gate::Gate;
 use crate::grpc::envoy_secret::EnvoySecret;
 use crate::grpc::ext_authz::Authorizer;
@@ -19,7 +19,7 @@ use crate::store::SharedStore;
 use crate::store::claimed::Claimed;
 use crate::store::embedded::{Embedded, Timeouts};
 use crate::store::observed::Observed;
-use crate::store::redis::{RedisStore, Settings};
+use crate::store::redis::{Certificates, Place, RedisStore, Settings, User};
 use crate::telemetry::metrics::Metrics;
 
 /// What the ports are made of.
@@ -71,7 +71,16 @@ fn store(config: &Config, clock: SharedClock) -> anyhow::Result<(SharedStore, Du
 }
 
 fn settings(redis: &RedisConfig) -> Settings {
+    let user = |user: &RedisUser| User { name: user.name.clone(), password: user.password.clone() };
     Settings {
+        place: match redis.place.clone() {
+            RedisPlace::Single { url } => Place::Single { url },
+            RedisPlace::Sentinel { urls, master } => Place::Sentinel { urls, master },
+            RedisPlace::Cluster { urls } => Place::Cluster { urls },
+        },
+        user: redis.user.as_ref().map(user),
+        admin: redis.admin.as_ref().map(user),
+        certificates: redis.tls.clone().map(|tls| Certificates { authority: tls.authority, own: tls.own }),
         connect_timeout: redis.connect_timeout,
         timeout: redis.timeout,
         level: redis.level,

@@ -26,9 +26,9 @@ use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
 use crate::support::check::{self, Checks};
+use crate::support::in_process::Replica as InProcess;
 use crate::support::proxy::Proxy;
 use crate::support::redis::RedisServer;
-use crate::support::in_process::Replica as InProcess;
 use crate::support::seed::{one_key, peppers};
 
 const LIMIT: usize = 10;

@@ -5,6 +5,7 @@ mod document;
 mod files;
 mod peppers;
 mod realm;
+mod redis;
 mod server;
 
 use keyward::config::{self, Problems};

@@ -4,8 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use keyward::config::{self, Config, Endpoint, StoreConfig, Tls};
-use keyward::revocation::Level;
+use keyward::config::{self, Config, Endpoint, RedisPlace, StoreConfig, Tls};
 
 use super::{VALID, with};
 
@@ -13,7 +12,7 @@ const EMBEDDED: &str = "realms: realms\nstore:\n  embedded: {folder: data}\n";
 const REDIS: &str = "realms: realms\npepper_file: pepper\nstore:\n  redis: {url: \"redis://user:hush@127.0.0.1:6379\"}\n";
 
 /// A folder with one realm and this server file.
-fn folder(text: &str) -> tempfile::TempDir {
+pub(super) fn folder(text: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("realms")).unwrap();
     fs::write(folder.path().join("realms/example.yaml"), VALID).unwrap();
@@ -21,17 +20,17 @@ fn folder(text: &str) -> tempfile::TempDir {
     folder
 }
 
-fn load(folder: &Path) -> Config {
+pub(super) fn load(folder: &Path) -> Config {
     config::load(&folder.join("keyward.yaml")).unwrap()
 }
 
 /// Every problem, files without their folder.
-fn problems(folder: &Path) -> Vec<String> {
+pub(super) fn problems(folder: &Path) -> Vec<String> {
     let problems = config::load(&folder.join("keyward.yaml")).unwrap_err().to_string().replace(&format!("{}/", folder.display()), "");
     problems.lines().map(str::to_owned).collect()
 }
 
-fn refused(text: &str, says: &str) {
+pub(super) fn refused(text: &str, says: &str) {
     let found = problems(folder(text).path());
     assert!(found.len() == 1 && found[0].contains(says), "expected …{says}…, and found {found:#?}");
 }
@@ -71,7 +70,8 @@ otlp_endpoint: http://collector:4317
     let config = load(folder.path());
     let at = |name: &str| folder.path().join(name);
     let StoreConfig::Redis(redis) = config.store else { panic!("redis") };
-    assert_eq!((redis.url.as_str(), redis.timeout.as_millis(), redis.connect_timeout.as_millis()), ("rediss://example.com/1", 20, 2000));
+    let RedisPlace::Single { url } = redis.place else { panic!("one") };
+    assert_eq!((url.as_str(), redis.timeout.as_millis(), redis.connect_timeout.as_millis()), ("rediss://example.com/1", 20, 2000));
     assert_eq!((config.pepper_file.unwrap(), config.bootstrap_file.unwrap()), ("/secrets/pepper".into(), at("bootstrap")));
     let tls = |client_ca| Some(Tls { certificate: at("cert.pem"), key: at("key.pem"), client_ca });
     assert_eq!(config.listen.envoy, Endpoint { address: "127.0.0.1:1".parse().unwrap(), tls: tls(Some(at("ca.pem"))) });
@@ -102,29 +102,6 @@ fn a_store_is_one_of_two_and_its_url_is_never_shown() {
     refused(&REDIS.replace("{url:", "{url_file: gone, url:"), "store.redis.url_file: is one too many");
     refused(&REDIS.replace("url: \"redis://user:hush@127.0.0.1:6379\"", "url_file: gone"), "store.redis.url_file: ");
     refused(&REDIS.replace("6379\"", "6379\", timeout: 0ms"), "store.redis.timeout: must be a time from 5ms to 5s");
-}
-
-#[test]
-fn redis_is_asked_for_a_level_and_the_highest_needs_to_know_how_many_nodes() {
-    let stands = |more: &str| {
-        let StoreConfig::Redis(redis) = load(folder(&REDIS.replace("6379\"", &format!("6379\"{more}"))).path()).store else {
-            panic!("redis")
-        };
-        (redis.level, redis.replicas)
-    };
-    assert_eq!(stands(""), (None, 0));
-    assert_eq!(stands(", replicas: 2"), (None, 2));
-    assert_eq!(stands(", level: volatile"), (Some(Level::Volatile), 0));
-    assert_eq!(stands(", level: single"), (Some(Level::Single), 0));
-    assert_eq!(stands(", level: replicated, replicas: 2"), (Some(Level::Replicated), 2));
-    for (more, says) in [
-        (", level: replicated", "store.redis.replicas: must say how many nodes"),
-        (", level: replicated, replicas: 0", "store.redis.replicas: must say how many nodes"),
-        (", level: quorum", "store.redis.level: must be `volatile`, `single` or `replicated`"),
-        (", replicas: -1", "store.redis.replicas: must be a number from 0 to 100"),
-    ] {
-        refused(&REDIS.replace("6379\"", &format!("6379\"{more}")), says);
-    }
 }
 
 #[test]
