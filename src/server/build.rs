@@ -66,11 +66,11 @@ fn store(config: &Config, clock: SharedClock) -> anyhow::Result<(SharedStore, Du
             let timeouts = Timeouts { check: config.check_deadline, ..Timeouts::default() };
             (Arc::new(store.with_timeouts(timeouts)), config.check_deadline)
         }
-        StoreConfig::Redis(redis) => (Arc::new(RedisStore::connect(&settings(redis)).context("store.redis")?), redis.timeout),
+        StoreConfig::Redis(redis) => (Arc::new(RedisStore::connect(&settings(redis, config.replica.lease)).context("store.redis")?), redis.timeout),
     })
 }
 
-fn settings(redis: &RedisConfig) -> Settings {
+fn settings(redis: &RedisConfig, lease: Duration) -> Settings {
     let user = |user: &RedisUser| User { name: user.name.clone(), password: user.password.clone() };
     Settings {
         place: match redis.place.clone() {
@@ -85,7 +85,7 @@ fn settings(redis: &RedisConfig) -> Settings {
         timeout: redis.timeout,
         level: redis.level,
         replicas: redis.replicas,
-        ..Settings::at(redis.url.clone())
+        lease,
     }
 }
 

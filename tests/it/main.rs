@@ -19,7 +19,6 @@ mod server;
 mod stances;
 mod store_contract;
 mod support;
-mod topology;
 mod traps;
 mod window_script;
 mod windows_over_processes;

@@ -1,7 +1,9 @@
 //! What Redis, or the way to it, says, as a word of the trait: one table. Nothing here ever becomes «not found».
 
+use std::io;
+
 use ::redis::{ErrorKind, RedisError, ServerErrorKind};
-use deadpool_redis::PoolError;
+use deadpool::managed::PoolError;
 
 use crate::store::StoreError;
 
@@ -17,7 +19,7 @@ pub(super) fn fault(error: &RedisError) -> StoreError {
 }
 
 /// Why no connection could be had from the pool.
-pub(super) fn no_connection(error: &PoolError) -> StoreError {
+pub(super) fn no_connection(error: &PoolError<RedisError>) -> StoreError {
     match error {
         PoolError::Backend(error) => fault(error),
         PoolError::Timeout(_) => no_answer(),
@@ -42,9 +44,25 @@ pub(super) fn is_an_answer(error: &RedisError) -> bool {
     let_in && matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension | ErrorKind::UnexpectedReturnType)
 }
 
-/// Whether the connection leads to a server that is no primary any more: another connection may lead to the one that is.
+/// Whether the connection leads to a server that is no primary, or not that of the slot: another connection may lead to the one that is.
 pub(super) fn leads_astray(error: &RedisError) -> bool {
-    matches!(error.kind(), ErrorKind::Server(ServerErrorKind::ReadOnly))
+    use ServerErrorKind::{Ask, ClusterDown, MasterDown, Moved, ReadOnly};
+    matches!(error.kind(), ErrorKind::Server(ReadOnly | MasterDown | Moved | Ask | ClusterDown)) || error.code() == Some("UNBLOCKED")
+}
+
+/// Whether the server may have been cut off from those who made another one the primary.
+pub(super) fn may_lead_astray(error: &RedisError) -> bool {
+    leads_astray(error) || error.code() == Some("NOREPLICAS")
+}
+
+/// Whether the server has run nothing, because another one has the slot.
+pub(super) fn is_elsewhere(error: &RedisError) -> bool {
+    matches!(error.kind(), ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask))
+}
+
+/// There is no way.
+pub(super) fn lost(why: &str) -> RedisError {
+    io::Error::new(io::ErrorKind::NotConnected, why.to_owned()).into()
 }
 
 /// Whether the server does not let keyward, or anyone, give this command.

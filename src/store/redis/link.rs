@@ -1,15 +1,18 @@
-//! The one connection that all checks share. The library pipelines calls on it and makes it again when it is lost. Here it is given up for
-//! another where that is not enough: it could not be made, it has gone silent, or it leads to a server that is no primary any more.
+//! The one connection that all checks share: the library pipelines calls on it. It is given up for another when it is lost, could not be made,
+//! has gone silent, or leads to a server that is no primary any more.
 
 use std::future::Future;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use ::redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use ::redis::{Client, RedisError, RedisResult};
+use ::redis::aio::{MultiplexedConnection, SendError};
+use ::redis::{AsyncConnectionConfig, PushInfo, PushKind, RedisError, RedisResult};
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared};
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
+use super::way::Way;
 use super::{Settings, fault};
 use crate::store::StoreError;
 
@@ -17,16 +20,22 @@ use crate::store::StoreError;
 const QUEUED: usize = 512;
 
 /// A connection for many calls at once.
-pub(super) struct Link {
-    client: Client,
-    config: ConnectionManagerConfig,
+pub(super) struct Link(Arc<Inner>);
+
+struct Inner {
+    way: Arc<Way>,
+    config: AsyncConnectionConfig,
     /// How long a connection may be silent while calls go unanswered.
     patience: Duration,
     current: Mutex<Current>,
 }
 
+/// A connection that is made, or was: everybody waits for the same one. With the number that the way had.
+type Making = Shared<BoxFuture<'static, RedisResult<(u64, MultiplexedConnection)>>>;
+
 struct Current {
-    connection: ConnectionManager,
+    /// None before the first call, and after one was given up.
+    connection: Option<Making>,
     /// Which one it is: what calls learn of one that was given up is no news.
     number: u64,
     since: Instant,
@@ -38,72 +47,99 @@ struct Current {
 }
 
 impl Link {
-    pub(super) fn new(client: Client, settings: &Settings) -> Result<Self, StoreError> {
-        // A connection that could not be made is told of at once, not tried for again while calls wait: see `pause`.
-        let config = ConnectionManagerConfig::new()
+    pub(super) fn new(way: Arc<Way>, settings: &Settings) -> Self {
+        let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(settings.connect_timeout))
             .set_response_timeout(Some(settings.timeout + super::LATE))
-            .set_pipeline_buffer_size(QUEUED)
-            .set_number_of_retries(0);
-        let connection = connection(&client, &config).map_err(|error| fault::unusable(&error))?;
-        let current = Current { connection, number: 0, since: Instant::now(), heard: None, failures: 0, barred: None };
+            .set_pipeline_buffer_size(QUEUED);
+        let current = Current { connection: None, number: 0, since: Instant::now(), heard: None, failures: 0, barred: None };
         let patience = (4 * settings.timeout).max(Duration::from_secs(1));
-        Ok(Self { client, config, patience, current: Mutex::new(current) })
+        Self(Arc::new(Inner { way, config, patience, current: Mutex::new(current) }))
     }
 
     /// Makes a call, once. Where there is no answer before the deadline, nobody knows whether it was done.
     pub(super) async fn run<T, F, W>(&self, deadline: Instant, work: W) -> Result<T, StoreError>
     where
-        W: FnOnce(ConnectionManager) -> F,
+        W: FnOnce(MultiplexedConnection) -> F,
         F: Future<Output = RedisResult<T>>,
     {
-        let (number, connection) = self.admit()?;
-        let outcome = timeout_at(deadline, work(connection)).await;
-        match &outcome {
-            Ok(Err(error)) if !error.is_timeout() => self.learn(number, error),
-            Ok(Ok(_)) => self.with(number, Current::answered),
-            _ => self.with(number, |current| self.unanswered(current)),
-        }
+        let (number, connection) = self.0.admit()?;
+        let call = async { work(connection.await?.1).await };
+        let outcome = timeout_at(deadline, call).await;
+        self.0.with(number, |current| match &outcome {
+            Ok(Ok(_)) => current.answered(),
+            Ok(Err(error)) => self.0.learn(current, error),
+            Err(_) => self.0.unanswered(current),
+        });
         outcome.map_err(|_| fault::no_answer())?.map_err(|error| fault::fault(&error))
     }
+}
 
-    fn admit(&self) -> Result<(u64, ConnectionManager), StoreError> {
-        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        match &current.barred {
-            Some((until, why)) if Instant::now() < *until => Err(why.clone()),
-            _ => Ok((current.number, current.connection.clone())),
+impl Inner {
+    fn admit(self: &Arc<Self>) -> Result<(u64, Making), StoreError> {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((until, why)) = &current.barred
+            && Instant::now() < *until
+        {
+            return Err(why.clone());
         }
+        let made_under = current.connection.as_ref().and_then(|making| making.peek()?.as_ref().ok().map(|(number, _)| *number));
+        if made_under.is_some_and(|number| number != self.way.number()) {
+            warn!("the connection does not lead to the primary any more: making another");
+            current.give_up();
+        }
+        let making = current.connection.clone().unwrap_or_else(|| self.make(&mut current));
+        Ok((current.number, making))
+    }
+
+    /// Goes on even if nobody waits for it any more: the next call finds it made.
+    fn make(self: &Arc<Self>, current: &mut Current) -> Making {
+        let (way, number, link) = (self.way.clone(), current.number, Arc::downgrade(self));
+        let tell = move |told: PushInfo| {
+            if told.kind == PushKind::Disconnection {
+                lost(&link, number);
+            }
+            Ok::<(), SendError>(())
+        };
+        let config = self.config.clone().set_push_sender(tell);
+        let making = async move { way.connect(&config).await }.boxed().shared();
+        current.connection = Some(making.clone());
+        tokio::spawn(making.clone());
+        making
     }
 
     /// A connection that never brought anything but errors may not have been let in.
-    fn learn(&self, number: u64, error: &RedisError) {
-        self.with(number, |current| {
-            if !fault::is_an_answer(error) || current.heard.is_none() {
-                current.failures = current.failures.saturating_add(1);
-                current.barred = Some((Instant::now() + pause(current.failures), fault::fault(error)));
-                self.give_up(current);
-            } else if fault::leads_astray(error) && current.since.elapsed() >= self.patience {
-                warn!("the connection leads to a Redis that is no primary: making another");
-                self.give_up(current);
-            } else {
-                current.answered();
-            }
-        });
+    fn learn(&self, current: &mut Current, error: &RedisError) {
+        let was_made = matches!(current.connection.as_ref().and_then(Shared::peek), Some(Ok(_)));
+        if was_made && error.is_timeout() {
+            self.unanswered(current);
+        } else if fault::leads_astray(error) && self.way.is_found() {
+            self.astray(current);
+            current.failed(error);
+        } else if !was_made || !fault::is_an_answer(error) || current.heard.is_none() {
+            current.failed(error);
+        } else if fault::may_lead_astray(error) && current.since.elapsed() >= self.patience {
+            warn!("the connection leads to a Redis that takes no writes: making another");
+            self.astray(current);
+            current.give_up();
+        } else {
+            current.answered();
+        }
+    }
+
+    /// Everybody on the same way is to ask for it anew.
+    fn astray(&self, current: &Current) {
+        if let Some(Ok((number, _))) = current.connection.as_ref().and_then(Shared::peek) {
+            self.way.leads_astray(*number);
+        }
     }
 
     fn unanswered(&self, current: &mut Current) {
         if current.heard.is_some_and(|heard| heard.elapsed() >= self.patience) {
             warn!("the connection to Redis has gone silent: making another");
-            self.give_up(current);
+            self.astray(current);
+            current.give_up();
         }
-    }
-
-    fn give_up(&self, current: &mut Current) {
-        match connection(&self.client, &self.config) {
-            Ok(connection) => current.connection = connection,
-            Err(error) => warn!("no other connection to Redis can be prepared: {error}"),
-        }
-        (current.number, current.since, current.heard) = (current.number + 1, Instant::now(), None);
     }
 
     fn with(&self, number: u64, work: impl FnOnce(&mut Current)) {
@@ -118,11 +154,29 @@ impl Current {
     fn answered(&mut self) {
         (self.heard, self.failures, self.barred) = (Some(Instant::now()), 0, None);
     }
+
+    fn failed(&mut self, error: &RedisError) {
+        self.failures = self.failures.saturating_add(1);
+        self.barred = Some((Instant::now() + pause(self.failures), fault::fault(error)));
+        self.give_up();
+    }
+
+    fn give_up(&mut self) {
+        self.connection = None;
+        (self.number, self.since, self.heard) = (self.number + 1, Instant::now(), None);
+    }
 }
 
-/// One that is made by its first call.
-fn connection(client: &Client, config: &ConnectionManagerConfig) -> RedisResult<ConnectionManager> {
-    ConnectionManager::new_lazy_with_config(client.clone(), config.clone())
+/// The server ended it. If it was of use, another is made at once, so that the next call need not wait for it; if not, calls may ask for one.
+fn lost(link: &Weak<Inner>, number: u64) {
+    let Some(link) = link.upgrade() else { return };
+    link.with(number, |current| {
+        let was_of_use = current.heard.is_some();
+        current.give_up();
+        if was_of_use {
+            drop(link.make(current));
+        }
+    });
 }
 
 /// How long nothing is tried after so many failures in a row: not at all after the first, or a server that was only restarted would be

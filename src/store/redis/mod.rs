@@ -5,7 +5,10 @@
 //! +sismember +sunionstore +xadd +xrange +xread +pexpire +info +wait +ping +unwatch` on `~kw:1:*`, and `+config|get` if keyward shall check
 //! the settings.
 
+mod ask;
+mod cluster;
 mod commit;
+mod door;
 mod entries;
 mod fault;
 mod find;
@@ -17,17 +20,18 @@ mod names;
 mod pool;
 mod script;
 mod secure;
+mod sentinel;
+mod settings;
+mod spread;
 mod step;
 mod stored;
 pub mod take;
 mod terms;
+mod way;
 
-use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use ::redis::io::tcp::TcpSettings;
-use ::redis::{Client, IntoConnectionInfo, ProtocolVersion};
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
@@ -35,37 +39,31 @@ use tokio::time::Instant;
 use self::footing::Demand;
 use self::link::Link;
 use self::pool::Pool;
+pub use self::settings::{Certificates, Place, Settings, User};
+use self::spread::Spread;
+use self::way::Way;
 use super::{AuditNote, Charge, Commit, Committed, Finding, Kept, LeaseHolder, Page, PepperClaim, Store, StoreError, Taken, What};
 use crate::domain::key::Digest;
 use crate::domain::name::{KeyId, OwnerId, RealmId};
 use crate::domain::owner::Owner;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
-use crate::revocation::{At, Entry, Level, Registration, Renewal, Renewed, Standing};
+use crate::revocation::{At, Entry, Registration, Renewal, Renewed, Standing};
 
 /// How much longer a grant is waited for than it can be spent: what comes late is known, and can be returned. Who waits for it is the
 /// caller's affair.
 const LATE: Duration = Duration::from_secs(2);
 
-/// How to reach Redis.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Settings {
-    /// `redis://[user:password@]host:port[/db]`, `rediss://…`, `unix:///path[?db=…&user=…&pass=…]`.
-    pub url: String,
-    pub connect_timeout: Duration,
-    /// For one call of a check; any other call may make its connection besides.
-    pub timeout: Duration,
-    /// What a commit must reach before it counts as made; `None`: what it reaches is told.
-    pub level: Option<Level>,
-    /// Nodes, besides the primary, that may become the primary: at level `replicated` all of them must have a change.
-    pub replicas: u32,
-    /// How long leases of replicas last: a primary that is cut off must stop granting them sooner.
-    pub lease: Duration,
-}
+/// Calls that are no checks, and go on at once; further ones wait.
+const AT_ONCE: usize = 8;
+/// Calls that wait for the log: a replica has one.
+const FEEDS: usize = 2;
 
-/// A store in one Redis.
+/// A store in Redis.
 pub struct RedisStore {
     checks: Link,
+    /// Where windows are on several nodes.
+    spread: Option<Spread>,
     admin: Pool,
     /// For leases: they are not to wait behind commits that wait.
     leases: Pool,
@@ -84,16 +82,23 @@ pub struct RedisStore {
 impl RedisStore {
     /// Prepares the connections and makes none: Redis may be away. To be called inside a Tokio runtime.
     pub fn connect(settings: &Settings) -> Result<Self, StoreError> {
-        // Under RESP3 a connection that was lost is noticed, and made again, before the next call needs it.
-        let info = settings.url.as_str().into_connection_info().map_err(|error| fault::unusable(&error))?;
-        let spoken = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-        let info = info.set_redis_settings(spoken).set_tcp_settings(TcpSettings::default().set_nodelay(true));
-        let client = Client::open(info.clone()).map_err(|error| fault::unusable(&error))?;
+        let way = |user: Option<&User>| Way::new(settings, user).map_err(|error| fault::unusable(&error));
+        let checks = way(settings.user.as_ref())?;
+        checks.watch();
+        let admin = match &settings.admin {
+            Some(admin) => way(Some(admin))?,
+            None => checks.clone(),
+        };
+        if settings.admin.is_some() {
+            admin.watch();
+        }
+        let whole = settings.connect_timeout + settings.timeout;
         Ok(Self {
-            checks: Link::new(client, settings)?,
-            admin: Pool::new(info.clone(), settings)?,
-            leases: Pool::new(info.clone(), settings)?,
-            feed: Pool::patient(info, settings, lease::BLOCKED)?,
+            spread: checks.is_spread().then(|| Spread::new(checks.clone(), settings)),
+            leases: Pool::new(checks.clone(), settings, AT_ONCE, whole)?,
+            feed: Pool::new(checks.clone(), settings, FEEDS, whole + lease::BLOCKED)?,
+            checks: Link::new(checks, settings),
+            admin: Pool::new(admin, settings, AT_ONCE, whole)?,
             demand: Demand::of(settings),
             lease: settings.lease,
             timeout: settings.timeout,
@@ -143,7 +148,11 @@ impl Store for RedisStore {
 
     async fn take(&self, charges: &[Charge]) -> Result<Vec<Taken>, StoreError> {
         self.fitting(self.for_a_check()).await?;
-        take::take(&self.checks, self.for_a_check() + LATE, charges).await
+        let deadline = self.for_a_check() + LATE;
+        match &self.spread {
+            Some(spread) => spread.take(deadline, charges).await,
+            None => take::take(&self.checks, deadline, charges).await,
+        }
     }
 
     async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {
@@ -228,20 +237,6 @@ impl Store for RedisStore {
         let deadline = self.for_admin();
         self.fitting(deadline).await?;
         secure::resume(&self.admin, deadline, audit).await
-    }
-}
-
-impl Settings {
-    /// One Redis, with the usual times, of which nothing is demanded.
-    pub fn at(url: impl Into<String>) -> Self {
-        let (connect_timeout, timeout) = (Duration::from_secs(1), Duration::from_millis(50));
-        Self { url: url.into(), connect_timeout, timeout, level: None, replicas: 0, lease: Duration::from_secs(5) }
-    }
-}
-
-impl fmt::Debug for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Settings(..)")
     }
 }
 

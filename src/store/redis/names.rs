@@ -6,6 +6,9 @@
 use crate::domain::name::{OwnerId, RealmId};
 use crate::store::{RequestId, SubjectName};
 
+/// The hash tag of everything but windows.
+pub(super) const TAG: &str = "kw";
+
 /// The log's head: the place of the last change, `position/mark`.
 pub(super) const POSITION: &str = "kw:1:{kw}:position";
 /// What replicas follow: a stream whose ids are positions.
@@ -62,6 +65,11 @@ pub(super) fn owner_ids(realm: &RealmId) -> String {
 /// What a request was answered: a hash that expires.
 pub(super) fn request(request: &RequestId) -> String {
     format!("kw:1:{{kw}}:request:{}/{}", request.caller, request.id)
+}
+
+/// The hash tag of an owner's windows, and of those of its keys.
+pub(super) fn tag(subject: &SubjectName) -> String {
+    format!("{}/{}", subject.realm, subject.owner)
 }
 
 /// A subject's windows: a string that expires. There is one for every live key, so its name is short.

@@ -1,44 +1,49 @@
 //! Connections for everything but checks: borrowed, tried before they are used, and few.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
-use ::redis::{AsyncConnectionConfig, ConnectionInfo, RedisResult};
-use deadpool_redis::{Connection, Manager, Runtime};
+use ::redis::{AsyncConnectionConfig, RedisError, RedisResult, cmd};
+use deadpool::Runtime;
+use deadpool::managed::{self, Metrics, Object, RecycleError, RecycleResult};
 use tokio::time::Instant;
 
+use super::way::Way;
 use super::{Settings, fault};
 use crate::store::StoreError;
 
-/// As many as an admin's calls may use at once; further ones wait.
-const CONNECTIONS: usize = 8;
 /// One call at a time is made on each.
 const QUEUED: usize = 8;
 
-/// Connections, one for each call.
-pub(super) struct Pool(deadpool_redis::Pool);
+/// Connections to the primary, one for each call.
+pub(super) struct Pool(managed::Pool<Connections>);
+
+/// Makes them, and tries them before they are lent again.
+struct Connections {
+    way: Arc<Way>,
+    config: AsyncConnectionConfig,
+}
+
+/// A connection, and the number that its way had.
+struct Lent {
+    connection: MultiplexedConnection,
+    number: u64,
+}
 
 impl Pool {
-    pub(super) fn new(info: ConnectionInfo, settings: &Settings) -> Result<Self, StoreError> {
-        Self::patient(info, settings, Duration::ZERO)
-    }
-
-    /// One for calls that may wait for so long before they answer.
-    pub(super) fn patient(info: ConnectionInfo, settings: &Settings, waiting: Duration) -> Result<Self, StoreError> {
-        let (connect, answer) = (settings.connect_timeout, settings.timeout);
-        // The caller's deadline ends a call, not less: a commit that is cut off has a fate that nobody knows.
-        let whole = Some(connect + answer);
-        let connections = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(connect))
-            .set_response_timeout(Some(connect + answer + waiting))
-            .set_pipeline_buffer_size(QUEUED);
-        let connections = Manager::new_with_config(info, connections).map_err(|error| fault::unusable(&error))?;
-        let pool = deadpool_redis::Pool::builder(connections)
-            .max_size(CONNECTIONS)
+    /// `size`: as many calls as may be made at once; further ones wait. `patience`: with a call, its caller's deadline ends it, not less: a
+    /// commit that is cut off has a fate that nobody knows.
+    pub(super) fn new(way: Arc<Way>, settings: &Settings, size: usize, patience: Duration) -> Result<Self, StoreError> {
+        let (connect, whole) = (settings.connect_timeout, Some(patience));
+        let config =
+            AsyncConnectionConfig::new().set_connection_timeout(Some(connect)).set_response_timeout(whole).set_pipeline_buffer_size(QUEUED);
+        let pool = managed::Pool::builder(Connections { way, config })
+            .max_size(size)
             .wait_timeout(whole)
             .create_timeout(Some(connect))
-            .recycle_timeout(Some(answer))
+            .recycle_timeout(Some(settings.timeout))
             .runtime(Runtime::Tokio1);
         pool.build().map(Self).map_err(|error| StoreError::Unavailable(error.to_string()))
     }
@@ -57,11 +62,29 @@ impl Pool {
         W: FnOnce(MultiplexedConnection) -> F,
         F: Future<Output = RedisResult<T>>,
     {
-        let connection = self.0.get().await.map_err(|error| fault::no_connection(&error))?;
-        let outcome = work(MultiplexedConnection::clone(&connection)).await;
+        let lent = self.0.get().await.map_err(|error| fault::no_connection(&error))?;
+        let outcome = work(lent.connection.clone()).await;
         if outcome.as_ref().is_err_and(fault::leads_astray) {
-            drop(Connection::take(connection));
+            self.0.manager().way.leads_astray(lent.number);
+            drop(Object::take(lent));
         }
         outcome.map_err(|error| fault::fault(&error))
+    }
+}
+
+impl managed::Manager for Connections {
+    type Type = Lent;
+    type Error = RedisError;
+
+    async fn create(&self) -> Result<Lent, RedisError> {
+        let (number, connection) = self.way.connect(&self.config).await?;
+        Ok(Lent { connection, number })
+    }
+
+    async fn recycle(&self, lent: &mut Lent, _: &Metrics) -> RecycleResult<RedisError> {
+        if lent.number != self.way.number() {
+            return Err(RecycleError::message("the primary is another one now"));
+        }
+        cmd("PING").exec_async(&mut lent.connection).await.map_err(RecycleError::Backend)
     }
 }

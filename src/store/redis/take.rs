@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use ::redis::aio::ConnectionManager;
+use ::redis::aio::MultiplexedConnection;
 use ::redis::{Cmd, RedisResult, Value};
 use tokio::time::Instant;
 
@@ -22,7 +22,9 @@ pub(super) async fn take(link: &Link, deadline: Instant, charges: &[Charge]) -> 
     if charges.is_empty() {
         return Ok(Vec::new());
     }
-    let answers = link.run(deadline, |connection| answers(connection, charges)).await?;
+    let charges: Vec<&Charge> = charges.iter().collect();
+    let answers = link.run(deadline, |connection| async move { answers(connection, &charges).await?.into_iter().collect() });
+    let answers: Vec<Value> = answers.await?;
     answers.into_iter().map(read).collect()
 }
 
@@ -73,21 +75,21 @@ pub fn read(answer: Value) -> Result<Taken, StoreError> {
 }
 
 /// Of every charge, in their order. Those that met a server without the script are sent again with it: it has run nothing of them. Where
-/// one fails all do, and what the others took stays counted.
-async fn answers(mut connection: ConnectionManager, charges: &[Charge]) -> RedisResult<Vec<Value>> {
+/// one fails, what the others took stays counted.
+pub(super) async fn answers(mut connection: MultiplexedConnection, charges: &[&Charge]) -> RedisResult<Vec<RedisResult<Value>>> {
     let mut answers = send(&mut connection, charges.iter().map(|charge| call(TAKE.by_hash(), charge))).await?;
     let unknown = |answer: &RedisResult<Value>| answer.as_ref().is_err_and(fault::is_unknown_script);
     let again: Vec<usize> = (0..answers.len()).filter(|at| unknown(&answers[*at])).collect();
     if !again.is_empty() {
-        let repeated = send(&mut connection, again.iter().map(|at| call(TAKE.by_text(), &charges[*at]))).await?;
+        let repeated = send(&mut connection, again.iter().map(|at| call(TAKE.by_text(), charges[*at]))).await?;
         for (at, answer) in again.into_iter().zip(repeated) {
             answers[at] = answer;
         }
     }
-    answers.into_iter().collect()
+    Ok(answers)
 }
 
-async fn send(connection: &mut ConnectionManager, calls: impl Iterator<Item = Cmd>) -> RedisResult<Vec<RedisResult<Value>>> {
+async fn send(connection: &mut MultiplexedConnection, calls: impl Iterator<Item = Cmd>) -> RedisResult<Vec<RedisResult<Value>>> {
     let mut all = ::redis::pipe();
     all.ignore_errors();
     for call in calls {
@@ -102,7 +104,7 @@ fn call(mut start: Cmd, charge: &Charge) -> Cmd {
 }
 
 /// Everyone whose windows are touched: those who are charged, and those who only get something back.
-fn subjects(charge: &Charge) -> Vec<&SubjectName> {
+pub(super) fn subjects(charge: &Charge) -> Vec<&SubjectName> {
     let mut names: Vec<&SubjectName> = Vec::with_capacity(charge.subjects.len());
     for name in charge.subjects.iter().map(|subject| &subject.name).chain(charge.returns.iter().map(|back| &back.subject)) {
         if !names.contains(&name) {

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use ::redis::aio::ConnectionManager;
+use ::redis::aio::MultiplexedConnection;
 use ::redis::{Cmd, RedisResult, Value, from_redis_value};
 use tokio::time::Instant;
 use tracing::warn;
@@ -50,7 +50,7 @@ pub(super) async fn check(link: &Link, deadline: Instant, demand: Demand, lease:
     Ok(())
 }
 
-async fn ask(mut connection: ConnectionManager, demand: Demand) -> RedisResult<Result<Server, String>> {
+async fn ask(mut connection: MultiplexedConnection, demand: Demand) -> RedisResult<Result<Server, String>> {
     let mut both = ::redis::pipe();
     both.ignore_errors().cmd("INFO").arg(&["server", "replication"]).cmd("CONFIG").arg("GET").arg(&[POLICY, FOLLOWERS, LAG]);
     both.arg(ON_DISK.map(|(name, _)| name).as_slice());

@@ -12,6 +12,7 @@ mod on_redis;
 mod renewing;
 mod samples;
 mod taking;
+mod topology;
 
 /// The sentences, and the engines that they are run on.
 macro_rules! sentences {

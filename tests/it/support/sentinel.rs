@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::fs;
 use std::net::TcpListener;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
+use keyward::store::redis::{Place, RedisStore, Settings};
 use redis::{Connection, FromRedisValue};
 use tempfile::TempDir;
 
@@ -78,6 +80,17 @@ impl Sentinels {
         all
     }
 
+    /// A store that asks the sentinels, and is patient with a busy machine.
+    pub fn store(&self) -> Arc<RedisStore> {
+        Arc::new(RedisStore::connect(&self.settings()).unwrap())
+    }
+
+    pub fn settings(&self) -> Settings {
+        let place = Place::Sentinel { urls: self.urls(), master: NAME.into() };
+        let (connect_timeout, timeout) = (Duration::from_secs(2), Duration::from_secs(2));
+        Settings { connect_timeout, timeout, ..Settings::new(place) }
+    }
+
     /// Where the sentinels are asked.
     pub fn urls(&self) -> Vec<String> {
         self.watchers.iter().map(|watcher| format!("redis://127.0.0.1:{}", watcher.port)).collect()
@@ -141,6 +154,8 @@ impl Plan<'_> {
         if port != own {
             server.ask::<()>("CONFIG SET replica-announce-ip 127.0.0.1");
             server.ask::<()>(&format!("CONFIG SET replica-announce-port {port}"));
+            // So that it is still so after a restart.
+            server.ask::<()>("CONFIG REWRITE");
         }
         Node { server, port }
     }

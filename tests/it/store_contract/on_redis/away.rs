@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use keyward::store::redis::RedisStore;
 use keyward::store::{SharedStore, Store, StoreError, Taken};
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::AsyncConnectionConfig;
 use tokio::io::copy_bidirectional;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
@@ -132,9 +132,9 @@ async fn a_connection_that_has_gone_silent_is_given_up_for_another() {
 async fn without_being_given_up_a_silent_connection_stays_silent() {
     let server = RedisServer::start();
     let proxy = Proxy::start(server.socket());
-    let config = ConnectionManagerConfig::new().set_response_timeout(Some(Duration::from_millis(100)));
+    let config = AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_millis(100)));
     let client = redis::Client::open(proxy.url()).unwrap();
-    let mut connection = ConnectionManager::new_with_config(client, config).await.unwrap();
+    let mut connection = client.get_multiplexed_async_connection_with_config(&config).await.unwrap();
     let ping = redis::cmd("PING");
     ping.query_async::<String>(&mut connection).await.unwrap();
     proxy.swallow_what_is_connected();

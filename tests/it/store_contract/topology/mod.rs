@@ -1,0 +1,49 @@
+//! Where Redis is: behind Sentinel, spread over a Cluster, over TLS, and with users that may not do everything.
+
+mod sentinel;
+
+use std::time::{Duration, Instant};
+
+use keyward::store::{Store, Taken};
+
+use super::samples::{DAY, charge, commit, digest, key, new_key, realm, subject};
+use crate::support::sentinel::Node;
+
+/// A commit, a find, a take.
+async fn works(store: &dyn Store, number: u16) {
+    tries(store, number).await.unwrap();
+}
+
+/// The same, if it does, and at this node.
+async fn works_at(store: &dyn Store, number: u16, node: &Node) -> bool {
+    let done = tries(store, number).await.is_ok();
+    done && node.asks::<bool>(&format!("HEXISTS kw:1:{{kw}}:keys:otesse key_{number}")) == Some(true)
+}
+
+async fn tries(store: &dyn Store, number: u16) -> Result<(), keyward::store::StoreError> {
+    let made = key(&format!("key_{number}"), &[digest(number)]);
+    match store.commit(&commit(vec![new_key(&made)])).await {
+        Ok(_) | Err(keyward::store::StoreError::Exists(_)) => {}
+        Err(error) => return Err(error),
+    }
+    let kept = store.key(&realm("otesse"), &made.id).await?;
+    assert_eq!(kept.map(|kept| kept.id), Some(made.id), "what was committed is there");
+    store.find(&realm("otesse"), &[]).await?;
+    let taken = store.take(&[charge(vec![subject(None, &[(DAY, 1_000_000)])], 1)]).await?;
+    assert!(matches!(taken[..], [Taken::Granted { tokens: 1, .. }]), "{taken:?}");
+    Ok(())
+}
+
+/// Asks until it is so, and no longer than this.
+async fn within(what: &str, patience: Duration, mut so: impl AsyncFnMut() -> bool) {
+    let end = Instant::now() + patience;
+    while !so().await {
+        assert!(Instant::now() < end, "not in time: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// What waits without being async.
+fn blocking<T>(work: impl FnOnce() -> T) -> T {
+    tokio::task::block_in_place(work)
+}
