@@ -16,7 +16,7 @@ use tempfile::TempDir;
 /// Runs until dropped.
 pub(crate) struct RedisServer {
     folder: TempDir,
-    /// A file of settings; the arguments come after it.
+    /// A file of settings; the arguments come after it. The server gets a copy: it may write into it.
     file: Option<PathBuf>,
     arguments: Vec<String>,
     running: Option<Child>,
@@ -137,7 +137,14 @@ impl RedisServer {
     /// Whether it came up.
     fn spawn(&mut self) -> bool {
         let mut command = Command::new("redis-server");
-        command.args(&self.file).arg("--unixsocket").arg(self.socket()).arg("--dir").arg(self.folder.path());
+        if let Some(file) = &self.file {
+            let copy = self.folder.path().join("redis.conf");
+            if !copy.exists() {
+                std::fs::copy(file, &copy).unwrap();
+            }
+            command.arg(copy);
+        }
+        command.arg("--unixsocket").arg(self.socket()).arg("--dir").arg(self.folder.path());
         command.args(["--port", "0", "--save", "", "--daemonize", "no"]).args(&self.arguments);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("redis-server is installed");
         let up = up(child.stdout.take().unwrap());
