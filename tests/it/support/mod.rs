@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 pub mod certs;
 pub mod check;
 pub mod envoy;
+pub mod followers;
 pub mod hands;
 pub mod http;
 pub mod in_process;

@@ -4,6 +4,7 @@ mod away;
 mod kept;
 mod terms;
 mod tls;
+mod unfit;
 
 use crate::support::peppers::claim;
 use std::time::Duration;
