@@ -116,3 +116,71 @@ fn stands(log: &impl ReadableTable<u64, &'static [u8]>, head: At, place: At) -> 
 fn entries(log: &impl ReadableTable<u64, &'static [u8]>, after: u64) -> Result<Vec<Entry>, Stop> {
     log.range(after + 1..)?.take(MOST).map(|entry| Ok(decode_entry(entry?.1.value())?)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use redb::backends::InMemoryBackend;
+    use redb::{Database, ReadableDatabase as _};
+
+    use super::super::tables;
+    use super::*;
+    use crate::domain::name::{OwnerId, RealmId};
+    use crate::revocation::{Mark, Touched};
+    use crate::store::entry::encode_entry;
+
+    fn database() -> Database {
+        let database = Database::builder().create_with_backend(InMemoryBackend::new()).unwrap();
+        tables::prepare(&database).unwrap();
+        database
+    }
+
+    fn at(position: u64) -> At {
+        At { position, mark: Mark(position + 100) }
+    }
+
+    /// Appends up to this position, each entry in a commit of its own that keeps five and drops at most two.
+    fn append(database: &Database, last: u64) {
+        for position in 1..=last {
+            let txn = tables::begin(database).unwrap();
+            let mut tables = Tables::open(&txn).unwrap();
+            let touched = Touched::Owner { realm: RealmId::parse("r").unwrap(), id: OwnerId::parse("o").unwrap() };
+            let entry = Entry { at: at(position), touched, restricting: false };
+            tables.log.insert(position, encode_entry(&entry).as_slice()).unwrap();
+            tables.set_head(at(position)).unwrap();
+            trim(&mut tables, if position < 9 { 100 } else { 5 }, 2).unwrap();
+            drop(tables);
+            txn.commit().unwrap();
+        }
+    }
+
+    fn kept(database: &Database) -> Vec<u64> {
+        let log = database.begin_read().unwrap().open_table(LOG).unwrap();
+        log.iter().unwrap().map(|entry| entry.unwrap().0.value()).collect()
+    }
+
+    #[test]
+    fn more_than_is_kept_is_trimmed_in_small_steps_from_the_oldest_on() {
+        for (last, first) in [(8, 1), (9, 3), (10, 5), (11, 7), (12, 8), (20, 16)] {
+            let database = database();
+            append(&database, last);
+            assert_eq!(kept(&database), (first..=last).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_place_is_here_or_elsewhere_or_it_was_trimmed_away_and_nobody_can_tell() {
+        let database = database();
+        let stands = |database: &Database, at| place(&database.begin_read().unwrap(), at).unwrap();
+        assert_eq!(stands(&database, At::default()), Stands::Here);
+        assert_eq!(stands(&database, at(1)), Stands::Elsewhere);
+        append(&database, 8);
+        for here in [At::default(), at(1), at(8)] {
+            assert_eq!(stands(&database, here), Stands::Here, "{here}");
+        }
+        append(&database, 20);
+        assert_eq!([At::default(), at(1), at(15)].map(|place| stands(&database, place)), [Stands::Gone; 3]);
+        assert_eq!([at(16), at(20)].map(|place| stands(&database, place)), [Stands::Here; 2]);
+        let other = [at(21), At { mark: Mark(1), ..at(16) }, At { mark: Mark(1), ..at(20) }, At { mark: Mark(1), position: 0 }];
+        assert_eq!(other.map(|place| stands(&database, place)), [Stands::Elsewhere, Stands::Elsewhere, Stands::Elsewhere, Stands::Gone]);
+    }
+}

@@ -1,26 +1,27 @@
 //! The power is cut at a random write or sync, over and over, and what comes back is held against what was acknowledged.
 
 mod promised;
+mod spending;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use keyward::clock::{Clock as _, SharedClock};
+use keyward::clock::SharedClock;
 use keyward::domain::name::{KeyId, OwnerId};
 use keyward::domain::owner::Owner;
 use keyward::domain::record::Record;
 use keyward::domain::time::StoreTime;
-use keyward::domain::window::Spec;
 use keyward::proto::keyward::store::v1 as stored;
 use keyward::store::embedded::Embedded;
-use keyward::store::{Change, Commit, Committed, Expect, Page, Store as _, StoreError, Taken};
+use keyward::store::{Change, Commit, Committed, Expect, Page, Store as _, StoreError};
 use prost::Message as _;
 use redb::{ReadableDatabase as _, ReadableTable as _, TableDefinition};
 
 use self::promised::Promised;
-use super::records::{self, PATIENT, charge, commit, digest, key_id, new_key, new_owner, owner_id, realm, spec};
+use self::spending::Spent;
+use super::records::{self, PATIENT, commit, digest, key_id, new_key, new_owner, owner_id, realm};
 use crate::support::hands::Hands;
 use crate::support::lossy_disk::{Dice, LossyDisk, Syncs};
 use crate::support::peppers::claim;
@@ -126,13 +127,6 @@ struct World {
     /// Neither acknowledged nor refused.
     unsure: Vec<Commit>,
     losses: Vec<(Loss, String)>,
-}
-
-/// A token, where and when (on the boot clock, which no power cut stops here).
-struct Spent {
-    owner: u64,
-    key: u64,
-    at_ms: u64,
 }
 
 impl World {
@@ -262,33 +256,6 @@ impl World {
         self.settle(commit, answer, before, seen);
     }
 
-    /// A few takes at once, by two keys of two owners.
-    async fn take(&mut self, store: &Embedded, seen: &mut Seen) {
-        let of: Vec<(u64, u64)> = (0..=self.dice.below(6)).map(|_| (self.dice.below(2), self.dice.below(2))).collect();
-        let charges: Vec<_> = of.iter().map(|(owner, key)| vec![charge(*owner, *key, of_key(), of_owner())]).collect();
-        let answers = join_all(charges.iter().map(|charges| store.take(charges))).await;
-        for ((owner, key), answer) in of.into_iter().zip(answers) {
-            match answer.map(|taken| taken.into_iter().next()) {
-                Ok(Some(Taken::Granted { tokens, .. })) => {
-                    seen.grants += 1;
-                    let at_ms = self.spend_time();
-                    self.spent.extend((0..tokens).map(|_| Spent { owner, key, at_ms }));
-                }
-                Ok(_) => seen.refusals += 1,
-                Err(StoreError::Unavailable(_)) => {}
-                Err(other) => self.lose(Loss::Store, &format!("{other}")),
-            }
-        }
-    }
-
-    /// Between now and the deadline of a charge that was sent just now.
-    fn spend_time(&mut self) -> u64 {
-        let sent = self.clock.boot();
-        let deadline = sent.deadline(charge(0, 0, of_key(), of_owner()).ttl);
-        let (sent, deadline) = (ms(sent.0), ms(deadline.0));
-        sent + self.dice.below(deadline - sent)
-    }
-
     /// A sync fails and the power stays: the store comes back by itself, and what is read then is acknowledged.
     async fn fail_a_sync(&mut self, store: &Embedded, seen: &mut Seen) {
         self.disk.fail_next_sync();
@@ -395,17 +362,6 @@ impl World {
         }
     }
 
-    /// Takes all there is, so that every token forgotten is one too many.
-    async fn burst(&mut self, store: &Embedded, seen: &mut Seen) {
-        for _ in 0..12 {
-            self.take(store, seen).await;
-        }
-        self.clock.pass(Duration::from_millis(self.dice.below(6_000)));
-        for _ in 0..6 {
-            self.take(store, seen).await;
-        }
-    }
-
     fn read_entries(&mut self) {
         let Ok(database) = redb::Database::builder().create_with_backend(self.disk.clone()) else {
             return self.lose(Loss::Store, "it does not open once it was closed");
@@ -428,36 +384,9 @@ impl World {
         }
     }
 
-    fn measure_windows(&mut self) {
-        let mut subjects: BTreeMap<(u64, Option<u64>), Vec<u64>> = BTreeMap::new();
-        for Spent { owner, key, at_ms } in &self.spent {
-            subjects.entry((*owner, Some(*key))).or_default().push(*at_ms);
-            subjects.entry((*owner, None)).or_default().push(*at_ms);
-        }
-        for (name, mut times) in subjects {
-            times.sort_unstable();
-            let specs = if name.1.is_some() { of_key() } else { of_owner() };
-            for spec in specs {
-                let within = |end: &u64| times.iter().filter(|at| **at <= *end && **at + u64::from(spec.length_ms) > *end).count();
-                let most = times.iter().map(within).max().unwrap_or(0);
-                if most > spec.most as usize {
-                    self.lose(Loss::Window, &format!("{most} in {spec:?} of {name:?}"));
-                }
-            }
-        }
-    }
-
     fn lose(&mut self, loss: Loss, what: &str) {
         self.losses.push((loss, what.to_owned()));
     }
-}
-
-fn of_key() -> Vec<Spec> {
-    vec![spec(24, 10), spec(60, 60)]
-}
-
-fn of_owner() -> Vec<Spec> {
-    vec![spec(40, 10)]
 }
 
 fn pick<K: Ord, V: Clone>(dice: &mut Dice, map: &BTreeMap<K, V>) -> Option<V> {

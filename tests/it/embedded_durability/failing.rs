@@ -8,8 +8,9 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use keyward::clock::{Clock as _, SharedClock, SystemClock};
 use keyward::domain::time::StoreTime;
+use keyward::revocation::{At, Holder, Mark, Renewal, Terms};
 use keyward::store::embedded::{Embedded, Timeouts};
-use keyward::store::{RequestId, Store, StoreError, Taken};
+use keyward::store::{AuditNote, RequestId, Store, StoreError, Taken, What};
 use redb::TableDefinition;
 
 use super::records::{self, PATIENT, charge, commit, digest, key_id, new_key, new_owner, owner_id, realm, record, spec};
@@ -39,6 +40,21 @@ fn is_away<T>(answer: &Result<T, StoreError>) -> bool {
     matches!(answer, Err(StoreError::Unavailable(_)))
 }
 
+/// Every call that must have read the log, or written it.
+async fn speaks_of_the_log(store: &Embedded) -> [Result<(), StoreError>; 5] {
+    let holder = Holder { replica: "a".into(), incarnation: 1 };
+    let terms = Terms { lease: Duration::from_secs(5) };
+    let renewal = Renewal { holder: holder.clone(), terms, applied: None, secured: At::default() };
+    let unheard_of = At { position: 9, mark: Mark(9) };
+    [
+        store.renew(&renewal).await.map(drop),
+        store.follow(unheard_of, Duration::ZERO).await.map(drop),
+        store.acknowledge(&holder, unheard_of).await,
+        store.secure(&What::Key(realm(), key_id(1))).await.map(drop),
+        store.resume(&AuditNote { actor: None, action: "Test", subject: "the log".into() }).await,
+    ]
+}
+
 #[tokio::test]
 async fn a_disk_that_fails_makes_the_store_away_and_when_it_is_well_the_store_comes_back() {
     let (disk, clock) = (LossyDisk::new(1), Hands::new());
@@ -52,8 +68,11 @@ async fn a_disk_that_fails_makes_the_store_away_and_when_it_is_well_the_store_co
     assert!(is_away(&store.key(&realm(), &key_id(1)).await));
     assert!(is_away(&store.keys(&realm(), None, &keyward::store::Page { after: None, count: 9 }).await));
     assert!(is_away(&store.claim_peppers(&[claim("1", 1)]).await));
+    let log = speaks_of_the_log(&store).await;
+    assert!(log.iter().all(is_away), "{log:?}");
     disk.be_well();
     assert_eq!(make(&store, 3).await, Ok(4), "two changes a commit, and the one that was refused left no trace");
+    assert!(speaks_of_the_log(&store).await.iter().all(Result::is_ok));
     assert_eq!((is_there(&store, 1).await, is_there(&store, 2).await, is_there(&store, 3).await), (Ok(true), Ok(false), Ok(true)));
     assert!(matches!(store.take(&[cold]).await.unwrap()[0], Taken::Granted { .. }));
 }
@@ -106,6 +125,8 @@ async fn a_disk_that_hangs_holds_no_call_beyond_its_timeout() {
     assert!(is_away(&is_there(&store, 1).await));
     assert!(is_away(&store.owner(&realm(), &owner_id(1)).await));
     assert!(is_away(&store.claim_peppers(&[claim("1", 1)]).await));
+    let log = speaks_of_the_log(&store).await;
+    assert!(log.iter().all(is_away), "{log:?}");
     store.now().await.unwrap();
     disk.be_well();
     let store = store.with_timeouts(PATIENT);

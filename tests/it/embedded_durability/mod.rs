@@ -5,3 +5,4 @@ mod blocks;
 mod campaign;
 mod failing;
 mod records;
+mod rolled_back;

@@ -48,8 +48,10 @@ enum Change {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Health {
     Well,
-    /// The next sync fails; what was to be synced is on the platter or not, and nobody writes it again.
-    NextSyncFails,
+    /// After so many more syncs one fails; what was to be synced is on the platter or not, and nobody writes it again.
+    SyncFails {
+        after: u64,
+    },
     /// Everything fails, until it is well again.
     Failing,
     /// Nothing answers, until it is well again.
@@ -94,7 +96,12 @@ impl LossyDisk {
     }
 
     pub fn fail_next_sync(&self) {
-        self.set(Health::NextSyncFails);
+        self.fail_sync_after(0);
+    }
+
+    /// So many syncs are good still.
+    pub fn fail_sync_after(&self, after: u64) {
+        self.set(Health::SyncFails { after });
     }
 
     pub fn fail(&self) {
@@ -157,7 +164,7 @@ impl LossyDisk {
         }
         match state.health {
             Health::Failing | Health::Dead => Err(io::Error::other("the disk is broken")),
-            Health::Well | Health::NextSyncFails | Health::Hanging => Ok(state),
+            Health::Well | Health::SyncFails { .. } | Health::Hanging => Ok(state),
         }
     }
 
@@ -196,7 +203,9 @@ impl redb::StorageBackend for LossyDisk {
         let mut state = self.changed()?;
         let state = &mut *state;
         state.count += 1;
-        if state.health == Health::NextSyncFails {
+        if let Health::SyncFails { after: left @ 1.. } = &mut state.health {
+            *left -= 1;
+        } else if let Health::SyncFails { .. } = state.health {
             state.health = Health::Well;
             for change in std::mem::take(&mut state.pending) {
                 match change {
