@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 pub mod certs;
 pub mod check;
+pub mod cluster;
 pub mod envoy;
 pub mod followers;
 pub mod hands;

@@ -1,6 +1,8 @@
 //! Where Redis is: behind Sentinel, spread over a Cluster, over TLS, and with users that may not do everything.
 
+mod cluster;
 mod sentinel;
+mod tls;
 
 use std::time::{Duration, Instant};
 
