@@ -54,11 +54,6 @@ use crate::revocation::{At, Entry, Registration, Renewal, Renewed, Standing};
 /// caller's affair.
 const LATE: Duration = Duration::from_secs(2);
 
-/// Calls that are no checks, and go on at once; further ones wait.
-const AT_ONCE: usize = 8;
-/// Calls that wait for the log: a replica has one.
-const FEEDS: usize = 2;
-
 /// A store in Redis.
 pub struct RedisStore {
     checks: Link,
@@ -92,13 +87,12 @@ impl RedisStore {
         if settings.admin.is_some() {
             admin.watch();
         }
-        let whole = settings.connect_timeout + settings.timeout;
         Ok(Self {
             spread: checks.is_spread().then(|| Spread::new(checks.clone(), settings)),
-            leases: Pool::new(checks.clone(), settings, AT_ONCE, whole)?,
-            feed: Pool::new(checks.clone(), settings, FEEDS, whole + lease::BLOCKED)?,
+            admin: Pool::new(admin, settings, Duration::ZERO)?,
+            leases: Pool::new(checks.clone(), settings, Duration::ZERO)?,
+            feed: Pool::new(checks.clone(), settings, lease::BLOCKED)?,
             checks: Link::new(checks, settings),
-            admin: Pool::new(admin, settings, AT_ONCE, whole)?,
             demand: Demand::of(settings),
             lease: settings.lease,
             timeout: settings.timeout,

@@ -14,6 +14,8 @@ use super::way::Way;
 use super::{Settings, fault};
 use crate::store::StoreError;
 
+/// As many as calls of one sort may use at once; further ones wait.
+const CONNECTIONS: usize = 8;
 /// One call at a time is made on each.
 const QUEUED: usize = 8;
 
@@ -33,14 +35,17 @@ struct Lent {
 }
 
 impl Pool {
-    /// `size`: as many calls as may be made at once; further ones wait. `patience`: with a call, its caller's deadline ends it, not less: a
-    /// commit that is cut off has a fate that nobody knows.
-    pub(super) fn new(way: Arc<Way>, settings: &Settings, size: usize, patience: Duration) -> Result<Self, StoreError> {
-        let (connect, whole) = (settings.connect_timeout, Some(patience));
-        let config =
-            AsyncConnectionConfig::new().set_connection_timeout(Some(connect)).set_response_timeout(whole).set_pipeline_buffer_size(QUEUED);
+    /// `waiting`: how long calls may wait before they answer, by what they are.
+    pub(super) fn new(way: Arc<Way>, settings: &Settings, waiting: Duration) -> Result<Self, StoreError> {
+        let connect = settings.connect_timeout;
+        // The caller's deadline ends a call, not less: a commit that is cut off has a fate that nobody knows.
+        let whole = Some(connect + settings.timeout);
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(connect))
+            .set_response_timeout(whole.map(|whole| whole + waiting))
+            .set_pipeline_buffer_size(QUEUED);
         let pool = managed::Pool::builder(Connections { way, config })
-            .max_size(size)
+            .max_size(CONNECTIONS)
             .wait_timeout(whole)
             .create_timeout(Some(connect))
             .recycle_timeout(Some(settings.timeout))
