@@ -2,6 +2,7 @@
 //! behind it, on the same connection: whatever changed up to the call is seen.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use ::redis::aio::ConnectionLike;
 use ::redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, ServerErrorKind, Value, from_redis_value};
@@ -13,6 +14,9 @@ use crate::revocation::{Footing, Keeps, Level, Whole, is_everywhere};
 
 /// Settings of a server that decide whether an answered write is on its disk.
 pub(super) const ON_DISK: [(&str, &str); 3] = [("appendonly", "yes"), ("appendfsync", "always"), ("no-appendfsync-on-rewrite", "no")];
+
+/// Redis looks ten times a second whether somebody has waited long enough.
+const LATE: Duration = Duration::from_millis(150);
 
 /// What the operator asks of a set of nodes.
 #[derive(Debug, Clone, Copy)]
@@ -74,25 +78,31 @@ where
     T: FromRedisValue,
     C: ConnectionLike,
 {
-    let mut answers = all(script.by_hash(), &rest, demand, wait).query_async(connection).await?;
-    if first(&answers).is_some_and(fault::is_unknown_script) {
-        answers = all(script.by_text(), &rest, demand, wait).query_async(connection).await?;
-    }
-    read(answers, demand)
+    let Some(deadline) = wait else {
+        let mut answers = with_script(script.by_hash(), &rest).query_async(connection).await?;
+        if first(&answers).is_some_and(fault::is_unknown_script) {
+            answers = with_script(script.by_text(), &rest).query_async(connection).await?;
+        }
+        let [answer, info, settings] = exactly(answers)?;
+        return read(from_redis_value(answer?)?, 0, (info, settings), demand);
+    };
+    // by itself: a server that does not know the script would wait all the same
+    let answer = script.run(connection, rest).await?;
+    let mut all = ::redis::pipe();
+    all.ignore_errors().cmd("WAIT").arg(demand.replicas).arg(milliseconds(deadline));
+    let [acknowledged, info, settings] = exactly(who_it_is(&mut all).query_async(connection).await?)?;
+    read(answer, from_redis_value(acknowledged?)?, (info, settings), demand)
 }
 
-fn all(mut script: Cmd, rest: impl Fn(&mut Cmd), demand: Demand, wait: Option<Instant>) -> Pipeline {
+fn with_script(mut script: Cmd, rest: impl Fn(&mut Cmd)) -> Pipeline {
     rest(&mut script);
     let mut all = ::redis::pipe();
-    all.ignore_errors().add_command(script);
-    match wait {
-        Some(deadline) => all.cmd("WAIT").arg(demand.replicas).arg(milliseconds(deadline)),
-        // as many answers in either case
-        None => all.cmd("TIME"),
-    };
+    who_it_is(all.ignore_errors().add_command(script)).clone()
+}
+
+fn who_it_is(all: &mut Pipeline) -> &mut Pipeline {
     all.cmd("INFO").arg(&["server", "replication", "stats"]);
-    all.cmd("CONFIG").arg("GET").arg(ON_DISK.map(|(name, _)| name).as_slice());
-    all
+    all.cmd("CONFIG").arg("GET").arg(ON_DISK.map(|(name, _)| name).as_slice())
 }
 
 type Answers = Vec<RedisResult<Value>>;
@@ -101,9 +111,17 @@ fn first(answers: &Answers) -> Option<&RedisError> {
     answers.first().and_then(|answer| answer.as_ref().err())
 }
 
-fn read<T: FromRedisValue>(answers: Answers, demand: Demand) -> RedisResult<Told<T>> {
-    let [answer, waited, info, settings] = <[RedisResult<Value>; 4]>::try_from(answers).map_err(|_| odd("not as many as were asked"))?;
-    let (answer, waited, info): (T, Value, String) = (from_redis_value(answer?)?, waited?, from_redis_value(info?)?);
+fn exactly(answers: Answers) -> RedisResult<[RedisResult<Value>; 3]> {
+    answers.try_into().map_err(|_| odd("not as many as were asked"))
+}
+
+fn read<T>(
+    answer: T,
+    acknowledged: u32,
+    (info, settings): (RedisResult<Value>, RedisResult<Value>),
+    demand: Demand,
+) -> RedisResult<Told<T>> {
+    let info: String = from_redis_value(info?)?;
     let settings: Option<HashMap<String, String>> = match settings {
         Err(error) if fault::is_forbidden(&error) => None,
         settings => Some(from_redis_value(settings?)?),
@@ -114,8 +132,6 @@ fn read<T: FromRedisValue>(answers: Answers, demand: Demand) -> RedisResult<Told
     }
     let on_disk = demand.on_disk(settings.as_ref());
     let footing = info.footing(demand, on_disk);
-    // whoever did not ask for it has waited for nobody
-    let acknowledged = if let Value::Int(count) = waited { u32::try_from(count).unwrap_or(0) } else { 0 };
     let everywhere = footing.level == Level::Replicated && is_everywhere(Keeps::ALL, acknowledged, demand.replicas);
     let level = if everywhere { Level::Replicated } else { on_disk };
     Ok(Told { answer, footing, level })
@@ -152,7 +168,8 @@ pub(super) fn no_primary() -> RedisError {
 /// Until the deadline, but for what it takes to hear the answer. 0 would be for ever.
 fn milliseconds(deadline: Instant) -> u64 {
     let rest = deadline.saturating_duration_since(Instant::now());
-    u64::try_from(rest.saturating_sub(rest / 8).as_millis()).unwrap_or(u64::MAX).max(1)
+    let wait = rest.saturating_sub(LATE.max(rest / 8)).max(rest / 2);
+    u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1)
 }
 
 fn odd(what: &'static str) -> RedisError {

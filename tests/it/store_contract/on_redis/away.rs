@@ -225,7 +225,7 @@ async fn a_url_that_is_none_is_said_without_its_password() {
 }
 
 /// Asks until it is so.
-async fn until(mut so: impl AsyncFnMut() -> bool) {
+pub(super) async fn until(mut so: impl AsyncFnMut() -> bool) {
     let end = Instant::now() + Duration::from_mins(1);
     while !so().await {
         assert!(Instant::now() < end, "it is not so after a minute");
@@ -234,7 +234,7 @@ async fn until(mut so: impl AsyncFnMut() -> bool) {
 }
 
 /// Lets a socket's name lead to this server.
-fn point(place: &Path, server: &RedisServer) {
+pub(super) fn point(place: &Path, server: &RedisServer) {
     let beside = place.with_extension("new");
     symlink(server.socket(), &beside).unwrap();
     std::fs::rename(beside, place).unwrap();

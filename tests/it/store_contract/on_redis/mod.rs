@@ -2,6 +2,7 @@
 
 mod away;
 mod kept;
+mod replicated;
 mod terms;
 mod tls;
 mod unfit;
