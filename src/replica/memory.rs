@@ -24,6 +24,8 @@ use crate::revocation::Touched;
 pub struct Bounds {
     /// Of records, with all that belongs to them.
     pub bytes: u64,
+    /// Of digests that no key has.
+    pub unknown: usize,
     /// A record that was read longer ago is read again: a second net, should the log ever have missed something.
     pub max_age: Duration,
 }
@@ -54,8 +56,6 @@ pub struct Fullness {
     pub unknown: u64,
 }
 
-/// Digests of nobody's.
-const NOBODYS: usize = 1 << 16;
 /// In milliseconds. Short: a key that is made elsewhere is found when the log tells of it, or then.
 const NOBODYS_FOR: i64 = 2_000;
 /// A record of the usual kind, to lay the table out by.
@@ -80,7 +80,7 @@ impl Memory {
         let options = options.build().expect("both capacities are given");
         Arc::new(Self {
             keys: Cache::with_options(options, Weighed, ByDigest::default(), DefaultLifecycle::default()),
-            nobodys: Cache::with(NOBODYS, NOBODYS as u64, UnitWeighter, ByDigest::default(), DefaultLifecycle::default()),
+            nobodys: Cache::with(bounds.unknown, bounds.unknown as u64, UnitWeighter, ByDigest::default(), DefaultLifecycle::default()),
             owners: Owners::new((usual / 8).max(16)),
             words: Words::default(),
             max_age: i64::try_from(bounds.max_age.as_millis()).unwrap_or(i64::MAX),

@@ -13,10 +13,13 @@ use crate::revocation::{Holder, Terms};
 use crate::store::SharedStore;
 use crate::telemetry::metrics::Replica;
 
+/// Digests that are remembered to be no key's.
+const MOST_UNKNOWN: usize = 1 << 16;
+
 /// Its records. The session is theirs, and has to run for them to know anything.
 pub(super) fn records(config: &Config, store: SharedStore, clock: SharedClock) -> anyhow::Result<(Records, Arc<Memory>, Arc<Session>)> {
     let ReplicaConfig { lease, memory, max_age, .. } = config.replica;
-    let memory = Memory::new(Bounds { bytes: memory, max_age });
+    let memory = Memory::new(Bounds { bytes: memory, unknown: MOST_UNKNOWN, max_age });
     let session = Session::new(store.clone(), clock.clone(), Terms { lease }, holder(&config.replica)?, memory.clone());
     let parts = Parts { store, clock, session: session.clone(), memory: memory.clone(), patience: config.check_deadline };
     Ok((Records::new(parts), memory, session))

@@ -1,12 +1,14 @@
 //! A realm's file, part by part: what each value is read to, and what a value that cannot work is called.
 
+use std::time::Duration;
+
 use keyward::config;
 use keyward::domain::address::AddressSource;
 use keyward::domain::credential::{Place, QueryRemoval};
 use keyward::domain::format::{Alphabet, Checksum};
 use keyward::domain::limit::Per;
 use keyward::domain::name;
-use keyward::domain::realm::{LimitStance, RecordStance, Transport};
+use keyward::domain::realm::{FailureRate, LimitStance, RecordStance, Transport};
 use keyward::domain::reason::Reason;
 
 use super::{VALID, problems, read, refused, refused_at, with};
@@ -21,7 +23,7 @@ fn the_example_of_the_reference_is_accepted_and_has_every_key_that_there_is() {
     let every = "realm hosts https credentials header scheme query removal cookie keys prefix alphabet length min max minted checksum \
                  environment kind plan tenant required client_address addresses allow deny scopes routes path methods extensions kinds \
                  environments cost anonymous plans limit per most window default_plan identity denials status headers json grpc code \
-                 message when_store_is_away records limits";
+                 message when_store_is_away records limits failing_sources look_ups";
     for key in every.split_whitespace() {
         assert!(example.contains(&format!("{key}:")), "{key}");
     }
@@ -65,6 +67,7 @@ fn the_least_that_a_realm_says_is_enough_and_the_rest_is_strict() {
     assert_eq!(realm.places, [Place::Header { name: "x-api-key".into(), scheme: None }]);
     assert_eq!((realm.transport, realm.client_address), (Transport::Https, AddressSource::Peer));
     assert_eq!((realm.when_away.records, realm.when_away.limits), (RecordStance::Deny, LimitStance::Deny));
+    assert_eq!(realm.failing_sources, Some(FailureRate { look_ups: 300.try_into().unwrap(), per: Duration::from_mins(1) }));
     assert!(realm.tenant.is_none() && realm.plans.is_empty() && !realm.routes[0].anonymous && realm.routes[0].path.is_none());
 }
 
@@ -88,6 +91,22 @@ fn each_choice_is_read_to_what_it_names() {
     assert_eq!((&*optional.name, optional.required), ("x-tenant", false));
     let checked = read(&with("    alphabet: hex\n", "    alphabet: base64url\n    checksum: crc32\n"));
     assert_eq!((checked.formats[1].alphabet, checked.formats[1].checksum), (Alphabet::Base64Url, Checksum::Crc32));
+}
+
+#[test]
+fn sources_that_keep_failing_have_a_rate_or_none() {
+    let said = |text: &str| read(&format!("{VALID}failing_sources: {text}\n")).failing_sources;
+    assert_eq!(said("off"), None);
+    assert_eq!(said("{look_ups: 5, per: 10s}"), Some(FailureRate { look_ups: 5.try_into().unwrap(), per: Duration::from_secs(10) }));
+    assert_eq!(said("{per: 1h}").unwrap().look_ups.get(), 300);
+    let line = VALID.lines().count() + 1;
+    for (text, key, says) in [
+        ("on", "failing_sources", "must be `off` or a map"),
+        ("{look_ups: 0}", "failing_sources.look_ups", "must be a number from 1 to 1000000"),
+        ("{per: 1d}", "failing_sources.per", "must be a time from 1s to 1h"),
+    ] {
+        refused_at(&format!("{VALID}failing_sources: {text}\n"), line, key, says);
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use keyward::config::{self, Config, Endpoint, RedisPlace, StoreConfig, Tls};
+use keyward::config::{self, Config, Endpoint, RedisPlace, ReplicaConfig, StoreConfig, Tls};
 
 use super::{VALID, with};
 
@@ -46,6 +46,8 @@ fn the_least_that_a_server_says_is_enough_and_its_paths_begin_at_its_file() {
     assert_eq!(listen.admin, Endpoint { address: "127.0.0.1:50052".parse().unwrap(), tls: None });
     assert_eq!((listen.http.to_string().as_str(), listen.envoy_secret_file), ("0.0.0.0:9102", None));
     assert_eq!(config.check_deadline, Duration::from_millis(150));
+    let replica = ReplicaConfig { name: None, lease: Duration::from_secs(5), memory: 256 << 20, max_age: Duration::from_mins(10) };
+    assert_eq!(config.replica, replica);
     assert_eq!((config.pepper_file, config.bootstrap_file, config.otlp_endpoint), (None, None, None));
 }
 
@@ -61,6 +63,9 @@ listen:
   envoy: {address: "127.0.0.1:1", secret_file: secret, tls: {certificate: cert.pem, key: key.pem, client_ca: ca.pem}}
   admin: {address: "[::1]:2", tls: {certificate: cert.pem, key: key.pem}}
   http: {address: "127.0.0.1:3"}
+replica: keyward-7.pod
+lease: 2s
+records: {memory: 64MiB, max_age: 30s}
 check_deadline: 100ms
 leave: 3s
 otlp_endpoint: http://collector:4317
@@ -78,6 +83,13 @@ otlp_endpoint: http://collector:4317
     assert_eq!(config.listen.admin, Endpoint { address: "[::1]:2".parse().unwrap(), tls: tls(None) });
     assert_eq!((config.listen.envoy_secret_file.unwrap(), config.listen.http.port()), (at("secret"), 3));
     assert_eq!(config.leave.as_secs(), 3);
+    let replica = ReplicaConfig {
+        name: Some("keyward-7.pod".into()),
+        lease: Duration::from_secs(2),
+        memory: 64 << 20,
+        max_age: Duration::from_secs(30),
+    };
+    assert_eq!(config.replica, replica);
     assert_eq!((config.check_deadline.as_millis(), config.otlp_endpoint.unwrap().as_str()), (100, "http://collector:4317"));
 }
 
@@ -102,6 +114,31 @@ fn a_store_is_one_of_two_and_its_url_is_never_shown() {
     refused(&REDIS.replace("{url:", "{url_file: gone, url:"), "store.redis.url_file: is one too many");
     refused(&REDIS.replace("url: \"redis://user:hush@127.0.0.1:6379\"", "url_file: gone"), "store.redis.url_file: ");
     refused(&REDIS.replace("6379\"", "6379\", timeout: 0ms"), "store.redis.timeout: must be a time from 5ms to 5s");
+}
+
+#[test]
+fn a_lease_outlasts_five_calls_to_redis() {
+    let slow = REDIS.replace("6379\"", "6379\", timeout: 1s");
+    let with = |text: &str, lease: &str| format!("{text}check_deadline: 5s\nlease: {lease}\n");
+    refused(&with(&slow, "4s"), "keyward.yaml:6: lease: must be at least 5s, five times the timeout of redis, which is 1s");
+    load(folder(&with(&slow, "5s")).path());
+    load(folder(&with(REDIS, "1s")).path());
+    load(folder(&with(EMBEDDED, "1s")).path());
+    refused(&with(EMBEDDED, "999ms"), "lease: must be a time from 1s to 1m");
+    refused(&with(EMBEDDED, "61s"), "lease: must be a time from 1s to 1m");
+}
+
+#[test]
+fn a_replica_has_a_name_of_few_letters_and_a_memory_with_a_unit() {
+    for name in ["\"\"", "a:b", "a/b", "a b", &"x".repeat(65)] {
+        refused(&format!("{EMBEDDED}replica: {name}\n"), "replica: must be 1 to 64 of A-Z a-z 0-9 . _ -");
+    }
+    refused(
+        &format!("{EMBEDDED}records: {{memory: 256MB}}\n"),
+        "records.memory: must be an amount from 1MiB to 1024GiB, such as 256MiB or 2GiB",
+    );
+    refused(&format!("{EMBEDDED}records: {{memory: 1KiB}}\n"), "records.memory: must be an amount");
+    refused(&format!("{EMBEDDED}records: {{max_age: 0s}}\n"), "records.max_age: must be a time from 1s to 24h");
 }
 
 #[test]

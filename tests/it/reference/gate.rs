@@ -113,7 +113,7 @@ fn told(denied: &DeniedHttpResponse, reason: &str) -> u32 {
         let of = |option: &&HeaderValueOption| option.header.as_ref().is_some_and(|header| header.key == name);
         denied.headers.iter().find(of).map(text)
     };
-    if reason == "limited" {
+    if reason == "limited" || reason == "throttled" {
         let wait: u32 = header("retry-after").expect("who is limited is told how long").parse().expect("in seconds");
         assert!(wait > 0, "a wait is not nothing");
     }

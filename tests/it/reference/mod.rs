@@ -32,7 +32,7 @@ use rules::{Answer, Reference};
 use rungs::{RUNGS, Rung};
 
 /// Every reason that the rules can give while the store is there.
-const REASONS: [&str; 17] = [
+const REASONS: [&str; 18] = [
     "no_realm",
     "malformed",
     "insecure",
@@ -41,6 +41,7 @@ const REASONS: [&str; 17] = [
     "unknown",
     "tenant_missing",
     "address",
+    "throttled",
     "revoked",
     "expired",
     "owner_disabled",

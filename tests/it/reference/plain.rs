@@ -41,6 +41,8 @@ pub(super) struct Realm {
     pub(super) plans: Vec<Plan>,
     pub(super) default_plan: Option<&'static str>,
     pub(super) identity: &'static [(&'static str, &'static str)],
+    /// So many look-ups of one source may fail; `None`: any number.
+    pub(super) failing: Option<u64>,
     /// The statuses of denials that the realm states.
     pub(super) statuses: &'static [(&'static str, u32)],
 }

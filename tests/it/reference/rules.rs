@@ -1,7 +1,7 @@
 //! The gate's rules once more, as naively as they can be written: from "The decision, rung by rung" of `docs/realms.md` alone, sharing
 //! nothing with the gate. Where that text leaves room, a comment says what was taken.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use super::onward::{self, Edits};
@@ -32,11 +32,15 @@ pub(super) struct Reference<'w> {
     off: Option<Rung>,
     /// By realm, subject and limit. Nothing ever leaves: the windows are longer than any run.
     taken: HashMap<(&'w str, String, &'w str), u64>,
+    /// By realm: secrets that were looked up before. Nothing is forgotten, for no clock goes.
+    looked_up: HashSet<(&'w str, Vec<u8>)>,
+    /// By realm and source: look-ups that found nothing.
+    failed: HashMap<(&'w str, String), u64>,
 }
 
 impl<'w> Reference<'w> {
     pub(super) fn new(world: &'w World, off: Option<Rung>) -> Self {
-        Self { world, off, taken: HashMap::new() }
+        Self { world, off, taken: HashMap::new(), looked_up: HashSet::new(), failed: HashMap::new() }
     }
 
     pub(super) fn decide(&mut self, request: &Plain) -> Answer {
@@ -74,7 +78,7 @@ impl<'w> Reference<'w> {
         let tenant = self.tenant(realm, request)?;
         let address = address(realm, request);
         self.realm_lists(realm, address)?;
-        let Some(key) = self.key(realm, &secret) else {
+        let Some(key) = self.look_up(realm, &secret, address)? else {
             return if self.on(Rung::Known) { Err("unknown") } else { Ok(self.grant(realm, request, Some(&secret), None)) };
         };
         let owner = self.world.owner_of(key);
@@ -184,6 +188,23 @@ impl<'w> Reference<'w> {
         if (outside && self.on(Rung::AllowList)) || (denied && self.on(Rung::DenyList)) { Err("address") } else { Ok(()) }
     }
 
+    /// Rungs 11 and 12. What was looked up once is known, be it a key or nobody's, and costs its source nothing.
+    fn look_up(&mut self, realm: &'w Realm, secret: &[u8], address: Option<IpAddr>) -> Result<Option<&'w Key>, &'static str> {
+        let key = self.key(realm, secret);
+        if self.looked_up.contains(&(realm.name, secret.to_vec())) {
+            return Ok(key);
+        }
+        if let (Some(most), Some(address)) = (realm.failing, address) {
+            let failed = self.failed.entry((realm.name, source(address))).or_default();
+            if *failed >= most && self.off != Some(Rung::Throttled) {
+                return Err("throttled");
+            }
+            *failed += u64::from(key.is_none());
+        }
+        self.looked_up.insert((realm.name, secret.to_vec()));
+        Ok(key)
+    }
+
     fn key(&self, realm: &Realm, secret: &[u8]) -> Option<&'w Key> {
         let mine = |key: &&Key| key.realm == realm.name || !self.on(Rung::KeyOfRealm);
         self.world.keys.iter().filter(mine).find(|key| key.secrets.iter().any(|kept| kept.as_bytes() == secret))
@@ -265,6 +286,14 @@ impl<'w> Reference<'w> {
             owner: of.map(|(_, owner, _)| owner.id.to_owned()),
             edits: onward::edits(realm, request, (secret, &known), self.off),
         }
+    }
+}
+
+/// An IPv4 address, or the first half of an IPv6 one.
+fn source(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(v4) => v4.to_string(),
+        IpAddr::V6(v6) => format!("{:x?}", &v6.segments()[..4]),
     }
 }
 

@@ -32,10 +32,12 @@ rungs! {
     // 9
     AllowList DenyList AddressTold
     // 11
-    Known KeyOfRealm
+    Throttled
     // 12
-    Revoked Expired ExpiredNow OwnerDisabled Tenant NoRoute Environment Kind Scope KeyAddress
+    Known KeyOfRealm
     // 13
+    Revoked Expired ExpiredNow OwnerDisabled Tenant NoRoute Environment Kind Scope KeyAddress
+    // 14
     KeyLimit OwnerLimit AllOrNothing Cost PlanOfOwner PlanOfFormat DefaultPlan
     // what goes on
     StripHeader StripQuery StripEscapedQuery StripExactQuery StripCookie StripLookalike StripOtherPlaces IdentitySet IdentityRemoved

@@ -16,6 +16,7 @@ pub(super) fn status(realm: Option<&Realm>, reason: &str, request: &Plain) -> u3
             "ambiguous" | "revoked" | "owner_disabled" => "unknown",
             "expired" => "revoked",
             "tenant_missing" => "missing",
+            "throttled" => "limited",
             "no_route" | "environment" | "kind" | "tenant" | "address" => "scope",
             _ => break,
         };

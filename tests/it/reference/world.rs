@@ -71,6 +71,7 @@ fn alpha() -> Realm {
         ],
         default_plan: None,
         identity: &[("x-alpha-owner", "${owner.id}"), ("x-alpha-key", "${key.id}")],
+        failing: None,
         statuses: &[("unknown", 401), ("owner_disabled", 403), ("malformed", 422)],
     }
 }
@@ -117,6 +118,7 @@ fn beta() -> Realm {
             ("x-beta-who", "${realm}/${owner.id}"),
             ("x-beta-always", "keyward"),
         ],
+        failing: None,
         statuses: &[("missing", 401), ("unknown", 404), ("revoked", 410), ("scope", 403), ("limited", 420)],
     }
 }
@@ -141,6 +143,7 @@ fn gamma() -> Realm {
         plans: vec![],
         default_plan: None,
         identity: &[("x-gamma-owner", "${owner.id}")],
+        failing: Some(60),
         statuses: &[("address", 451)],
     }
 }
@@ -178,6 +181,7 @@ fn delta() -> Realm {
         ],
         default_plan: Some("std"),
         identity: &[("x-delta-tenant", "${key.tenant}"), ("x-delta-environment", "${key.environment}"), ("x-delta-kind", "${key.kind}")],
+        failing: None,
         statuses: &[("tenant_missing", 400), ("insecure", 426)],
     }
 }
@@ -207,6 +211,7 @@ fn epsilon() -> Realm {
         ],
         default_plan: Some("std"),
         identity: &[("x-epsilon-key", "${key.id}"), ("x-epsilon-tenant", "${key.tenant}"), ("x-epsilon-plan", "${key.plan}")],
+        failing: None,
         statuses: &[],
     }
 }

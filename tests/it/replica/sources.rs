@@ -3,9 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use envoy_types::pb::envoy::service::auth::v3::CheckResponse;
+use keyward::proto::envoy::service::auth::v3::CheckRequest;
 use keyward::replica::records::Unfound;
+use prost::Message as _;
+use tonic::metadata::MetadataMap;
 
 use super::stage::{Stage, digest, key, owner};
+use crate::support::check;
 
 async fn fail(stage: &Stage, address: &str, numbers: std::ops::Range<u32>) -> Vec<Unfound> {
     let mut answers = Vec::new();
@@ -60,6 +65,26 @@ async fn a_store_that_is_away_is_not_the_sources_failure() {
     fail(&stage, "192.0.2.7", 0..1000).await;
     stage.store.is_away(false);
     assert_eq!(fail(&stage, "192.0.2.7", 0..1).await, [Unfound::Unknown]);
+}
+
+#[tokio::test]
+async fn who_is_throttled_is_told_to_wait_and_whoever_has_no_address_is_not() {
+    let stage = Stage::with_realm("failing_sources: {look_ups: 1, per: 1m}\nclient_address: {header: x-real-ip}\n").await;
+    let authorizer = stage.authorizer();
+    let ask = async |number: u32, address: &str| {
+        let secret = format!("st_{number:032x}");
+        let request = check::request("GET", "stage.test", "/", &[("x", &secret), ("x-real-ip", address)]).encode_to_vec();
+        let answer = authorizer.answer(CheckRequest::decode(request.as_slice()), &MetadataMap::new()).await;
+        CheckResponse::decode(answer.encode_to_vec().as_slice()).unwrap()
+    };
+    assert_eq!(check::metadata(&ask(1, "192.0.2.1").await, "reason").as_deref(), Some("unknown"));
+    let throttled = ask(2, "192.0.2.1").await;
+    assert_eq!(check::metadata(&throttled, "reason").as_deref(), Some("throttled"));
+    assert_eq!(check::denied_status(&throttled), Some(429));
+    assert_eq!(check::header(&throttled, "retry-after").as_deref(), Some("60"));
+    for number in 3..10 {
+        assert_eq!(check::metadata(&ask(number, "nowhere").await, "reason").as_deref(), Some("unknown"));
+    }
 }
 
 #[tokio::test]

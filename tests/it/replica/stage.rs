@@ -13,15 +13,21 @@ use keyward::domain::key::Digest;
 use keyward::domain::name::{KeyId, OwnerId, RealmId, Word};
 use keyward::domain::owner::Owner;
 use keyward::domain::realm::Realm;
+use keyward::domain::realms::Realms;
 use keyward::domain::record::{Holder, KeptSecret, Record};
 use keyward::domain::time::{BootTime, StoreTime};
+use keyward::gate::Gate;
+use keyward::grpc::ext_authz::Authorizer;
 use keyward::replica::records::{Records, Unfound};
+use keyward::replica::tokens::Tokens;
 use keyward::revocation::{At, Entry, Footing, Holder as LeaseHolder, Level, Log, Mark, Renewal, Renewed, Touched, Whole};
 use keyward::store::{Finding, Round, SharedStore, Store, StoreError};
+use keyward::telemetry::metrics::Metrics;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
 use crate::support::in_process::Replica;
+use crate::support::seed::peppers;
 
 /// Longer than any machine holds a test up.
 const PATIENCE: Duration = Duration::from_mins(10);
@@ -112,6 +118,14 @@ impl Stage {
     pub(super) fn begin(&self, digest: Digest) -> tokio::task::JoinHandle<Result<Arc<Holder>, Unfound>> {
         let (records, realm) = (self.records.clone(), self.realm.clone());
         tokio::spawn(async move { records.find(&realm, &[digest], None, Instant::now() + PATIENCE).await.map(|(holder, _)| holder) })
+    }
+
+    /// A gate on these records.
+    pub(super) fn authorizer(&self) -> Authorizer {
+        let realms = Arc::new(Realms::new([Realm::clone(&self.realm)]).unwrap());
+        let tokens = Tokens::new(self.store.clone(), self.clock.clone(), PATIENCE);
+        let gate = Gate::new(realms, Arc::new(peppers()), self.replica.records(), tokens);
+        Authorizer::new(gate, None, PATIENCE, Arc::new(Metrics::default()))
     }
 
     pub(super) fn finds(&self) -> usize {

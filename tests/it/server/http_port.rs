@@ -24,6 +24,16 @@ async fn every_decision_is_counted_by_realm_and_reason_and_no_label_names_a_key(
     ] {
         assert!(metrics.contains(line), "{line} is not in\n{metrics}");
     }
+    for line in [
+        "keyward_records 1",
+        "keyward_records_memory_bytes ",
+        r#"keyward_record_finds_total{how="looked_up"} 1"#,
+        r#"keyward_record_finds_total{how="unleased"} 0"#,
+        r#"keyward_lease{state="held"} 1"#,
+        "keyward_log_position ",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in\n{metrics}");
+    }
     assert!(metrics.contains(r#"keyward_store_calls_total{call="find",outcome="ok"}"#), "{metrics}");
     assert!(!metrics.contains("acme") && !metrics.contains("key_"), "a label names an owner or a key");
 }

@@ -2,9 +2,16 @@
 
 use std::path::Path;
 
+use tonic::transport::Channel;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+
 use super::{REALM, server};
 use crate::support::check;
 use crate::support::envoy::Envoy;
+use crate::support::eventually;
+use crate::support::http;
 use crate::support::keyward::{Keyward, NewKey, Store};
 use crate::support::redis::RedisServer;
 use crate::support::shell::Shell;
@@ -86,7 +93,7 @@ async fn a_server_whose_store_is_away_at_the_start_refuses_in_band_until_it_is_t
     redis.kill();
     let realms = tempfile::tempdir().unwrap();
     std::fs::write(realms.path().join("plain.yaml"), REALM).unwrap();
-    let keyward = Keyward::without_token(realms.path(), &Store::Redis(&url), |config| config);
+    let keyward = Keyward::without_token(realms.path(), &Store::Redis(&url), |config| config + "lease: 1s\n");
     let mut checks = check::connect(keyward.envoy).await;
     let request = || check::request("GET", "plain.test", "/", &[("x-api-key", "pl_0123456789012345678901234567890123456789")]);
     assert_eq!(check::denied_status(checks.check(request()).await.unwrap().get_ref()), Some(503));
@@ -99,6 +106,36 @@ async fn a_server_whose_store_is_away_at_the_start_refuses_in_band_until_it_is_t
     assert_eq!(check::metadata(&answer, "reason").as_deref(), Some("unknown"));
     let keyward = keyward.bootstrapped(&Store::Redis(&url));
     keyward.create_owner("plain", "acme", None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_is_ready_with_its_first_lease_and_stays_ready_without_one() {
+    let mut redis = RedisServer::durable();
+    let url = redis.url();
+    redis.kill();
+    let realms = tempfile::tempdir().unwrap();
+    std::fs::write(realms.path().join("plain.yaml"), REALM).unwrap();
+    let keyward = Keyward::starting(realms.path(), &Store::Redis(&url), |config| config + "lease: 60s\n");
+    assert_eq!(http::get(keyward.http, "/readyz").unwrap(), (503, "starting\n".into()));
+    assert_eq!(health(&keyward).await, ServingStatus::NotServing as i32);
+    redis.restart();
+    // long before it would be ready without
+    let keyward = keyward.ready();
+    assert_eq!(health(&keyward).await, ServingStatus::Serving as i32);
+    let held = |state: &str| format!("keyward_lease{{state=\"{state}\"}} 1");
+    assert!(http::get(keyward.http, "/metrics").unwrap().1.contains(&held("held")));
+
+    let brief = Keyward::without_token(realms.path(), &Store::Redis(&url), |config| config + "lease: 1s\n");
+    redis.kill();
+    eventually("its lease ends", || http::get(brief.http, "/metrics").unwrap().1.contains(&held("over")).then_some(()));
+    assert_eq!(http::get(brief.http, "/readyz").unwrap().0, 200);
+    assert_eq!(health(&brief).await, ServingStatus::Serving as i32);
+}
+
+async fn health(keyward: &Keyward) -> i32 {
+    let channel = Channel::from_shared(format!("http://{}", keyward.envoy)).unwrap().connect().await.unwrap();
+    let service = "envoy.service.auth.v3.Authorization".to_owned();
+    HealthClient::new(channel).check(HealthCheckRequest { service }).await.unwrap().into_inner().status
 }
 
 #[test]

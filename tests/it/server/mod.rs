@@ -3,6 +3,7 @@
 mod envoy_port;
 mod http_port;
 mod life;
+mod remembered;
 mod traces;
 
 use crate::support::keyward::{Keyward, NewKey, Store};

@@ -62,6 +62,12 @@ pub fn headers(response: &CheckResponse) -> Vec<HeaderValueOption> {
     }
 }
 
+/// One of them.
+pub fn header(response: &CheckResponse, name: &str) -> Option<String> {
+    let headers = headers(response).into_iter().filter_map(|option| option.header);
+    headers.into_iter().find(|header| header.key == name).map(|header| header.value)
+}
+
 /// A text of keyward's own dynamic metadata.
 pub fn metadata(response: &CheckResponse, name: &str) -> Option<String> {
     let ours = response.dynamic_metadata.as_ref()?.fields.get("keyward")?.kind.as_ref()?;

@@ -32,7 +32,7 @@ impl Replica {
 
     /// One that may not have a lease yet.
     pub fn with(store: &SharedStore, clock: &SharedClock, lease: Duration) -> Self {
-        let memory = Memory::new(Bounds { bytes: 64 << 20, max_age: Duration::from_mins(10) });
+        let memory = Memory::new(Bounds { bytes: 64 << 20, unknown: 1 << 20, max_age: Duration::from_mins(10) });
         let holder = Holder { replica: "test".into(), incarnation: getrandom::u64().unwrap() };
         let session = Session::new(store.clone(), clock.clone(), Terms { lease }, holder, memory.clone());
         let (running, parts) = (session.clone(), (store.clone(), clock.clone(), session.clone(), memory.clone()));

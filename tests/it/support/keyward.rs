@@ -68,13 +68,17 @@ impl Keyward {
 
     /// The same, without an admin token: the store may be away.
     pub fn without_token(realms: &Path, store: &Store<'_>, edit: impl FnOnce(String) -> String) -> Self {
+        Self::starting(realms, store, edit).ready()
+    }
+
+    /// The same, not ready yet.
+    pub fn starting(realms: &Path, store: &Store<'_>, edit: impl FnOnce(String) -> String) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut process = serve(folder.path(), &edit(config(folder.path(), realms, store)));
         let file = folder.path().join("addresses");
         let addresses: Value = process.wait_for("addresses", || serde_json::from_slice(&fs::read(&file).ok()?).ok());
         let address = |port: &str| addresses[port].as_str().unwrap().parse().unwrap();
-        let keyward = Self { envoy: address("envoy"), admin: address("admin"), http: address("http"), folder, process };
-        keyward.ready()
+        Self { envoy: address("envoy"), admin: address("admin"), http: address("http"), folder, process }
     }
 
     /// Starts where it must not: what it says before it ends. `prepare` may change the folder that it starts in.
@@ -88,7 +92,8 @@ impl Keyward {
         process.said()
     }
 
-    fn ready(mut self) -> Self {
+    /// Waits until it is ready.
+    pub fn ready(mut self) -> Self {
         let http = self.http;
         self.process.wait_for("readiness", || http::get(http, "/readyz").filter(|(status, _)| *status == 200));
         self
