@@ -15,6 +15,7 @@ mod layers;
 mod lease_scripts;
 mod reference;
 mod replica;
+mod revocation;
 mod server;
 mod stances;
 mod store_contract;

@@ -82,6 +82,11 @@ impl RedisServer {
         self.folder.path().join("redis.sock")
     }
 
+    /// Where it keeps what it has on disk.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("unix://{}", self.socket().display())
     }

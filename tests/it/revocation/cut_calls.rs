@@ -1,0 +1,140 @@
+//! T7: Redis is cut off after every byte of a call of `RevokeKey`, of what it is asked and of what it answers. Whatever becomes of the call,
+//! OK is said only of what is revoked.
+
+use std::time::Duration;
+
+use tonic::{Code, Status};
+
+use super::healthy::rate;
+use super::world::{Revoked, World, figure, is_full, serves, try_revoke, warm};
+use crate::support::load::Load;
+use crate::support::proxy::{Fault, Proxy, Server, Then, Trap, Way};
+use crate::support::redis::RedisServer;
+use crate::support::replica::Plan;
+use crate::support::seed;
+
+const LEASE: Duration = Duration::from_secs(1);
+const BOTH: [usize; 2] = [0, 1];
+/// More than any call has bytes.
+const MOST: usize = 12_000;
+/// Keys that are made known at a time.
+const KNOWN: usize = 50;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_call_of_a_redis_that_is_cut_off_after_any_byte_says_ok_of_what_is_not_revoked() {
+    let step = if is_full() { 1 } else { 97 };
+    let redis = RedisServer::durable();
+    let proxy = Proxy::before(Server::Unix(redis.socket())).await;
+    let prepared = World::new(&*redis.store(), MOST / step).await;
+    let plans = |realms: &std::path::Path| vec![Plan::new(realms, proxy.url(), LEASE), Plan::new(realms, redis.url(), LEASE)];
+    let world = World::start(prepared, plans).await;
+    let load = world.load(rate() / 2);
+    let mut campaign = Campaign { proxy, world, load, next: 1, known: 1, found: Found::default() };
+    for after in [Fault::None, Fault::Refused] {
+        for way in [Way::Requests, Way::Replies] {
+            campaign.sweep(way, after, step as u64).await;
+        }
+    }
+    campaign.found.report();
+}
+
+struct Campaign {
+    /// Before the first replica, which is told to revoke.
+    proxy: Proxy,
+    world: World,
+    load: Load,
+    /// The next key, and the first that is not known yet.
+    next: usize,
+    known: usize,
+    found: Found,
+}
+
+/// What became of the calls.
+#[derive(Default)]
+struct Found {
+    cut: usize,
+    ok: Vec<Revoked>,
+    false_ok: usize,
+    admitted: usize,
+    /// An error, and the revocation is recorded.
+    recorded: usize,
+    /// An error, and it is not.
+    unrecorded: usize,
+}
+
+impl Campaign {
+    /// Cuts one call after 0, `step`, 2 `step`... bytes, until one comes through whole.
+    async fn sweep(&mut self, way: Way, after: Fault, step: u64) {
+        for bytes in (0..).step_by(usize::try_from(step).unwrap()) {
+            let key = self.key().await;
+            let bait = seed::id(key).into_bytes();
+            self.proxy.lay(Trap { bait, then: Then::CutAfter { way, bytes, after } });
+            let (returned, took, answer) = try_revoke(&self.load, &self.world.operator, key).await;
+            let sprung = self.proxy.unlay();
+            self.proxy.set(Fault::None);
+            let elsewhere = self.world.operator.at(self.world.replicas[1].admin);
+            let recorded = elsewhere.get_key(&seed::id(key)).await.unwrap().revoke_time.is_some();
+            self.found.cut += usize::from(sprung);
+            match answer {
+                Ok(answer) => {
+                    self.found.false_ok += usize::from(!recorded);
+                    let revoked = Revoked { key, returned, took, answer };
+                    revoked.refused(&self.load, &BOTH).await;
+                    self.found.admitted += usize::from(revoked.broken(&self.load));
+                    self.found.ok.push(revoked);
+                }
+                Err(status) => self.failed(key, &status, recorded).await,
+            }
+            if !sprung {
+                return;
+            }
+        }
+    }
+
+    /// A call that failed is made again until it holds.
+    async fn failed(&mut self, key: usize, status: &Status, recorded: bool) {
+        assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+        *(if recorded { &mut self.found.recorded } else { &mut self.found.unrecorded }) += 1;
+        let mut answer = try_revoke(&self.load, &self.world.operator, key).await;
+        while let Err(status) = &answer.2 {
+            assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+            answer = try_revoke(&self.load, &self.world.operator, key).await;
+        }
+        let revoked = Revoked { key, returned: answer.0, took: answer.1, answer: answer.2.unwrap() };
+        revoked.refused(&self.load, &BOTH).await;
+        self.found.admitted += usize::from(revoked.broken(&self.load));
+    }
+
+    /// The next key that both replicas know.
+    async fn key(&mut self) -> usize {
+        let key = self.next;
+        self.next += 1;
+        if key >= self.known {
+            for replica in BOTH {
+                serves(&self.load, replica).await;
+            }
+            let to = (self.known + KNOWN).min(self.world.keys);
+            assert!(key < to, "a call has more bytes than there are keys");
+            warm(&self.load, &BOTH, self.known..to).await;
+            self.known = to;
+        }
+        self.load.aim(key..key + 1);
+        key
+    }
+}
+
+impl Found {
+    fn report(&self) {
+        let Self { cut, ok, false_ok, admitted, recorded, unrecorded } = self;
+        figure(
+            "T7",
+            "RevokeKey with Redis cut after every byte: calls cut, OK, false OK, admits",
+            &format!("{cut}, {}, {false_ok}, {admitted}", ok.len()),
+        );
+        figure("T7", "calls that failed: recorded all the same, not recorded", &format!("{recorded}, {unrecorded}"));
+        assert_eq!((*false_ok, *admitted), (0, 0));
+        assert!(*recorded > 0, "control: none was recorded and not guaranteed, so nothing could have been said falsely");
+        assert!(*unrecorded > 0, "control: none was cut before it was recorded");
+        assert!(!ok.is_empty());
+    }
+}

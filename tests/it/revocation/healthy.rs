@@ -1,0 +1,47 @@
+//! T1: nothing breaks. Three replicas, one Redis, revocations one after the other under load.
+
+use std::time::Duration;
+
+use keyward::proto::keyward::admin::v1::Level;
+
+use super::world::{self, Revoked, World, figure, is_full, revoke, share, warm};
+use crate::support::redis::RedisServer;
+use crate::support::replica::Plan;
+
+const LEASE: Duration = Duration::from_secs(5);
+const ALL: [usize; 3] = [0, 1, 2];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_admitted_by_any_of_three_replicas_once_a_revocation_has_returned() {
+    let trials = share(100, 10_000);
+    let redis = RedisServer::durable();
+    let prepared = World::new(&*redis.store(), trials).await;
+    let world = World::start(prepared, |realms| ALL.map(|_| Plan::new(realms, redis.url(), LEASE)).to_vec()).await;
+    let load = world.load(rate());
+    let operators = ALL.map(|replica| world.operator.at(world.replicas[replica].admin));
+    let mut all: Vec<Revoked> = Vec::new();
+    for key in 1..=trials {
+        warm(&load, &ALL, key..key + 1).await;
+        let revoked = revoke(&load, &operators[key % 3], key).await;
+        revoked.refused(&load, &ALL).await;
+        all.push(revoked);
+    }
+    let broken = all.iter().filter(|revoked| revoked.broken(&load)).count();
+    let mut took: Vec<Duration> = all.iter().map(|revoked| revoked.took).collect();
+    let total = load.seen.total();
+    figure("T1", "3 replicas, healthy: revocations, admits of checks sent after the return", &format!("{trials}, {broken}"));
+    figure(
+        "T1",
+        "RevokeKey, the rate of checks meanwhile",
+        &format!("p50 {}, p99 {}, {:.0} checks/s", world::at(50, &mut took), world::at(99, &mut took), load.seen.rate()),
+    );
+    assert_eq!(broken, 0);
+    assert_eq!(total.errors, 0, "{:?}", load.seen.first_error(0));
+    assert!(all.iter().all(|revoked| revoked.guarantee().level() == Level::Single));
+    assert!(all.iter().all(|revoked| revoked.guarantee().holders_acknowledged == 3), "nobody's lease had to be waited for");
+}
+
+/// What a machine of two processors can be offered, the replicas being built for tests or for use.
+pub fn rate() -> u32 {
+    if is_full() { 12_000 } else { 2_000 }
+}

@@ -1,0 +1,13 @@
+//! The campaigns that show the promise of a revocation: whatever breaks, nobody is admitted for a request that was sent after `RevokeKey` had
+//! returned OK. Each with its control. `docs/faults.md` says how to run them at their full length.
+
+mod cut_calls;
+mod healthy;
+mod herd;
+mod outage;
+mod owners;
+mod partition;
+mod pauses;
+mod rollback;
+mod standing;
+mod world;
