@@ -8,9 +8,9 @@ use tonic::{Code, Status};
 use super::healthy::rate;
 use super::world::{Revoked, World, figure, is_full, serves, try_revoke, warm};
 use crate::support::load::Load;
+use crate::support::member::Plan;
 use crate::support::proxy::{Fault, Proxy, Server, Then, Trap, Way};
 use crate::support::redis::RedisServer;
-use crate::support::replica::Plan;
 use crate::support::seed;
 
 const LEASE: Duration = Duration::from_secs(1);

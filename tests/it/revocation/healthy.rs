@@ -5,8 +5,8 @@ use std::time::Duration;
 use keyward::proto::keyward::admin::v1::Level;
 
 use super::world::{self, Revoked, World, figure, is_full, revoke, share, warm};
+use crate::support::member::Plan;
 use crate::support::redis::RedisServer;
-use crate::support::replica::Plan;
 
 const LEASE: Duration = Duration::from_secs(5);
 const ALL: [usize; 3] = [0, 1, 2];

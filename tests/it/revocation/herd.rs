@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::healthy::rate;
 use super::world::{STEADY, World, figure, secret, serves, share, warm};
+use crate::support::member::Plan;
 use crate::support::proxy::{Fault, Proxy, Server, Way};
 use crate::support::redis::RedisServer;
-use crate::support::replica::Plan;
 use crate::support::{check, http, until};
 
 const LEASE: Duration = Duration::from_secs(5);
@@ -28,7 +28,11 @@ async fn three_replicas_that_restart_at_once_are_ready_with_a_lease_and_answer_a
     for round in 0..rounds {
         for replica in ALL {
             load.leave(replica).await;
-            if round % 2 == 0 { world.replicas[replica].kill() } else { drop(world.replicas[replica].stop()) }
+            if round % 2 == 0 {
+                world.replicas[replica].kill()
+            } else {
+                assert_eq!(world.replicas[replica].stop(), Some(0));
+            }
         }
         // the store does not answer: they start, and are not ready
         proxy.set(Fault::Held(Way::Replies));

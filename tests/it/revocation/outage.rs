@@ -7,9 +7,9 @@ use super::standing;
 use super::world::{World, figure, is_full, refuses_all, secret, serves, warm};
 use crate::support::check;
 use crate::support::load::{Load, Stamp};
+use crate::support::member::{Launch, Plan};
 use crate::support::proxy::{Proxy, Server};
 use crate::support::redis::RedisServer;
-use crate::support::replica::{Launch, Plan};
 use crate::support::until;
 
 const ALL: [usize; 3] = [0, 1, 2];

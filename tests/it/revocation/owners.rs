@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::healthy::rate;
 use super::world::{self, REALM, World, figure, secret, share};
 use crate::support::load::Stamp;
+use crate::support::member::Plan;
 use crate::support::redis::RedisServer;
-use crate::support::replica::Plan;
 use crate::support::{seed, until};
 
 const LEASE: Duration = Duration::from_secs(5);

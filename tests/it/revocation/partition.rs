@@ -8,9 +8,9 @@ use super::healthy::rate;
 use super::standing;
 use super::world::{self, Revoked, World, figure, longest, refuses_all, revoke, serves, share, warm};
 use crate::support::load::Load;
+use crate::support::member::{Launch, Plan};
 use crate::support::proxy::{Fault, Flapping, Proxy, Server, Way};
 use crate::support::redis::RedisServer;
-use crate::support::replica::{Launch, Plan};
 
 const LEASE: Duration = Duration::from_secs(1);
 const ALL: [usize; 3] = [0, 1, 2];

@@ -8,9 +8,9 @@ use super::healthy::rate;
 use super::standing;
 use super::world::{Revoked, World, figure, revoke, secret, serves, share, warm};
 use crate::support::load::Load;
+use crate::support::member::{Launch, Plan};
 use crate::support::proxy::Proxy;
 use crate::support::redis::RedisServer;
-use crate::support::replica::{Launch, Plan};
 use crate::support::{check, until};
 
 const LEASE: Duration = Duration::from_secs(1);

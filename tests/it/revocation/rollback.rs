@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::healthy::rate;
 use super::world::{Revoked, STEADY, World, figure, refuses_all, revoke, serves, share, warm};
 use crate::support::load::Load;
+use crate::support::member::Plan;
 use crate::support::redis::RedisServer;
-use crate::support::replica::Plan;
 use crate::support::{seed, until};
 
 const LEASE: Duration = Duration::from_secs(5);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use keyward::clock::{Clock, SystemClock};
 use keyward::domain::time::{BootTime, StoreTime};
 
-use crate::support::replica::{ADDRESSES, CONFIG, Launch};
+use crate::support::member::{ADDRESSES, CONFIG, Launch};
 
 /// Such a server.
 pub const LAUNCH: Launch = Launch::Test("revocation::standing::a_server_that_another_test_started");

@@ -11,8 +11,8 @@ use tempfile::TempDir;
 use tonic::Status;
 
 use crate::support::load::{self, Load, Stamp};
+use crate::support::member::{Plan, Replica};
 use crate::support::operator::Operator;
-use crate::support::replica::{Plan, Replica};
 use crate::support::{seed, until};
 
 pub const REALM: &str = "rev";

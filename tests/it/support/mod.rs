@@ -15,13 +15,14 @@ pub mod in_process;
 pub mod keyward;
 pub mod load;
 pub mod lossy_disk;
+pub mod member;
 pub mod namespaces;
 pub mod operator;
 pub mod peppers;
 pub mod process;
 pub mod proxy;
 pub mod redis;
-pub mod replica;
+
 pub mod seed;
 pub mod sentinel;
 pub mod shell;

@@ -13,7 +13,7 @@ use keyward::proto::keyward::admin::v1::{
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
-use super::replica::Plan;
+use super::member::Plan;
 
 /// Who may do everything.
 #[derive(Clone)]
