@@ -171,6 +171,7 @@ impl Session {
         let (applied, overdue) = self.apply(&asked, &answer, now);
         self.tell(&answer.log);
         let next = Next::after(&answer.log, applied);
+        let firm = self.is_news_that_it_is_firm(&answer, asked.sent()).then(|| answer.footing.clone());
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
         self.progress.send_modify(|number| *number += 1);
         if let Some(applied) = applied.filter(|applied| Some(*applied) != asked.renewal.applied) {
@@ -179,6 +180,9 @@ impl Session {
         for (holder, renewals) in overdue {
             tracing::info!(%holder, "dismissed: its lease has ended");
             self.store.dismiss(&holder, renewals).await?;
+        }
+        if let Some(footing) = firm {
+            self.store.vouch(&footing).await?;
         }
         Ok(next)
     }
@@ -191,6 +195,12 @@ impl Session {
             self.leased.send_if_modified(|leased| !std::mem::replace(leased, true));
         }
         (follower.applied(), follower.overdue(now))
+    }
+
+    /// Whether the others can be spared the wait for what this replica has seen for long enough.
+    fn is_news_that_it_is_firm(&self, answer: &Renewed, asked: BootTime) -> bool {
+        let longest = Terms { lease: answer.longest };
+        answer.footing.vouched == Firmness::Shifting && self.ground().under(&answer.footing, asked, longest) == Firmness::Firm
     }
 
     async fn keep_following(&self) {

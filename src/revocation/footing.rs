@@ -26,6 +26,8 @@ pub struct Footing {
     pub whole: Whole,
     /// What a change can reach on it.
     pub level: Level,
+    /// Firm: some replica has seen this same primary for a whole lease, and has said so to it. That stays true for as long as it is the same.
+    pub vouched: Firmness,
 }
 
 /// Whether all are there.
@@ -58,7 +60,7 @@ impl Ground {
 
     /// Takes note of the footing of an answer that came at `now`.
     pub fn observe(&mut self, footing: &Footing, now: BootTime) {
-        let same = self.seen.as_ref().is_some_and(|(seen, _)| seen == footing);
+        let same = self.seen.as_ref().is_some_and(|(seen, _)| seen.is_the_same_as(footing));
         if !same {
             self.seen = Some((footing.clone(), now));
         }
@@ -67,17 +69,20 @@ impl Ground {
     /// What the registry is worth in an answer on this footing, asked for at `asked`.
     #[must_use]
     pub fn under(&self, footing: &Footing, asked: BootTime, terms: Terms) -> Firmness {
-        let Some((seen, since)) = &self.seen else { return self.unless_dropped(Firmness::Shifting) };
-        let long_enough = asked.0.saturating_sub(since.0) >= terms.waited();
-        if seen == footing && footing.whole == Whole::Whole && long_enough {
-            Firmness::Firm
-        } else {
-            self.unless_dropped(Firmness::Shifting)
-        }
+        let for_long =
+            |(seen, since): &(Footing, BootTime)| seen.is_the_same_as(footing) && asked.0.saturating_sub(since.0) >= terms.waited();
+        let known = footing.vouched == Firmness::Firm || self.seen.as_ref().is_some_and(for_long);
+        if known && footing.whole == Whole::Whole { Firmness::Firm } else { self.unless_dropped(Firmness::Shifting) }
     }
 
     fn unless_dropped(&self, firmness: Firmness) -> Firmness {
         if self.keeps.keeps(Obligation::FirmGround) { firmness } else { Firmness::Firm }
+    }
+}
+
+impl Footing {
+    fn is_the_same_as(&self, other: &Self) -> bool {
+        (&self.primary, self.whole, self.level) == (&other.primary, other.whole, other.level)
     }
 }
 
@@ -112,7 +117,7 @@ mod tests {
     }
 
     fn footing(primary: &str, whole: Whole) -> Footing {
-        Footing { primary: primary.into(), whole, level: Level::Single }
+        Footing { primary: primary.into(), whole, level: Level::Single, vouched: Firmness::Shifting }
     }
 
     #[test]
@@ -136,6 +141,14 @@ mod tests {
         assert_eq!(ground.under(&footing("a", Whole::Whole), at(16_000), TERMS), Firmness::Shifting);
         ground.observe(&footing("a", Whole::Missing), at(20_000));
         assert_eq!(ground.under(&footing("a", Whole::Missing), at(99_000), TERMS), Firmness::Shifting);
+    }
+
+    #[test]
+    fn what_another_replica_has_seen_for_a_lease_is_firm_at_once_while_it_is_whole() {
+        let ground = Ground::new(Keeps::ALL);
+        let vouched = |whole| Footing { vouched: Firmness::Firm, ..footing("a", whole) };
+        assert_eq!(ground.under(&vouched(Whole::Whole), at(0), TERMS), Firmness::Firm);
+        assert_eq!(ground.under(&vouched(Whole::Missing), at(0), TERMS), Firmness::Shifting);
     }
 
     #[test]

@@ -132,7 +132,7 @@ mod tests {
         let standing = Standing {
             at: At { position: 7, mark: Mark(7) },
             level: Level::Single,
-            footing: Footing { primary: "p".into(), whole: Whole::Whole, level: Level::Single },
+            footing: Footing { primary: "p".into(), whole: Whole::Whole, level: Level::Single, vouched: Firmness::Shifting },
             holders: holders.to_vec(),
             longest: TERMS.lease,
         };

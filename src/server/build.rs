@@ -66,7 +66,9 @@ fn store(config: &Config, clock: SharedClock) -> anyhow::Result<(SharedStore, Du
             let timeouts = Timeouts { check: config.check_deadline, ..Timeouts::default() };
             (Arc::new(store.with_timeouts(timeouts)), config.check_deadline)
         }
-        StoreConfig::Redis(redis) => (Arc::new(RedisStore::connect(&settings(redis, config.replica.lease)).context("store.redis")?), redis.timeout),
+        StoreConfig::Redis(redis) => {
+            (Arc::new(RedisStore::connect(&settings(redis, config.replica.lease)).context("store.redis")?), redis.timeout)
+        }
     })
 }
 

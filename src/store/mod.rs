@@ -27,7 +27,7 @@ use crate::domain::owner::Owner;
 use crate::domain::record::Holder;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
-use crate::revocation::{At, Entry, Holder as LeaseHolder, Registration, Renewal, Renewed, Standing};
+use crate::revocation::{At, Entry, Footing, Holder as LeaseHolder, Registration, Renewal, Renewed, Standing};
 
 /// A store, shared.
 pub type SharedStore = Arc<dyn Store>;
@@ -120,6 +120,11 @@ pub trait Store: Send + Sync {
     ///
     /// - a holder that has renewed since is not dismissed
     async fn dismiss(&self, holder: &LeaseHolder, renewals: u64) -> Result<(), StoreError>;
+
+    /// Notes that a replica has seen the primary of this footing for a whole lease: whoever holds one is registered there.
+    ///
+    /// - what was vouched for is told with every footing of the same primary
+    async fn vouch(&self, footing: &Footing) -> Result<(), StoreError>;
 
     /// Makes everything that was committed as durable as the store can, and reads one record there.
     ///

@@ -13,7 +13,7 @@ use crate::domain::name::{KeyId, OwnerId, RealmId};
 use crate::domain::owner::Owner;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
-use crate::revocation::{At, Registration, Renewal, Renewed, Standing};
+use crate::revocation::{At, Footing, Registration, Renewal, Renewed, Standing};
 use crate::telemetry::metrics::Metrics;
 
 /// The store inside, observed.
@@ -99,6 +99,10 @@ impl Round for Observed {
 
     async fn dismiss(&self, holder: &LeaseHolder, renewals: u64) -> Result<(), StoreError> {
         self.observe("dismiss", self.inner.dismiss(holder, renewals)).await
+    }
+
+    async fn vouch(&self, footing: &Footing) -> Result<(), StoreError> {
+        self.observe("vouch", self.inner.vouch(footing)).await
     }
 
     async fn secure(&self, what: &What) -> Result<(Option<Kept>, Standing), StoreError> {

@@ -10,7 +10,7 @@ use crate::domain::name::{KeyId, OwnerId, RealmId};
 use crate::domain::owner::Owner;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
-use crate::revocation::{At, Entry, Registration, Renewal, Renewed, Standing};
+use crate::revocation::{At, Entry, Footing, Registration, Renewal, Renewed, Standing};
 
 /// Whoever is this is a [`Store`]. Its methods are those of the trait.
 #[async_trait]
@@ -72,6 +72,10 @@ pub trait Round: Send + Sync {
 
     async fn dismiss(&self, holder: &LeaseHolder, renewals: u64) -> Result<(), StoreError> {
         self.inner()?.dismiss(holder, renewals).await
+    }
+
+    async fn vouch(&self, footing: &Footing) -> Result<(), StoreError> {
+        self.inner()?.vouch(footing).await
     }
 
     async fn secure(&self, what: &What) -> Result<(Option<Kept>, Standing), StoreError> {
@@ -139,6 +143,10 @@ impl<T: Round> Store for T {
 
     async fn dismiss(&self, holder: &LeaseHolder, renewals: u64) -> Result<(), StoreError> {
         Round::dismiss(self, holder, renewals).await
+    }
+
+    async fn vouch(&self, footing: &Footing) -> Result<(), StoreError> {
+        Round::vouch(self, footing).await
     }
 
     async fn secure(&self, what: &What) -> Result<(Option<Kept>, Standing), StoreError> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::revocation::{At, Footing, Holder, Level, Registration, Registry, Standing, Whole};
+use crate::revocation::{At, Firmness, Footing, Holder, Level, Registration, Registry, Standing, Whole};
 
 /// The holders, and the head.
 pub(super) struct Leases {
@@ -52,9 +52,9 @@ impl Leases {
         self.held().longest
     }
 
-    /// One node, on whose disk everything is that anybody is told.
+    /// One node, on whose disk everything is that anybody is told. Leases of the process before it have ended with that.
     pub(super) fn footing(&self) -> Footing {
-        Footing { primary: self.primary.clone(), whole: Whole::Whole, level: Level::Single }
+        Footing { primary: self.primary.clone(), whole: Whole::Whole, level: Level::Single, vouched: Firmness::Firm }
     }
 
     /// What stands on the log up to `at`, which must be durable: whoever renewed before that does not know of it is among the holders.

@@ -9,8 +9,8 @@ use ::redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult,
 use tokio::time::Instant;
 
 use super::script::Script;
-use super::{Settings, fault};
-use crate::revocation::{Footing, Keeps, Level, Whole, is_everywhere};
+use super::{Settings, fault, names};
+use crate::revocation::{Firmness, Footing, Keeps, Level, Whole, is_everywhere};
 
 /// Settings of a server that decide whether an answered write is on its disk.
 pub(super) const ON_DISK: [(&str, &str); 3] = [("appendonly", "yes"), ("appendfsync", "always"), ("no-appendfsync-on-rewrite", "no")];
@@ -83,15 +83,15 @@ where
         if first(&answers).is_some_and(fault::is_unknown_script) {
             answers = with_script(script.by_text(), &rest).query_async(connection).await?;
         }
-        let [answer, info, settings] = exactly(answers)?;
-        return read(from_redis_value(answer?)?, 0, (info, settings), demand);
+        let [answer, who @ ..] = exactly(answers)?;
+        return read(from_redis_value(answer?)?, 0, who, demand);
     };
     // by itself: a server that does not know the script would wait all the same
     let answer = script.run(connection, rest).await?;
     let mut all = ::redis::pipe();
     all.ignore_errors().cmd("WAIT").arg(demand.replicas).arg(milliseconds(deadline));
-    let [acknowledged, info, settings] = exactly(who_it_is(&mut all).query_async(connection).await?)?;
-    read(answer, from_redis_value(acknowledged?)?, (info, settings), demand)
+    let [acknowledged, who @ ..] = exactly(who_it_is(&mut all).query_async(connection).await?)?;
+    read(answer, from_redis_value(acknowledged?)?, who, demand)
 }
 
 fn with_script(mut script: Cmd, rest: impl Fn(&mut Cmd)) -> Pipeline {
@@ -102,7 +102,8 @@ fn with_script(mut script: Cmd, rest: impl Fn(&mut Cmd)) -> Pipeline {
 
 fn who_it_is(all: &mut Pipeline) -> &mut Pipeline {
     all.cmd("INFO").arg(&["server", "replication", "stats"]);
-    all.cmd("CONFIG").arg("GET").arg(ON_DISK.map(|(name, _)| name).as_slice())
+    all.cmd("CONFIG").arg("GET").arg(ON_DISK.map(|(name, _)| name).as_slice());
+    all.cmd("GET").arg(names::VOUCHED)
 }
 
 type Answers = Vec<RedisResult<Value>>;
@@ -111,17 +112,12 @@ fn first(answers: &Answers) -> Option<&RedisError> {
     answers.first().and_then(|answer| answer.as_ref().err())
 }
 
-fn exactly(answers: Answers) -> RedisResult<[RedisResult<Value>; 3]> {
+fn exactly(answers: Answers) -> RedisResult<[RedisResult<Value>; 4]> {
     answers.try_into().map_err(|_| odd("not as many as were asked"))
 }
 
-fn read<T>(
-    answer: T,
-    acknowledged: u32,
-    (info, settings): (RedisResult<Value>, RedisResult<Value>),
-    demand: Demand,
-) -> RedisResult<Told<T>> {
-    let info: String = from_redis_value(info?)?;
+fn read<T>(answer: T, acknowledged: u32, [info, settings, vouched]: [RedisResult<Value>; 3], demand: Demand) -> RedisResult<Told<T>> {
+    let (info, vouched): (String, Option<String>) = (from_redis_value(info?)?, from_redis_value(vouched?)?);
     let settings: Option<HashMap<String, String>> = match settings {
         Err(error) if fault::is_forbidden(&error) => None,
         settings => Some(from_redis_value(settings?)?),
@@ -131,7 +127,7 @@ fn read<T>(
         return Err(no_primary());
     }
     let on_disk = demand.on_disk(settings.as_ref());
-    let footing = info.footing(demand, on_disk);
+    let footing = info.footing(demand, on_disk, vouched.as_deref());
     let everywhere = footing.level == Level::Replicated && is_everywhere(Keeps::ALL, acknowledged, demand.replicas);
     let level = if everywhere { Level::Replicated } else { on_disk };
     Ok(Told { answer, footing, level })
@@ -151,12 +147,13 @@ impl<'a> Info<'a> {
         u32::try_from(self.0.lines().filter(follows).count()).unwrap_or(u32::MAX)
     }
 
-    fn footing(&self, demand: Demand, on_disk: Level) -> Footing {
+    fn footing(&self, demand: Demand, on_disk: Level, vouched: Option<&str>) -> Footing {
         let field = |name| self.field(name).unwrap_or_default();
         let whole = if self.followers() == demand.replicas { Whole::Whole } else { Whole::Missing };
         let level = if demand.is_of_all() && whole == Whole::Whole { Level::Replicated } else { on_disk };
         let primary = format!("{}/{}/{}", field("run_id"), field("master_replid"), field("sync_full"));
-        Footing { primary: primary.into(), whole, level }
+        let vouched = if vouched == Some(&*primary) { Firmness::Firm } else { Firmness::Shifting };
+        Footing { primary: primary.into(), whole, level, vouched }
     }
 }
 

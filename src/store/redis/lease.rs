@@ -15,7 +15,7 @@ use super::names;
 use super::pool::Pool;
 use super::script::Script;
 use crate::domain::time::StoreTime;
-use crate::revocation::{At, Entry, Holder, Log, Registration, Renewal, Renewed};
+use crate::revocation::{At, Entry, Footing, Holder, Log, Registration, Renewal, Renewed};
 use crate::store::StoreError;
 
 /// The rules of [`Registry`](crate::revocation::Registry) and of what a renewal brings, as Redis runs them.
@@ -105,6 +105,14 @@ pub(super) async fn dismiss(pool: &Pool, deadline: Instant, holder: &Holder, ren
 /// Writes a dismissal's names and arguments.
 pub fn write_dismissal(call: &mut Cmd, holder: &Holder, renewals: u64) {
     call.arg(1).arg(names::LEASES).arg(holder.to_string()).arg(renewals);
+}
+
+/// It says nothing of any other primary, so it may be told to one.
+pub(super) async fn vouch(pool: &Pool, deadline: Instant, footing: &Footing) -> Result<(), StoreError> {
+    let seen = |mut connection: MultiplexedConnection| async move {
+        ::redis::cmd("SET").arg(names::VOUCHED).arg(&*footing.primary).query_async(&mut connection).await
+    };
+    pool.run(deadline, seen).await
 }
 
 /// Waits for entries. `call`: how long a call may take, apart from its waiting.

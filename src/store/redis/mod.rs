@@ -48,7 +48,7 @@ use crate::domain::name::{KeyId, OwnerId, RealmId};
 use crate::domain::owner::Owner;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
-use crate::revocation::{At, Entry, Registration, Renewal, Renewed, Standing};
+use crate::revocation::{At, Entry, Footing, Registration, Renewal, Renewed, Standing};
 
 /// How much longer a grant is waited for than it can be spent: what comes late is known, and can be returned. Who waits for it is the
 /// caller's affair.
@@ -219,6 +219,12 @@ impl Store for RedisStore {
         let deadline = self.for_admin();
         self.fitting(deadline).await?;
         lease::dismiss(&self.leases, deadline, holder, renewals).await
+    }
+
+    async fn vouch(&self, footing: &Footing) -> Result<(), StoreError> {
+        let deadline = self.for_admin();
+        self.fitting(deadline).await?;
+        lease::vouch(&self.leases, deadline, footing).await
     }
 
     async fn secure(&self, what: &What) -> Result<(Option<Kept>, Standing), StoreError> {

@@ -23,6 +23,8 @@ pub(super) const SECURED: &str = "kw:1:{kw}:secured";
 pub(super) const ROLLED_BACK: &str = "kw:1:{kw}:rolled-back";
 /// Those of them after that: a set.
 pub(super) const ABANDONED: &str = "kw:1:{kw}:abandoned";
+/// The primary that a replica has seen for a whole lease.
+pub(super) const VOUCHED: &str = "kw:1:{kw}:vouched";
 /// Written behind what was committed before, by whoever waits until it is durable.
 pub(super) const BARRIER: &str = "kw:1:{kw}:barrier";
 /// Who did what: a stream. An entry has its change's id in the log, or comes between two changes.

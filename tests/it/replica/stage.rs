@@ -20,7 +20,7 @@ use keyward::gate::Gate;
 use keyward::grpc::ext_authz::Authorizer;
 use keyward::replica::records::{Records, Unfound};
 use keyward::replica::tokens::Tokens;
-use keyward::revocation::{At, Entry, Footing, Holder as LeaseHolder, Level, Log, Mark, Renewal, Renewed, Touched, Whole};
+use keyward::revocation::{At, Entry, Firmness, Footing, Holder as LeaseHolder, Level, Log, Mark, Renewal, Renewed, Touched, Whole};
 use keyward::store::{Finding, Round, SharedStore, Store, StoreError};
 use keyward::telemetry::metrics::Metrics;
 use tokio::sync::{Notify, Semaphore};
@@ -226,7 +226,7 @@ impl Round for Played {
             Some(at) => Log::Entries { entries: kept.log[usize::try_from(at.position).unwrap().min(kept.told)..kept.told].to_vec(), head },
             None => Log::Jump { head },
         };
-        let footing = Footing { primary: "p".into(), whole: Whole::Whole, level: Level::Single };
+        let footing = Footing { primary: "p".into(), whole: Whole::Whole, level: Level::Single, vouched: Firmness::Shifting };
         Ok(Renewed { log, secured: head, now: self.clock.wall(), holders: Vec::new(), footing, longest: renewal.terms.lease })
     }
 

@@ -64,6 +64,7 @@ sentences! {
     noting:
         every_change_has_its_entry_in_the_log_with_the_digests_that_its_key_had_and_has,
         a_commit_names_everyone_who_holds_a_lease,
+        what_was_vouched_for_is_told_with_every_footing_of_the_same_primary,
         what_is_secured_stands_where_its_record_is_read;
     renewing:
         a_renewal_registers_its_holder,

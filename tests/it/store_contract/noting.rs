@@ -8,7 +8,7 @@ use std::time::Duration;
 use keyward::domain::owner::Owner;
 use keyward::domain::record::Record;
 use keyward::domain::time::StoreTime;
-use keyward::revocation::{At, Entry, Holder, Level, Log, Renewal, Terms, Touched};
+use keyward::revocation::{At, Entry, Firmness, Footing, Holder, Level, Log, Renewal, Terms, Touched};
 use keyward::store::{Commit, Kept, SharedStore, StoreError, What};
 
 use super::engines::Engine;
@@ -116,6 +116,21 @@ async fn whoever_renews_without_an_entry_is_among_the_holders_of_its_commit(stor
             assert_eq!(unnamed, 0, "{holder} has a lease up to {head} that commits do not know of");
         }
     }
+}
+
+pub(super) async fn what_was_vouched_for_is_told_with_every_footing_of_the_same_primary(engine: &mut impl Engine) {
+    let store = engine.store();
+    let asked = async || store.renew(&renewal(&holder("a", 1), None)).await.unwrap().footing;
+    let first = asked().await;
+    // The control: another primary is not this one. An embedded store, which has none before it, is firm from the start.
+    store.vouch(&Footing { primary: "another".into(), ..first.clone() }).await.unwrap();
+    assert_eq!(asked().await, first);
+    store.vouch(&first).await.unwrap();
+    let firm = Footing { vouched: Firmness::Firm, ..first };
+    assert_eq!(asked().await, firm);
+    let made = put(&*store, vec![new_owner(&owner("acme"))]).await.standing;
+    let (_, secured) = store.secure(&What::Owner(realm("otesse"), owner_id("acme"))).await.unwrap();
+    assert_eq!((made.footing, secured.footing), (firm.clone(), firm));
 }
 
 pub(super) async fn what_is_secured_stands_where_its_record_is_read(engine: &mut impl Engine) {
