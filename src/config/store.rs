@@ -13,7 +13,7 @@ pub enum StoreConfig {
     Embedded {
         folder: PathBuf,
     },
-    Redis(RedisConfig),
+    Redis(Box<RedisConfig>),
 }
 
 /// `{embedded: …}` or `{redis: …}`. `base`: the folder that paths are relative to.
@@ -21,7 +21,7 @@ pub(super) fn store(at: &At<'_>, base: &Path) -> Read<StoreConfig> {
     let mut map = at.map()?;
     let store = match map.one_of(&["embedded", "redis"])? {
         "embedded" => map.required("embedded", |at| embedded(at, base)),
-        _ => map.required("redis", |at| redis(at, base)).map(StoreConfig::Redis),
+        _ => map.required("redis", |at| redis(at, base)).map(|redis| StoreConfig::Redis(Box::new(redis))),
     };
     map.finish().and(store)
 }

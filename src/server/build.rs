@@ -74,12 +74,12 @@ fn store(config: &Config, clock: SharedClock) -> anyhow::Result<(SharedStore, Du
 
 fn settings(redis: &RedisConfig, lease: Duration) -> Settings {
     let user = |user: &RedisUser| User { name: user.name.clone(), password: user.password.clone() };
+    let place = match redis.place.clone() {
+        RedisPlace::Single { url } => Place::Single { url },
+        RedisPlace::Sentinel { urls, master } => Place::Sentinel { urls, master },
+        RedisPlace::Cluster { urls } => Place::Cluster { urls },
+    };
     Settings {
-        place: match redis.place.clone() {
-            RedisPlace::Single { url } => Place::Single { url },
-            RedisPlace::Sentinel { urls, master } => Place::Sentinel { urls, master },
-            RedisPlace::Cluster { urls } => Place::Cluster { urls },
-        },
         user: redis.user.as_ref().map(user),
         admin: redis.admin.as_ref().map(user),
         certificates: redis.tls.clone().map(|tls| Certificates { authority: tls.authority, own: tls.own }),
@@ -88,6 +88,7 @@ fn settings(redis: &RedisConfig, lease: Duration) -> Settings {
         level: redis.level,
         replicas: redis.replicas,
         lease,
+        ..Settings::new(place)
     }
 }
 

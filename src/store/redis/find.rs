@@ -13,7 +13,7 @@ use crate::domain::record::Holder;
 use crate::domain::time::StoreTime;
 use crate::store::{Finding, StoreError};
 
-static FIND: Script = Script::new(include_str!("find.lua"));
+static FIND: Script = Script::reading(include_str!("find.lua"));
 
 /// Seconds, microseconds, head; who holds the secret, the key's record and the owner's.
 type Answer = (i64, i64, String, Option<String>, Option<Vec<u8>>, Option<Vec<u8>>);

@@ -54,9 +54,10 @@ pub(super) async fn renew(pool: &Pool, deadline: Instant, demand: Demand, renewa
 
 /// Writes a renewal's names and arguments behind the start of a call.
 pub fn write_renewal(call: &mut Cmd, renewal: &Renewal) {
-    let names = [names::POSITION, names::LOG, names::LEASES, names::LONGEST, names::SECURED, names::ROLLED_BACK, names::ABANDONED];
+    let (written, read) =
+        ([names::LEASES, names::LONGEST, names::ROLLED_BACK], [names::POSITION, names::LOG, names::SECURED, names::ABANDONED]);
     let applied = renewal.applied.map(|applied| applied.to_string()).unwrap_or_default();
-    call.arg(names.len()).arg(&names).arg(renewal.holder.to_string()).arg(milliseconds(renewal.terms.lease));
+    call.arg(written.len()).arg(&written).arg(&read).arg(renewal.holder.to_string()).arg(milliseconds(renewal.terms.lease));
     call.arg(applied).arg(renewal.secured.to_string()).arg(MOST);
 }
 
@@ -84,8 +85,7 @@ pub(super) async fn acknowledge(pool: &Pool, deadline: Instant, holder: &Holder,
 
 /// Writes an acknowledgement's names and arguments.
 pub fn write_acknowledgement(call: &mut Cmd, holder: &Holder, applied: At) {
-    let names = [names::POSITION, names::LOG, names::LEASES];
-    call.arg(names.len()).arg(&names).arg(holder.to_string()).arg(applied.to_string());
+    call.arg(1).arg(names::LEASES).arg(names::POSITION).arg(names::LOG).arg(holder.to_string()).arg(applied.to_string());
 }
 
 pub(super) async fn registered(pool: &Pool, deadline: Instant) -> Result<Vec<(Holder, Registration)>, StoreError> {

@@ -1,9 +1,7 @@
 //! The store in Redis. Checks share one pipelined connection ([`link`]), everything else borrows one from a pool ([`pool`]); what must happen
 //! at one instant is a script. Redis may be away at any time, at the start too: then every call says so in time, and the next one tries again.
 //!
-//! A user of an ACL needs `+eval +evalsha +time +get +set +del +exists +hget +hset +hdel +hlen +hmget +hgetall +zadd +zrem +zrangebylex +sadd
-//! +sismember +sunionstore +xadd +xrange +xread +pexpire +info +wait +ping +unwatch` on `~kw:1:*`, and `+config|get` if keyward shall check
-//! the settings.
+//! What users need: deploy/redis/users.acl. One user that does everything needs what both have.
 
 mod ask;
 mod cluster;

@@ -11,22 +11,29 @@ use super::fault;
 pub(super) struct Script {
     text: &'static str,
     hash: OnceLock<String>,
+    /// How it is called, by its hash and by its text.
+    verbs: [&'static str; 2],
 }
 
 impl Script {
     pub(super) const fn new(text: &'static str) -> Self {
-        Self { text, hash: OnceLock::new() }
+        Self { text, hash: OnceLock::new(), verbs: ["EVALSHA", "EVAL"] }
+    }
+
+    /// One that only reads: who calls it need not have the right to write.
+    pub(super) const fn reading(text: &'static str) -> Self {
+        Self { text, hash: OnceLock::new(), verbs: ["EVALSHA_RO", "EVAL_RO"] }
     }
 
     /// The start of a call: names and arguments follow.
     pub(super) fn by_hash(&self) -> Cmd {
         let hash = self.hash.get_or_init(|| ::redis::Script::new(self.text).get_hash().to_owned());
-        command("EVALSHA", hash)
+        command(self.verbs[0], hash)
     }
 
     /// The start of the same call to a server that does not know the script.
     pub(super) fn by_text(&self) -> Cmd {
-        command("EVAL", self.text)
+        command(self.verbs[1], self.text)
     }
 
     /// Calls it with what `rest` writes behind its name.

@@ -24,7 +24,7 @@ fn with(redis: &str) -> tempfile::TempDir {
 
 fn read(redis: &str) -> RedisConfig {
     let StoreConfig::Redis(redis) = load(with(redis).path()).store else { panic!("redis") };
-    redis
+    *redis
 }
 
 /// Demands exactly these problems, all at once.

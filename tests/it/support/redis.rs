@@ -61,16 +61,16 @@ impl RedisServer {
 
     /// The same, with the settings that are shipped in `deploy/redis`.
     pub(crate) fn shipped_on_a_port(file: &str, arguments: &[&str]) -> (Self, u16) {
-        Self::from_on_a_port(Some(shipped(file)), "--port", arguments)
+        Self::from_on_a_port(Some(&shipped(file)), "--port", arguments)
     }
 
-    fn from_on_a_port(file: Option<PathBuf>, argument: &str, arguments: &[&str]) -> (Self, u16) {
+    fn from_on_a_port(file: Option<&Path>, argument: &str, arguments: &[&str]) -> (Self, u16) {
         let attempt = || {
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
             let (folder, port_text) = (tempfile::tempdir().unwrap(), port.to_string());
             let arguments = [&[argument, &port_text, "--bind", "127.0.0.1"], arguments].concat();
             let arguments = arguments.into_iter().map(String::from).collect();
-            let file = file.as_deref().map(|file| copied(file, folder.path()));
+            let file = file.map(|file| copied(file, folder.path()));
             let mut server = Self { folder, file, arguments, running: None };
             server.spawn().then_some((server, port))
         };
@@ -174,6 +174,37 @@ fn copied(file: &Path, folder: &Path) -> PathBuf {
 /// A file of `deploy/redis`.
 pub(crate) fn shipped(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/redis").join(file)
+}
+
+/// What a user may do, by deploy/redis/users.acl: one rule a word, but for those in brackets.
+pub(crate) fn rights(user: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(shipped("users.acl")).unwrap();
+    let start = format!("user {user} on ");
+    let rules = text.lines().find_map(|line| line.strip_prefix(&start)).expect("the user has a line");
+    let mut whole: Vec<String> = Vec::new();
+    for word in rules.split(' ') {
+        match whole.last_mut() {
+            Some(open) if open.starts_with('(') && !open.ends_with(')') => {
+                open.push(' ');
+                open.push_str(word);
+            }
+            _ => whole.push(word.to_owned()),
+        }
+    }
+    whole
+}
+
+/// The users of deploy/redis/users.acl, each with its name for a password, in a file; but the default user may do everything.
+pub(crate) fn users(folder: &Path) -> PathBuf {
+    let text = std::fs::read_to_string(shipped("users.acl")).unwrap();
+    let line = |line: &str| match line.split(' ').collect::<Vec<_>>()[..] {
+        ["user", "default", ..] => "user default on nopass ~* &* +@all\n".to_owned(),
+        ["user", name, "on", ..] => line.replacen(" on ", &format!(" on >{name} "), 1) + "\n",
+        _ => panic!("a line that is no user's: {line}"),
+    };
+    let file = folder.join("users.acl");
+    std::fs::write(&file, text.lines().map(line).collect::<String>()).unwrap();
+    file
 }
 
 /// Settings under which a busy machine's Redis is not taken for one that is away.

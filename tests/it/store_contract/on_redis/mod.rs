@@ -48,14 +48,14 @@ async fn each_is_away(store: &dyn Store, words: &str) {
     }
 }
 
-async fn each_answers(store: &dyn Store) {
+pub(super) async fn each_answers(store: &dyn Store) {
     for (method, said) in each_method(store).await {
         assert_eq!(said, Ok(()), "{method}");
     }
 }
 
 /// A key and its owner, to be found.
-async fn seed(store: &dyn Store) {
+pub(super) async fn seed(store: &dyn Store) {
     super::samples::put(store, vec![new_owner(&owner("acme")), new_key(&key("key_1", &[digest(1)]))]).await;
 }
 

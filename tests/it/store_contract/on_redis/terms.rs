@@ -8,7 +8,7 @@ use super::super::samples::{
     DAY, changed_key, charge, commit, digest, key, new_key, new_owner, owner, owner_id, put, realm, request, subject,
 };
 use super::{each_answers, each_is_away, each_method, seed};
-use crate::support::redis::{RedisServer, settings};
+use crate::support::redis::{RedisServer, rights, settings};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_may_drop_what_it_holds_is_refused_until_it_may_not() {
@@ -36,10 +36,8 @@ async fn a_server_that_does_not_tell_its_settings_is_put_up_with() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_user_with_the_rights_that_are_written_down_is_enough_and_a_wrong_password_is_away() {
     let server = RedisServer::start();
-    let text = include_str!("../../../../src/store/redis/mod.rs");
-    let from = text.find("needs `").unwrap() + 7;
-    let rights = text[from..from + text[from..].find('`').unwrap()].replace("\n//!", "");
-    server.ask::<()>(&format!("ACL SETUSER keyward on >hush ~kw:1:* resetchannels -@all {}", rights.trim()));
+    let both = [rights("keyward-check"), rights("keyward-admin")].concat();
+    redis::cmd("ACL").arg(&["SETUSER", "keyward", "on", ">hush"]).arg(both).arg("-config|get").exec(&mut server.connection()).unwrap();
     server.ask::<()>("ACL SETUSER default off");
     let named = |name, password| settings(format!("{}?user={name}&pass={password}", server.url()));
     let store = RedisStore::connect(&named("keyward", "hush")).unwrap();

@@ -3,6 +3,7 @@
 mod cluster;
 mod sentinel;
 mod tls;
+mod users;
 
 use std::time::{Duration, Instant};
 

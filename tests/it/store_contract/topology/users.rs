@@ -1,0 +1,238 @@
+//! What the users of deploy/redis/users.acl may do, and every command that they may not: each of them a test, with its control, that the
+//! default user may.
+
+use std::sync::LazyLock;
+
+use keyward::domain::record::Record;
+use keyward::store::redis::{RedisStore, Settings, User};
+use keyward::store::{Charge, Commit, Store, StoreError, Taken};
+use redis::{Connection, RedisError, cmd};
+
+use super::super::on_redis::{each_answers, seed};
+use super::super::samples::{
+    DAY, changed_key, charge, commit, digest, holder, key, new_key, new_owner, owner, owner_id, put, realm, renewal, request, subject,
+};
+use crate::support::redis::{RedisServer, settings, users};
+
+/// One for all of these tests: none of them may change anything.
+static SERVER: LazyLock<Acl> = LazyLock::new(Acl::start);
+
+/// A server with the users that are shipped.
+struct Acl {
+    server: RedisServer,
+    _folder: tempfile::TempDir,
+}
+
+impl Acl {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = users(folder.path());
+        // What Redis itself refuses to everybody would show nothing.
+        let all = ["--enable-debug-command", "yes", "--enable-module-command", "yes", "--aclfile", file.to_str().unwrap()];
+        let server = RedisServer::shipped("single.conf", &all);
+        for words in ["HSET kw:1:{kw}:keys:otesse key_1 before", "SADD kw:1:{kw}:rolled-back 5/0000000000000000", "SET unrelated before"] {
+            server.ask::<()>(words);
+        }
+        Self { server, _folder: folder }
+    }
+
+    fn connection(&self, user: &str) -> Connection {
+        let url = format!("{}?user={user}&pass={user}", self.server.url());
+        redis::Client::open(url).unwrap().get_connection().unwrap()
+    }
+
+    fn settings(&self) -> Settings {
+        let user = |name: &str| Some(User { name: name.into(), password: name.into() });
+        Settings { user: user("keyward-check"), admin: user("keyward-admin"), ..settings(self.server.url()) }
+    }
+
+    fn forbids(&self, user: &str, words: &[&str]) {
+        let refused: RedisError = cmd(words[0]).arg(&words[1..]).exec(&mut self.connection(user)).expect_err("it is forbidden");
+        assert_eq!(refused.code(), Some("NOPERM"), "{words:?}: {refused}");
+        let control: String = cmd("ACL").arg("DRYRUN").arg("default").arg(words).query(&mut self.server.connection()).unwrap();
+        assert_eq!(control, "OK", "{words:?}");
+    }
+
+    /// A script that is refused inside: nothing changes. The control is the same script by the default user, on a server of its own.
+    fn forbids_script(&self, user: &str, verb: &str, script: &str, names: &[&str]) {
+        let run = |connection: &mut Connection| cmd(verb).arg(script).arg(names.len()).arg(names).exec(connection);
+        let refused = run(&mut self.connection(user)).expect_err("it is forbidden");
+        assert!(refused.code() == Some("NOPERM") || refused.to_string().contains("can't"), "{script}: {refused}");
+        let record: String = self.server.ask("HGET kw:1:{kw}:keys:otesse key_1");
+        assert_eq!((record.as_str(), self.server.ask::<u64>("EXISTS kw:1:{kw}:rolled-back")), ("before", 1));
+        let control = Self::start();
+        run(&mut control.server.connection()).unwrap();
+    }
+}
+
+macro_rules! forbidden {
+    ($user:literal, $module:ident: $($name:ident: $words:literal;)+) => {
+        mod $module {
+            $(
+                #[test]
+                fn $name() {
+                    super::SERVER.forbids($user, &$words.split(' ').collect::<Vec<_>>());
+                }
+            )+
+        }
+    };
+}
+
+forbidden! { "keyward-check", the_user_that_checks_may_not:
+    write_a_key: "HSET kw:1:{kw}:keys:otesse key_1 x";
+    write_a_field_of_a_key_if_it_is_new: "HSETNX kw:1:{kw}:keys:otesse key_2 x";
+    remove_a_key: "HDEL kw:1:{kw}:keys:otesse key_1";
+    remove_all_keys: "DEL kw:1:{kw}:keys:otesse";
+    unlink_all_keys: "UNLINK kw:1:{kw}:keys:otesse";
+    let_keys_expire: "EXPIRE kw:1:{kw}:keys:otesse 1";
+    let_keys_expire_at_an_instant: "PEXPIREAT kw:1:{kw}:keys:otesse 1";
+    rename_keys: "RENAME kw:1:{kw}:keys:otesse kw:1:{otesse/a}";
+    copy_keys_of_before: "COPY kw:1:{otesse/a} kw:1:{kw}:keys:otesse REPLACE";
+    restore_keys_of_before: "RESTORE kw:1:{kw}:keys:otesse 0 x REPLACE";
+    dump_keys: "DUMP kw:1:{kw}:keys:otesse";
+    read_all_keys: "HGETALL kw:1:{kw}:keys:otesse";
+    read_the_names_of_all_keys: "HKEYS kw:1:{kw}:keys:otesse";
+    write_an_owner: "HSET kw:1:{kw}:owners:otesse acme x";
+    remove_an_owner: "HDEL kw:1:{kw}:owners:otesse acme";
+    write_a_digest: "HSET kw:1:{kw}:digests:otesse d key_1/acme";
+    remove_a_digest: "HDEL kw:1:{kw}:digests:otesse d";
+    remove_all_digests: "DEL kw:1:{kw}:digests:otesse";
+    read_all_digests: "HGETALL kw:1:{kw}:digests:otesse";
+    write_a_list: "ZADD kw:1:{kw}:key-ids:otesse 0 key_2";
+    add_to_the_log: "XADD kw:1:{kw}:log * mark x";
+    trim_the_log: "XTRIM kw:1:{kw}:log MAXLEN 0";
+    remove_from_the_log: "XDEL kw:1:{kw}:log 1-0";
+    set_the_logs_last_id: "XSETID kw:1:{kw}:log 9-0";
+    remove_the_log: "DEL kw:1:{kw}:log";
+    add_to_the_audit_log: "XADD kw:1:{kw}:audit * note x";
+    trim_the_audit_log: "XTRIM kw:1:{kw}:audit MAXLEN 0";
+    read_the_audit_log: "XRANGE kw:1:{kw}:audit - +";
+    set_the_position: "SET kw:1:{kw}:position 0/0000000000000000";
+    remove_the_position: "DEL kw:1:{kw}:position";
+    say_that_something_is_secured: "SET kw:1:{kw}:secured 9/0000000000000000";
+    say_that_nothing_is_secured: "DEL kw:1:{kw}:secured";
+    go_on_with_a_log_that_was_rolled_back: "DEL kw:1:{kw}:rolled-back";
+    forget_what_was_rolled_back: "SREM kw:1:{kw}:rolled-back 5/0000000000000000";
+    let_what_was_rolled_back_expire: "SET kw:1:{kw}:rolled-back x PX 1";
+    abandon_a_place: "SADD kw:1:{kw}:abandoned 5/0000000000000000";
+    remove_all_leases_at_once: "DEL kw:1:{kw}:leases";
+    remove_the_longest_lease: "DEL kw:1:{kw}:lease";
+    read_what_was_asked: "HGET kw:1:{kw}:request:admin_1/r fingerprint";
+    forget_what_was_asked: "DEL kw:1:{kw}:request:admin_1/r";
+    forget_what_was_asked_under_a_name_with_braces: "DEL kw:1:{kw}:request:admin_1/{a}b";
+    forget_what_is_done_once: "DEL kw:1:{kw}:once";
+    write_peppers: "HSET kw:1:{kw}:peppers 1 x";
+    read_what_is_not_keywards: "GET unrelated";
+    write_what_is_not_keywards: "SET unrelated x";
+    run_a_script_that_says_it_writes_keys: "EVAL return{} 1 kw:1:{kw}:keys:otesse";
+    flush_everything: "FLUSHALL";
+    flush_the_database: "FLUSHDB";
+    swap_databases: "SWAPDB 0 1";
+    turn_to_another_database: "SELECT 1";
+    move_to_another_database: "MOVE kw:1:{otesse/a} 1";
+    migrate: "MIGRATE 127.0.0.1 1 kw:1:{kw}:keys:otesse 0 1";
+    change_a_setting: "CONFIG SET maxmemory-policy allkeys-lru";
+    rewrite_the_settings: "CONFIG REWRITE";
+    make_the_server_follow_another: "REPLICAOF 127.0.0.1 1";
+    make_the_server_follow_another_by_the_old_word: "SLAVEOF 127.0.0.1 1";
+    make_a_replica_the_primary: "FAILOVER ABORT";
+    pass_for_a_replica: "REPLCONF ACK 9";
+    copy_everything_as_a_replica: "PSYNC ? -1";
+    shut_the_server_down: "SHUTDOWN NOSAVE";
+    debug: "DEBUG SLEEP 0";
+    name_all_keys: "KEYS *";
+    scan: "SCAN 0";
+    watch_what_others_do: "MONITOR";
+    make_a_user: "ACL SETUSER other on";
+    read_users: "ACL LIST";
+    flush_scripts: "SCRIPT FLUSH";
+    kill_a_script: "SCRIPT KILL";
+    load_a_function: "FUNCTION LOAD x";
+    flush_functions: "FUNCTION FLUSH";
+    load_a_module: "MODULE LOAD /x.so";
+    end_others_connections: "CLIENT KILL TYPE normal";
+    pause_others: "CLIENT PAUSE 1";
+    see_others: "CLIENT LIST";
+    save: "SAVE";
+    rewrite_the_log_on_disk: "BGREWRITEAOF";
+    publish: "PUBLISH a b";
+    subscribe: "SUBSCRIBE a";
+    forget_the_cluster: "CLUSTER RESET";
+}
+
+forbidden! { "keyward-admin", the_user_that_changes_may_not:
+    take_of_a_window: "SET kw:1:{otesse/acme} x";
+    read_a_window: "GET kw:1:{otesse/acme}";
+    trim_the_log_apart_from_adding: "XTRIM kw:1:{kw}:log MAXLEN 0";
+    trim_the_audit_log: "XTRIM kw:1:{kw}:audit MAXLEN 0";
+    remove_from_the_audit_log: "XDEL kw:1:{kw}:audit 1-0";
+    write_what_is_not_keywards: "SET unrelated x";
+    flush_everything: "FLUSHALL";
+    change_a_setting: "CONFIG SET appendonly no";
+    make_the_server_follow_another: "REPLICAOF 127.0.0.1 1";
+    pass_for_a_replica: "REPLCONF ACK 9";
+    shut_the_server_down: "SHUTDOWN NOSAVE";
+    debug: "DEBUG SLEEP 0";
+    name_all_keys: "KEYS *";
+    watch_what_others_do: "MONITOR";
+    make_a_user: "ACL SETUSER other on";
+    load_a_module: "MODULE LOAD /x.so";
+    end_others_connections: "CLIENT KILL TYPE normal";
+}
+
+#[test]
+fn the_user_that_checks_may_not_write_a_record_from_inside_a_script() {
+    let write = "return redis.call('HSET', 'kw:1:{kw}:keys:otesse', 'key_1', 'x')";
+    SERVER.forbids_script("keyward-check", "EVAL", write, &[]);
+    SERVER.forbids_script("keyward-check", "EVAL", write, &["kw:1:{otesse/acme}"]);
+    SERVER.forbids_script("keyward-check", "EVAL", write, &["kw:1:{kw}:leases"]);
+    let through_a_name = "return redis.call('HSET', KEYS[1], 'key_1', 'x')";
+    SERVER.forbids_script("keyward-check", "EVAL", through_a_name, &["kw:1:{kw}:keys:otesse"]);
+}
+
+#[test]
+fn the_user_that_checks_may_not_go_on_after_a_rollback_from_inside_a_script() {
+    for command in ["'DEL', KEYS[1]", "'SREM', KEYS[1], '5/0000000000000000'", "'SET', KEYS[1], 'x', 'PX', 1", "'PEXPIRE', KEYS[1], 1"] {
+        SERVER.forbids_script("keyward-check", "EVAL", &format!("return redis.call({command})"), &["kw:1:{kw}:rolled-back"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_both_users_everything_works() {
+    let acl = Acl::start();
+    acl.server.ask::<()>("DEL kw:1:{kw}:rolled-back kw:1:{kw}:keys:otesse");
+    let store = RedisStore::connect(&acl.settings()).unwrap();
+    assert_eq!(store.check_settings().await, Ok(()));
+    seed(&store).await;
+    each_answers(&store).await;
+    let changes = vec![new_key(&key("key_2", &[digest(2)])), new_owner(&owner("other"))];
+    store.commit(&Commit { request: Some(request("admin_1", "{a}b", 1)), once: Some([1; 32]), ..commit(changes) }).await.unwrap();
+    let moved = Record { revision: 2, owner: owner_id("other"), ..key("key_2", &[digest(3)]) };
+    put(&store, vec![changed_key(&moved)]).await;
+    let all = charge(vec![subject(Some("key_1"), &[(DAY, 5)])], 5);
+    let Taken::Granted { tokens, slots, .. } = store.take(std::slice::from_ref(&all)).await.unwrap().remove(0) else { panic!("it fits") };
+    store.take(&[Charge { want: 0, cost: 0, returns: all.undo(tokens, &slots), ..all }]).await.unwrap();
+    // The server forgets its scripts: they are sent again, by whoever needs them.
+    acl.server.ask::<()>("SCRIPT FLUSH");
+    assert!(store.find(&realm("otesse"), &[digest(1)]).await.unwrap().holder.is_some());
+    store.take(&[charge(vec![subject(None, &[(DAY, 50)])], 1)]).await.unwrap();
+    store.renew(&renewal(&holder("a", 2), None)).await.unwrap();
+    put(&store, vec![new_key(&key("key_3", &[digest(4)]))]).await;
+}
+
+/// What reads as it should is not written by the wrong user: each user lacks what the other has.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_one_of_them_alone_only_its_part_works() {
+    let acl = Acl::start();
+    acl.server.ask::<()>("DEL kw:1:{kw}:rolled-back kw:1:{kw}:keys:otesse");
+    let only = |user: &Option<User>| RedisStore::connect(&Settings { user: user.clone(), admin: None, ..acl.settings() }).unwrap();
+    let refused =
+        |said: Result<(), StoreError>| assert!(matches!(&said, Err(StoreError::Unavailable(why)) if why.contains("NOPERM")), "{said:?}");
+    let (check, admin) = (only(&acl.settings().user), only(&acl.settings().admin));
+    let change = commit(vec![new_owner(&owner("acme"))]);
+    refused(check.commit(&change).await.map(|_| ()));
+    admin.commit(&change).await.unwrap();
+    let take = [charge(vec![subject(None, &[(DAY, 5)])], 1)];
+    refused(admin.take(&take).await.map(|_| ()));
+    check.take(&take).await.unwrap();
+}
