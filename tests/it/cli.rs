@@ -14,6 +14,8 @@ use crate::support::certs::{self, Authority};
 use crate::support::keyward::{Keyward, Store};
 use crate::support::process::Process;
 
+mod revocation;
+
 const CREATE: &[&str] = &["keys", "create", "--realm", "otesse", "--owner", "acme", "--label", "Zapier", "--environment", "live"];
 
 #[test]

@@ -45,10 +45,12 @@ fn status(watch: &Watch) -> GetRevocationStatusResponse {
     let rolled_back = watch.status.lease == Leased::RolledBack;
     let answer = GetRevocationStatusResponse { demanded_level: demanded, rolled_back, ..Default::default() };
     let Some(last) = &watch.status.last else { return answer };
+    let mut holders: Vec<_> = last.holders.iter().collect();
+    holders.sort_by_key(|(holder, _)| holder);
     GetRevocationStatusResponse {
         level: shown::level(last.footing.level).into(),
         position: head(&last.log),
-        holders: last.holders.iter().map(shown::lease).collect(),
+        holders: holders.into_iter().map(shown::lease).collect(),
         longest_lease: shown::duration(last.longest),
         ..answer
     }
