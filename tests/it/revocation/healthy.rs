@@ -1,12 +1,15 @@
 //! T1: nothing breaks. Three replicas, one Redis, revocations one after the other under load.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use keyward::proto::keyward::admin::v1::Level;
 
+use super::composed::{Composed, Deaf};
 use super::world::{self, Revoked, World, figure, is_full, revoke, share, warm};
 use crate::support::member::Plan;
 use crate::support::redis::RedisServer;
+use crate::support::until;
 
 const LEASE: Duration = Duration::from_secs(5);
 const ALL: [usize; 3] = [0, 1, 2];
@@ -39,6 +42,20 @@ async fn nobody_is_admitted_by_any_of_three_replicas_once_a_revocation_has_retur
     assert_eq!(total.errors, 0, "{:?}", load.seen.first_error(0));
     assert!(all.iter().all(|revoked| revoked.guarantee().level() == Level::Single));
     assert!(all.iter().all(|revoked| revoked.guarantee().holders_acknowledged == 3), "nobody's lease had to be waited for");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_does_not_apply_the_log_admits_after_the_return() {
+    let redis = RedisServer::durable();
+    let prepared = World::new(&*redis.store(), 1).await;
+    let world = World::start(prepared, |realms| vec![Plan::new(realms, redis.url(), LEASE)]).await;
+    let deaf = Composed::start(Arc::new(Deaf(redis.store())), LEASE).await;
+    let load = world.load_on(rate(), &[world.replicas[0].envoy, deaf.envoy]);
+    warm(&load, &[0, 1], 1..2).await;
+    let revoked = revoke(&load, &world.operator, 1).await;
+    assert_eq!(revoked.guarantee().holders_acknowledged, 2, "it says that it has applied what it has not");
+    until("the control admits after the return", || revoked.broken(&load)).await;
+    assert!(load.seen.admitted(0, 1) < revoked.returned, "the other replica does not");
 }
 
 /// What a machine of two processors can be offered, the replicas being built for tests or for use.

@@ -1,7 +1,10 @@
 //! The campaigns that show the promise of a revocation: whatever breaks, nobody is admitted for a request that was sent after `RevokeKey` had
 //! returned OK. Each with its control. `docs/faults.md` says how to run them at their full length.
 
+mod composed;
 mod cut_calls;
+mod failovers;
+mod fills;
 mod healthy;
 mod herd;
 mod outage;
@@ -9,5 +12,6 @@ mod owners;
 mod partition;
 mod pauses;
 mod rollback;
+mod rooms;
 mod standing;
 mod world;

@@ -111,7 +111,7 @@ impl Outage {
         let prepared = World::new(&*redis.store(), KNOWN + UNKNOWN).await;
         let plans = |realms: &std::path::Path| {
             let direct = Plan { launch, ..Plan::new(realms, redis.url(), lease) };
-            vec![direct.clone(), direct.clone(), Plan { url: proxy.url(), ..direct }]
+            vec![direct.clone(), direct.clone(), direct.at(&proxy.url())]
         };
         let world = World::start(prepared, plans).await;
         let load = world.load(rate());

@@ -91,7 +91,7 @@ impl Campaign {
         let prepared = World::new(&*redis.store(), trials * AT_ONCE).await;
         let plans = |realms: &std::path::Path| {
             let direct = Plan::new(realms, redis.url(), LEASE);
-            vec![direct.clone(), direct.clone(), Plan { url: proxy.url(), launch, ..direct }]
+            vec![direct.clone(), direct.clone(), Plan { launch, ..direct }.at(&proxy.url())]
         };
         let world = World::start(prepared, plans).await;
         let load = world.load(rate());

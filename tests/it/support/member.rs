@@ -18,13 +18,13 @@ use super::process::Process;
 pub struct Plan {
     /// A folder of realm files.
     pub realms: PathBuf,
-    /// Of Redis.
-    pub url: String,
+    /// Where Redis is, as the configuration says it.
+    pub place: String,
     pub lease: Duration,
-    /// What it listens on.
+    /// What it listens on, for Envoy and for probes.
     pub host: IpAddr,
     pub launch: Launch,
-    /// Lines of the configuration under `store.redis`, each with its comma.
+    /// What else the configuration says under `store.redis`, each with its comma.
     pub store: String,
 }
 
@@ -56,19 +56,27 @@ pub struct Replica {
 impl Plan {
     /// The binary on the loopback interface.
     pub fn new(realms: &Path, url: String, lease: Duration) -> Self {
-        Self { realms: realms.to_owned(), url, lease, host: [127, 0, 0, 1].into(), launch: Launch::Binary, store: String::new() }
+        let (host, launch) = ([127, 0, 0, 1].into(), Launch::Binary);
+        Self { realms: realms.to_owned(), place: format!("url: {url:?}"), lease, host, launch, store: String::new() }
+    }
+
+    /// The same, with Redis elsewhere.
+    pub fn at(self, url: &str) -> Self {
+        Self { place: format!("url: {url:?}"), ..self }
     }
 
     /// The one-time secret of every replica.
     pub const BOOTSTRAP: &str = "a one-time secret of this test alone";
 
     fn config(&self) -> String {
-        let Self { realms, url, lease, host, store, .. } = self;
-        let (realms, lease) = (realms.display(), lease.as_millis());
+        let Self { realms, place, lease, host, store, .. } = self;
+        // a busy machine must not be taken for a Redis that is away: as long as the lease allows
+        let (realms, timeout, lease) = (realms.display(), (*lease / 5).as_millis(), lease.as_millis());
         let any = format!(r#"{{address: "{host}:0"}}"#);
+        let admin = r#"{address: "127.0.0.1:0"}"#;
         format!(
-            "realms: {realms}\nstore: {{redis: {{{store} url: {url:?}}}}}\npepper_file: pepper\nbootstrap_file: bootstrap\n\
-             listen: {{envoy: {any}, admin: {any}, http: {any}}}\nleave: 0s\nlease: {lease}ms\n"
+            "realms: {realms}\nstore: {{redis: {{{store} {place}, timeout: {timeout}ms}}}}\npepper_file: pepper\nbootstrap_file: bootstrap\n\
+             listen: {{envoy: {any}, admin: {admin}, http: {any}}}\nleave: 0s\nlease: {lease}ms\n"
         )
     }
 }

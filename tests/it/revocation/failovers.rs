@@ -1,0 +1,277 @@
+//! T5, T11: a replicated Redis under Sentinel, whose primary is lost again and again. What was answered with OK at level `replicated` is on
+//! every node that may follow it.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use keyward::domain::name::{KeyId, RealmId};
+use keyward::proto::keyward::admin::v1::Level;
+use keyward::store::Store as _;
+use tokio::task::block_in_place;
+
+use super::healthy::rate;
+use super::world::{REALM, Revoked, World, figure, serves, share, try_revoke, warm};
+use crate::support::load::Load;
+use crate::support::member::Plan;
+use crate::support::operator::Operator;
+use crate::support::proxy::{Fault, Proxy, Server, Way};
+use crate::support::sentinel::{self, NAME, Sentinels};
+use crate::support::{seed, until};
+
+const LEASE: Duration = Duration::from_secs(5);
+const BOTH: [usize; 2] = [0, 1];
+/// Keys of one trial.
+const KEYS: usize = 120;
+/// Revocations on their way at one time.
+const AT_ONCE: usize = 4;
+/// Of what background writers write.
+const LARGE: usize = 100_000;
+
+/// How the primary is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Loss {
+    Killed,
+    /// Killed while the others stand still, and so do not have what it was told last.
+    KilledAlone,
+    /// Cut off from everybody, and back when another is the primary.
+    CutOff,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_revocation_that_was_answered_with_ok_is_lost_when_redis_fails_over() {
+    let trials = share(3, 60);
+    let mut redis = Redis::start(trials, "level: replicated, replicas: 2,").await;
+    let mut found = Found::default();
+    for trial in 0..trials {
+        let loss = [Loss::Killed, Loss::KilledAlone, Loss::CutOff][trial % 3];
+        found.add(redis.trial(trial, loss).await);
+    }
+    found.report("T5", "level replicated: failovers, revocations with OK, lost or admitted", trials);
+    figure("T5", "calls that failed, and said so", &found.failed.to_string());
+    assert_eq!((found.lost, found.admitted), (0, 0));
+    assert!(found.level == Some(Level::Replicated) && found.ok > trials);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_waiting_for_the_other_nodes_revocations_with_ok_are_lost() {
+    let trials = share(1, 20);
+    let (mut found, mut began) = (Found::default(), 0);
+    for _ in 0..trials {
+        // what is lost ends the run: replicas see that the log went backwards, and admit nobody
+        let mut redis = Redis::start(1, "").await;
+        found.add(redis.trial(0, Loss::KilledAlone).await);
+        began += 1;
+    }
+    found.report("T5", "control, without WAIT: failovers, revocations with OK, lost or admitted", began);
+    assert!(found.level.is_some_and(|level| level != Level::Replicated));
+    assert!(found.lost > 0, "the control lost nothing: the campaign above could not fail");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_key_that_a_replica_remembers_is_admitted_while_redis_fails_over() {
+    let trials = share(1, 10);
+    let mut redis = Redis::start(trials, "level: replicated, replicas: 2,").await;
+    let load = &redis.load;
+    warm(load, &BOTH, 0..20).await;
+    let before = load.seen.total();
+    let mut took = Vec::new();
+    for _ in 0..trials {
+        let primary = block_in_place(|| redis.sentinels.primary());
+        let begun = Instant::now();
+        redis.sentinels.nodes[primary].server.kill();
+        let next = block_in_place(|| redis.sentinels.primary());
+        took.push(begun.elapsed());
+        redis.again(primary, next).await;
+    }
+    let came = redis.load.seen.total().since(before);
+    took.sort_unstable();
+    let (median, longest) = (took[took.len() / 2].as_secs_f64(), took[took.len() - 1].as_secs_f64());
+    figure("T11", "Sentinel failovers: how many, median, longest", &format!("{trials}, {median:.1} s, {longest:.1} s"));
+    let refused = came.unavailable + came.refused;
+    figure("T11", "checks of known keys: admitted, refused, gRPC errors", &format!("{}, {refused}, {}", came.admitted, came.errors));
+    assert_eq!((refused, came.errors), (0, 0), "{:?}", redis.load.seen.first_error(0));
+}
+
+/// A primary and two that follow it, each behind a proxy, and replicas of keyward that ask the sentinels.
+struct Redis {
+    sentinels: Sentinels,
+    proxies: Vec<Proxy>,
+    world: World,
+    load: Load,
+}
+
+/// What became of revocations.
+#[derive(Default)]
+struct Found {
+    ok: usize,
+    failed: usize,
+    lost: usize,
+    admitted: usize,
+    /// The lowest that was told with an OK.
+    level: Option<Level>,
+}
+
+impl Redis {
+    async fn start(trials: usize, demands: &str) -> Self {
+        let mut proxies = Vec::new();
+        let handle = tokio::runtime::Handle::current();
+        let sentinels = block_in_place(|| {
+            let front = |port| {
+                let proxy = handle.block_on(Proxy::before(Server::Tcp(([127, 0, 0, 1], port).into())));
+                proxies.push(proxy);
+                proxies.last().unwrap().address.port()
+            };
+            Sentinels::with(sentinel::Plan { front: Box::new(front), ..sentinel::Plan::default() })
+        });
+        let prepared = World::new(&*sentinels.store(), trials * KEYS).await;
+        let urls: Vec<String> = sentinels.urls().iter().map(|url| format!("{url:?}")).collect();
+        let place = format!("sentinel: {{master: {NAME}, urls: [{}]}}", urls.join(", "));
+        let plan = |realms: &std::path::Path| {
+            let plan = Plan::new(realms, String::new(), LEASE);
+            let plan = Plan { place: place.clone(), store: demands.to_owned(), ..plan };
+            vec![plan.clone(), plan]
+        };
+        let world = World::start(prepared, plan).await;
+        let load = world.load(rate() / 2);
+        Self { sentinels, proxies, world, load }
+    }
+
+    /// Revokes keys all the time while the primary is lost, and looks at the next one for each that was answered with OK.
+    async fn trial(&mut self, trial: usize, loss: Loss) -> Found {
+        let keys = 1 + trial * KEYS..1 + (trial + 1) * KEYS;
+        warm(&self.load, &BOTH, keys.clone()).await;
+        let primary = block_in_place(|| self.sentinels.primary());
+        let next = AtomicUsize::new(keys.start);
+        let over = AtomicBool::new(false);
+        let revoking = join_all((0..AT_ONCE).map(|nth| {
+            let operator = self.world.operator.at(self.world.replicas[nth % 2].admin);
+            revoke_on(&self.load, operator, &next, keys.end, &over)
+        }));
+        let losing = self.lose(primary, loss, || next.load(Ordering::SeqCst) - keys.start);
+        let (revoked, successor) = tokio::join!(revoking, async {
+            let successor = losing.await;
+            // some more at the new one, as far as they are answered
+            let made = next.load(Ordering::SeqCst);
+            until("revocations go on", || next.load(Ordering::SeqCst) >= (made + 2 * AT_ONCE).min(keys.end)).await;
+            over.store(true, Ordering::SeqCst);
+            successor
+        });
+        let found = self.found(successor, revoked.into_iter().flatten().collect()).await;
+        if loss != Loss::CutOff {
+            self.again(primary, successor).await;
+        } else {
+            self.proxies[primary].heal();
+            block_in_place(|| self.sentinels.until_followed(successor, 2));
+        }
+        if found.lost == 0 {
+            for replica in BOTH {
+                serves(&self.load, replica).await;
+            }
+        }
+        found
+    }
+
+    /// Loses the primary once some revocations were made, and says who is it then.
+    async fn lose(&self, primary: usize, loss: Loss, made: impl Fn() -> usize) -> usize {
+        let nodes = &self.sentinels.nodes;
+        let others: Vec<usize> = (0..nodes.len()).filter(|node| *node != primary).collect();
+        until("revocations are made", || made() > 2 * AT_ONCE).await;
+        match loss {
+            Loss::CutOff => self.proxies[primary].set(Fault::Lost(Way::Both)),
+            Loss::Killed => kill(nodes, primary),
+            Loss::KilledAlone => {
+                others.iter().for_each(|other| nodes[*other].server.pause());
+                // more than fits into what the kernel holds for those who stand still
+                block_in_place(|| fill(&self.sentinels, primary));
+                let before = made();
+                let soon = Instant::now() + Duration::from_millis(500);
+                until("more revocations are made", || made() > before + 2 * AT_ONCE || Instant::now() > soon).await;
+                kill(nodes, primary);
+                others.iter().for_each(|other| nodes[*other].server.resume());
+            }
+        }
+        block_in_place(|| crate::support::eventually("another primary", || Some(self.sentinels.primary()).filter(|now| *now != primary)))
+    }
+
+    async fn found(&self, primary: usize, answers: Vec<Option<Revoked>>) -> Found {
+        let store = self.sentinels.nodes[primary].server.store();
+        let realm = RealmId::parse(REALM).unwrap();
+        let mut found = Found::default();
+        for answer in answers {
+            let Some(revoked) = answer else {
+                found.failed += 1;
+                continue;
+            };
+            let record = store.key(&realm, &KeyId::parse(&seed::id(revoked.key)).unwrap()).await.unwrap();
+            found.ok += 1;
+            found.lost += usize::from(record.is_none_or(|record| record.revoked.is_none()));
+            found.admitted += usize::from(revoked.broken(&self.load));
+            found.level = found.level.map_or(Some(revoked.guarantee().level()), |level| Some(level.min(revoked.guarantee().level())));
+        }
+        found
+    }
+
+    /// Starts a node that was killed, to follow this one.
+    async fn again(&mut self, killed: usize, primary: usize) {
+        let port = self.sentinels.nodes[primary].port;
+        block_in_place(|| {
+            let server = &mut self.sentinels.nodes[killed].server;
+            server.restart();
+            server.ask::<()>(&format!("REPLICAOF 127.0.0.1 {port}"));
+            self.sentinels.until_followed(primary, 2);
+        });
+        for replica in BOTH {
+            until("it is ready", || self.world.replicas[replica].is_ready()).await;
+        }
+    }
+}
+
+impl Found {
+    fn add(&mut self, other: Self) {
+        self.ok += other.ok;
+        self.failed += other.failed;
+        self.lost += other.lost;
+        self.admitted += other.admitted;
+        self.level = self.level.into_iter().chain(other.level).min();
+    }
+
+    fn report(&self, row: &str, what: &str, trials: usize) {
+        figure(row, what, &format!("{trials}, {}, {}", self.ok, self.lost + self.admitted));
+    }
+}
+
+/// Revokes one key after the other until it is over. A call that fails is made again; `None` for each.
+async fn revoke_on(load: &Load, operator: Operator, next: &AtomicUsize, end: usize, over: &AtomicBool) -> Vec<Option<Revoked>> {
+    let mut all = Vec::new();
+    while !over.load(Ordering::SeqCst) {
+        let key = next.fetch_add(1, Ordering::SeqCst);
+        if key >= end {
+            break;
+        }
+        loop {
+            let (returned, took, answer) = try_revoke(load, &operator, key).await;
+            let made = answer.is_ok();
+            all.push(answer.ok().map(|answer| Revoked { key, returned, took, answer }));
+            if made || over.load(Ordering::SeqCst) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    all
+}
+
+/// Kills a node that others still hold.
+fn kill(nodes: &[sentinel::Node], at: usize) {
+    rustix::process::kill_process(nodes[at].server.pid(), rustix::process::Signal::KILL).unwrap();
+}
+
+/// What background writers do: twenty megabytes.
+fn fill(sentinels: &Sentinels, primary: usize) {
+    let mut connection = sentinels.nodes[primary].server.connection();
+    let value = vec![b'x'; LARGE];
+    for number in 0..200 {
+        let _: Result<(), _> = redis::cmd("SET").arg(format!("written:{number}")).arg(&value).query(&mut connection);
+    }
+}
