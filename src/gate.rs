@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
+use crate::domain::bearer::{Asked, Bearer};
 use crate::domain::credential::Presented;
 use crate::domain::format::Format;
 use crate::domain::key::Peppers;
@@ -14,7 +15,6 @@ use crate::domain::path::Target;
 use crate::domain::realm::{LimitStance, Realm};
 use crate::domain::realms::Realms;
 use crate::domain::reason::Reason;
-use crate::domain::record::{Asked, Holder};
 use crate::domain::request::Request;
 use crate::domain::route::Route;
 use crate::domain::time::StoreTime;
@@ -51,21 +51,21 @@ impl Gate {
         let Some(presented) = realm.credential(route, request, &target)? else {
             anonymous(realm, route, request)?;
             let onward = realm.onward(request, &target, None);
-            return Ok(Grant { realm: realm.clone(), holder: None, onward, counted: Counted::Whole });
+            return Ok(Grant { realm: realm.clone(), bearer: None, onward, counted: Counted::Whole });
         };
         let format = realm.format(&presented)?;
         let tenant = realm.tenant(request)?;
         let address = realm.address(request)?;
-        let (holder, now) = self.find(realm, &presented, address, deadline).await?;
+        let (bearer, now) = self.find(realm, &presented, address, deadline).await?;
         let asked = Asked { now, demands: route.map(|route| &route.demands), tenant, address };
         let counted = async {
-            holder.record.opens(&holder.owner, &asked)?;
-            let Some(charge) = charge(realm, &holder, format, route) else { return Ok(Counted::Whole) };
+            bearer.opens(&asked)?;
+            let Some(charge) = charge(realm, &bearer, format, route) else { return Ok(Counted::Whole) };
             self.count(realm, charge, deadline).await
         };
-        let counted = counted.await.map_err(|refusal: Refusal| Refusal { holder: Some(holder.clone()), ..refusal })?;
-        let onward = realm.onward(request, &target, Some(&realm.who(&holder, format)));
-        Ok(Grant { realm: realm.clone(), holder: Some(holder), onward, counted })
+        let counted = counted.await.map_err(|refusal: Refusal| Refusal { bearer: Some(bearer.clone()), ..refusal })?;
+        let onward = realm.onward(request, &target, Some(&realm.who(&bearer, format)));
+        Ok(Grant { realm: realm.clone(), bearer: Some(bearer), onward, counted })
     }
 
     /// Whose key was presented, and the store's time.
@@ -75,7 +75,7 @@ impl Gate {
         presented: &Presented<'_>,
         address: Option<IpAddr>,
         deadline: Instant,
-    ) -> Result<(Arc<Holder>, StoreTime), Refusal> {
+    ) -> Result<(Arc<Bearer>, StoreTime), Refusal> {
         let digests = self.peppers.digests(&realm.id, &presented.0);
         self.records.find(realm, &digests, address, deadline).await.map_err(|unfound| refused(realm, &unfound))
     }
@@ -105,16 +105,16 @@ fn anonymous(realm: &Realm, route: Option<&Route>, request: &Request<'_>) -> Res
 }
 
 /// The charge on every window of the key and its owner; `None` where nothing limits them.
-fn charge(realm: &Realm, holder: &Holder, format: &Format, route: Option<&Route>) -> Option<Charge> {
+fn charge(realm: &Realm, bearer: &Bearer, format: &Format, route: Option<&Route>) -> Option<Charge> {
     let cost = route.map_or(1, |route| route.cost.get());
-    let limits = realm.limits(holder, format);
+    let limits = realm.limits(bearer, format);
     let windows = |per| limits.iter().filter(|limit| limit.per == per).map(|limit| Spec::from(*limit)).collect::<Vec<_>>();
-    let (record, owner) = (&holder.record, &holder.owner);
+    let owner = &bearer.owner;
     let subject = |key, generation, windows: Vec<Spec>| {
-        let name = SubjectName { realm: record.realm.clone(), owner: owner.id.clone(), key };
+        let name = SubjectName { realm: owner.realm.clone(), owner: owner.id.clone(), key };
         (!windows.is_empty()).then_some(Subject { name, generation, windows })
     };
-    let of_key = subject(Some(record.id.clone()), record.generation, windows(Per::Key));
+    let of_key = subject(Some(bearer.key.clone()), bearer.generation, windows(Per::Key));
     let of_owner = subject(None, owner.generation, windows(Per::Owner));
     let subjects: Vec<Subject> = of_key.into_iter().chain(of_owner).collect();
     (!subjects.is_empty()).then_some(Charge { subjects, want: cost, cost, ttl: Duration::ZERO, share: 1, returns: Vec::new() })

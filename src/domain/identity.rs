@@ -1,9 +1,9 @@
 //! What the upstream sees: identity headers that no client can send, and no credential.
 
+use super::bearer::Bearer;
 use super::credential::{Place, QueryRemoval, without_cookies};
 use super::name::{RealmId, Scope, Word};
 use super::path::{Target, without_parameters};
-use super::record::Holder;
 use super::request::Request;
 use super::template::Template;
 
@@ -32,7 +32,7 @@ pub enum Known {
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Who<'a> {
-    pub holder: &'a Holder,
+    pub bearer: &'a Bearer,
     /// The plan in force for the key, whoever gave it.
     pub plan: Option<&'a Word>,
 }
@@ -65,15 +65,15 @@ impl Known {
     }
 
     fn of(self, realm: &RealmId, who: &Who<'_>) -> Option<String> {
-        let record = &who.holder.record;
+        let bearer = who.bearer;
         match self {
-            Self::KeyId => Some(record.id.to_string()),
-            Self::OwnerId => Some(who.holder.owner.id.to_string()),
+            Self::KeyId => Some(bearer.key.to_string()),
+            Self::OwnerId => Some(bearer.owner.id.to_string()),
             Self::Realm => Some(realm.to_string()),
-            Self::Environment => record.environment.as_ref().map(ToString::to_string),
-            Self::Kind => record.kind.as_ref().map(ToString::to_string),
-            Self::Tenant => record.tenant.clone(),
-            Self::Scopes => (!record.scopes.is_empty()).then(|| record.scopes.iter().map(Scope::as_str).collect::<Vec<_>>().join(" ")),
+            Self::Environment => bearer.environment.as_ref().map(ToString::to_string),
+            Self::Kind => bearer.kind.as_ref().map(ToString::to_string),
+            Self::Tenant => bearer.tenant.as_deref().map(ToOwned::to_owned),
+            Self::Scopes => (!bearer.scopes.is_empty()).then(|| bearer.scopes.iter().map(Scope::as_str).collect::<Vec<_>>().join(" ")),
             Self::Plan => who.plan.map(ToString::to_string),
         }
     }

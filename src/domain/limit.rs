@@ -1,8 +1,7 @@
 //! Plans and limits: how much a key and its owner may ask for, and which number counts.
 
+use super::bearer::Bearer;
 use super::name::Word;
-use super::owner::Owner;
-use super::record::Record;
 
 /// A named set of limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,18 +49,18 @@ impl Limit {
 /// The limits that a check of this key takes from: per-key limits of the key's plan, else its owner's, else its format's, else the
 /// realm's; per-owner limits never of a key's plan, or two keys would see one window under two numbers.
 #[must_use]
-pub fn of<'a>(plans: &'a [Plan], record: &Record, owner: &Owner, format: Option<&Word>, default: Option<&Word>) -> Vec<&'a Limit> {
+pub fn of<'a>(plans: &'a [Plan], bearer: &Bearer, format: Option<&Word>, default: Option<&Word>) -> Vec<&'a Limit> {
     let limits = |chosen: Option<&Word>, per: Per| {
         let plan = plans.iter().find(|plan| Some(&plan.name) == chosen);
         plan.into_iter().flat_map(move |plan| plan.limits.iter().filter(move |limit| limit.per == per))
     };
-    let of_key = plan_of(record, owner, format).or(default);
-    let of_owner = owner.plan.as_ref().or(default);
+    let of_key = plan_of(bearer, format).or(default);
+    let of_owner = bearer.owner.plan.as_ref().or(default);
     limits(of_key, Per::Key).chain(limits(of_owner, Per::Owner)).collect()
 }
 
 /// The plan of a key: its own, else its owner's, else its format's.
 #[must_use]
-pub fn plan_of<'a>(record: &'a Record, owner: &'a Owner, format: Option<&'a Word>) -> Option<&'a Word> {
-    record.plan.as_ref().or(owner.plan.as_ref()).or(format)
+pub fn plan_of<'a>(bearer: &'a Bearer, format: Option<&'a Word>) -> Option<&'a Word> {
+    bearer.plan.as_ref().or(bearer.owner.plan.as_ref()).or(format)
 }

@@ -4,6 +4,7 @@ pub mod name;
 pub mod time;
 
 pub mod address;
+pub mod bearer;
 pub mod credential;
 pub mod denial;
 pub mod format;

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::address::{AddressList, AddressSource};
+use super::bearer::Bearer;
 use super::credential::{self, Place, Presented};
 use super::denial::Denial;
 use super::format::Format;
@@ -13,7 +14,6 @@ use super::limit::{self, Limit, Plan};
 use super::name::{RealmId, Scope, Word};
 use super::path::Target;
 use super::reason::Reason;
-use super::record::Holder;
 use super::request::{Occurs, Request};
 use super::route::Route;
 
@@ -156,15 +156,15 @@ impl Realm {
 
     /// The limits that a check of this key takes from.
     #[must_use]
-    pub fn limits(&self, holder: &Holder, format: &Format) -> Vec<&Limit> {
-        limit::of(&self.plans, &holder.record, &holder.owner, format.plan.as_ref(), self.default_plan.as_ref())
+    pub fn limits(&self, bearer: &Bearer, format: &Format) -> Vec<&Limit> {
+        limit::of(&self.plans, bearer, format.plan.as_ref(), self.default_plan.as_ref())
     }
 
     /// Who asks, with the plan in force.
     #[must_use]
-    pub fn who<'a>(&'a self, holder: &'a Holder, format: &'a Format) -> Who<'a> {
-        let plan = limit::plan_of(&holder.record, &holder.owner, format.plan.as_ref());
-        Who { holder, plan: plan.or(self.default_plan.as_ref()) }
+    pub fn who<'a>(&'a self, bearer: &'a Bearer, format: &'a Format) -> Who<'a> {
+        let plan = limit::plan_of(bearer, format.plan.as_ref());
+        Who { bearer, plan: plan.or(self.default_plan.as_ref()) }
     }
 
     /// What changes in a granted request: identity set, every credential taken away.

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::bearer::Bearer;
 use super::identity::Onward;
 use super::realm::{Realm, RecordStance};
 use super::reason::Reason;
-use super::record::Holder;
 
 /// The request may pass.
 #[derive(Debug, Clone)]
 pub struct Grant {
     pub realm: Arc<Realm>,
     /// `None`: anonymous.
-    pub holder: Option<Arc<Holder>>,
+    pub bearer: Option<Arc<Bearer>>,
     /// What changes in the request before the upstream sees it.
     pub onward: Onward,
     pub counted: Counted,
@@ -35,7 +35,7 @@ pub struct Refusal {
     /// `None`: it is no realm's request.
     pub realm: Option<Arc<Realm>>,
     /// Whose key it was, where that is known.
-    pub holder: Option<Arc<Holder>>,
+    pub bearer: Option<Arc<Bearer>>,
     /// When to come again, where that is known.
     pub retry_after: Option<Duration>,
     /// Whether the proxy's own failure mode may still let it pass.
@@ -44,6 +44,6 @@ pub struct Refusal {
 
 impl From<Reason> for Refusal {
     fn from(reason: Reason) -> Self {
-        Self { reason, realm: None, holder: None, retry_after: None, stance: RecordStance::Deny }
+        Self { reason, realm: None, bearer: None, retry_after: None, stance: RecordStance::Deny }
     }
 }

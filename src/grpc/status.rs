@@ -3,11 +3,11 @@
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value};
 
+use crate::domain::bearer::Bearer;
 use crate::domain::denial::{Denial, Told, seconds};
 use crate::domain::name::Scope;
 use crate::domain::realm::RecordStance;
 use crate::domain::reason::Reason;
-use crate::domain::record::Holder;
 use crate::domain::verdict::{Counted, Grant, Refusal};
 use crate::proto::envoy::config::core::v3::header_value_option::HeaderAppendAction;
 use crate::proto::envoy::config::core::v3::{HeaderValue, HeaderValueOption};
@@ -41,7 +41,7 @@ fn granted(grant: &Grant) -> CheckResponse {
         query_parameters_to_remove: onward.remove_parameters.iter().map(|name| name.clone().into()).collect(),
     };
     let mut fields = vec![("realm", text(grant.realm.id.as_str()))];
-    fields.extend(grant.holder.iter().flat_map(|holder| of_holder(holder)));
+    fields.extend(grant.bearer.iter().flat_map(|bearer| of_bearer(bearer)));
     if grant.counted == Counted::NotAtAll {
         fields.push(("degraded", text("limits")));
     }
@@ -63,7 +63,7 @@ fn refused(refusal: &Refusal, caller: Caller) -> CheckResponse {
     };
     let mut fields = vec![("reason", text(reason.name()))];
     fields.extend(refusal.realm.iter().map(|realm| ("realm", text(realm.id.as_str()))));
-    fields.extend(refusal.holder.iter().flat_map(|holder| of_holder(holder)));
+    fields.extend(refusal.bearer.iter().flat_map(|bearer| of_bearer(bearer)));
     CheckResponse {
         status: Some(Status { code: i32::from(denial.grpc_code.max(1)), ..Status::default() }),
         http_response: Some(http_response),
@@ -98,17 +98,16 @@ fn header(name: &str, value: &str) -> HeaderValueOption {
     HeaderValueOption { header: Some(header), append_action: HeaderAppendAction::OverwriteIfExistsOrAdd.into() }
 }
 
-fn of_holder(holder: &Holder) -> Vec<(&'static str, Value)> {
-    let record = &holder.record;
-    let scopes = record.scopes.iter().map(Scope::as_str).map(text).collect();
+fn of_bearer(bearer: &Bearer) -> Vec<(&'static str, Value)> {
+    let scopes = bearer.scopes.iter().map(Scope::as_str).map(text).collect();
     let mut fields = vec![
-        ("key_id", text(record.id.as_str())),
-        ("owner", text(holder.owner.id.as_str())),
+        ("key_id", text(bearer.key.as_str())),
+        ("owner", text(bearer.owner.id.as_str())),
         ("scopes", Value { kind: Some(Kind::ListValue(ListValue { values: scopes })) }),
     ];
-    fields.extend(record.environment.iter().map(|word| ("environment", text(word.as_str()))));
-    fields.extend(record.kind.iter().map(|word| ("kind", text(word.as_str()))));
-    fields.extend(record.tenant.iter().map(|tenant| ("tenant", text(tenant))));
+    fields.extend(bearer.environment.iter().map(|word| ("environment", text(word.as_str()))));
+    fields.extend(bearer.kind.iter().map(|word| ("kind", text(word.as_str()))));
+    fields.extend(bearer.tenant.iter().map(|tenant| ("tenant", text(tenant))));
     fields
 }
 

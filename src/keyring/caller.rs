@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::{Keyring, KeyringError};
+use crate::domain::bearer::{Asked, Bearer};
 use crate::domain::credential::Presented;
 use crate::domain::key::Digest;
 use crate::domain::name::{KeyId, RealmId, Scope, admin_realm};
-use crate::domain::record::{Asked, Holder};
 use crate::domain::route::Demands;
 use crate::domain::time::{BootTime, StoreTime};
 use crate::replica::session::Leased;
@@ -60,8 +60,9 @@ impl Keyring {
         realm.format(&Presented(Cow::Borrowed(token))).map_err(|_| KeyringError::TokenRefused)?;
         let finding = self.found(&realm.id, token, self.view(sight)?).await?;
         let holder = finding.holder.ok_or(KeyringError::TokenRefused)?;
-        opens(&holder, finding.now)?;
-        Ok(Caller { key: holder.record.id, roles: Role::of(&holder.record.scopes) })
+        let bearer = Bearer::from(holder);
+        opens(&bearer, finding.now)?;
+        Ok(Caller { key: bearer.key, roles: Role::of(&bearer.scopes) })
     }
 
     /// The lease, before anything is read.
@@ -153,7 +154,7 @@ impl Role {
 }
 
 /// The RPCs have no routes, tenants or address lists: the token's own state alone decides.
-fn opens(holder: &Holder, now: StoreTime) -> Result<(), KeyringError> {
+fn opens(bearer: &Bearer, now: StoreTime) -> Result<(), KeyringError> {
     let asked = Asked { now, demands: Some(&Demands::default()), tenant: None, address: None };
-    holder.record.opens(&holder.owner, &asked).map_err(|_| KeyringError::TokenRefused)
+    bearer.opens(&asked).map_err(|_| KeyringError::TokenRefused)
 }

@@ -11,12 +11,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::memory::ByDigest;
+use crate::domain::bearer::Bearer;
 use crate::domain::key::Digest;
-use crate::domain::record::Holder;
 use crate::store::StoreError;
 
 /// What a look-up brought: whose key it is, if anybody's.
-pub(super) type Landed = Result<Option<Arc<Holder>>, StoreError>;
+pub(super) type Landed = Result<Option<Arc<Bearer>>, StoreError>;
 
 /// Look-ups that are on their way and may be joined.
 pub(super) struct Flights {

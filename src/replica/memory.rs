@@ -12,6 +12,7 @@ use quick_cache::{OptionsBuilder, UnitWeighter, Weighter};
 use super::owners::{Owners, Seen};
 use super::session::Remembered;
 use super::weight;
+use crate::domain::bearer::Bearer;
 use crate::domain::key::Digest;
 use crate::domain::name::{RealmId, Scope, Word};
 use crate::domain::owner::Owner;
@@ -43,7 +44,7 @@ pub struct Memory {
 /// What is remembered of the presented digests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Known {
-    Of(Arc<Holder>),
+    Of(Arc<Bearer>),
     /// No key has any of them.
     Nobody,
 }
@@ -63,7 +64,7 @@ const USUAL_BYTES: u64 = 512;
 
 #[derive(Clone)]
 struct Key {
-    holder: Arc<Holder>,
+    bearer: Arc<Bearer>,
     read: StoreTime,
     owner: Seen,
     /// In 16 bytes.
@@ -91,48 +92,41 @@ impl Memory {
     pub fn find(&self, realm: &RealmId, digests: &[Digest], now: StoreTime) -> Option<Known> {
         for digest in digests {
             let fresh = |key: &Key| now.0 - key.read.0 < self.max_age && self.owners.unchanged(key.owner);
-            if let Some(key) = self.keys.get(digest).filter(|key| fresh(key) && key.holder.record.realm == *realm) {
-                return Some(Known::Of(key.holder));
+            if let Some(key) = self.keys.get(digest).filter(|key| fresh(key) && key.bearer.owner.realm == *realm) {
+                return Some(Known::Of(key.bearer));
             }
         }
         let nobodys = |digest| self.nobodys.get(digest).is_some_and(|until| now < until);
         (!digests.is_empty() && digests.iter().all(nobodys)).then_some(Known::Nobody)
     }
 
-    /// What a check has to know of a holder, in as little memory as it can be kept in: without what is for people and what proves nothing
-    /// any more, and with what others have too shared.
+    /// What a check has to know of a holder, in as little memory as it can be kept in: what others have too is shared, and the owner has no
+    /// name, which is for people.
     #[must_use]
-    pub fn condense(&self, holder: Holder) -> Arc<Holder> {
-        let Holder { mut record, owner } = holder;
-        let words = &self.words;
-        let owner = Owner {
-            realm: words.realm(&owner.realm),
-            name: String::new(),
-            plan: owner.plan.as_ref().map(|plan| words.word(plan)),
-            ..Arc::unwrap_or_clone(owner)
-        };
-        let owner = self.owners.share(Arc::new(owner));
-        record.realm = owner.realm.clone();
-        record.owner = owner.id.clone();
-        (record.label, record.secrets) = (String::new(), Vec::new());
-        for word in [&mut record.environment, &mut record.kind, &mut record.plan].into_iter().flatten() {
+    pub fn condense(&self, holder: Holder) -> Arc<Bearer> {
+        let mut bearer = Bearer::from(holder);
+        let (words, owner) = (&self.words, Arc::unwrap_or_clone(bearer.owner));
+        let (realm, plan) = (words.realm(&owner.realm), owner.plan.as_ref().map(|plan| words.word(plan)));
+        bearer.owner = self.owners.share(Arc::new(Owner { realm, plan, name: String::new(), ..owner }));
+        for word in [&mut bearer.environment, &mut bearer.kind, &mut bearer.plan].into_iter().flatten() {
             *word = words.word(word);
         }
-        record.scopes = record.scopes.iter().map(|scope| words.scope(scope)).collect();
-        record.addresses.0.shrink_to_fit();
-        if let Some(tenant) = &mut record.tenant {
-            tenant.shrink_to_fit();
+        for scope in &mut bearer.scopes {
+            *scope = words.scope(scope);
         }
-        Arc::new(Holder { record, owner })
+        if let Some(addresses) = &mut bearer.addresses {
+            addresses.0.shrink_to_fit();
+        }
+        Arc::new(bearer)
     }
 
     /// Remembers whose these digests are. To be called while nothing can be forgotten.
-    pub fn keep(&self, digests: &[Digest], holder: &Arc<Holder>, read: StoreTime) {
-        let owner = self.owners.see(&holder.owner.realm, &holder.owner.id);
-        let weight = u16::try_from(weight::of(holder).div_ceil(16)).unwrap_or(u16::MAX);
+    pub fn keep(&self, digests: &[Digest], bearer: &Arc<Bearer>, read: StoreTime) {
+        let owner = self.owners.see(&bearer.owner.realm, &bearer.owner.id);
+        let weight = u16::try_from(weight::of(bearer).div_ceil(16)).unwrap_or(u16::MAX);
         for digest in digests {
             self.nobodys.remove(digest);
-            self.keys.insert(*digest, Key { holder: holder.clone(), read, owner, weight });
+            self.keys.insert(*digest, Key { bearer: bearer.clone(), read, owner, weight });
         }
     }
 

@@ -12,10 +12,10 @@ use super::session::Session;
 use super::sources::{Counted, Sources};
 use super::tally::Tally;
 use crate::clock::SharedClock;
+use crate::domain::bearer::Bearer;
 use crate::domain::key::Digest;
 use crate::domain::name::RealmId;
 use crate::domain::realm::Realm;
-use crate::domain::record::Holder;
 use crate::domain::time::{BootTime, StoreTime};
 use crate::revocation::{At, Fill, Read};
 use crate::store::{Finding, SharedStore, StoreError};
@@ -77,7 +77,7 @@ impl Records {
         digests: &[Digest],
         address: Option<IpAddr>,
         deadline: Instant,
-    ) -> Result<(Arc<Holder>, StoreTime), Unfound> {
+    ) -> Result<(Arc<Bearer>, StoreTime), Unfound> {
         let shared = &self.0;
         shared.lease()?;
         let now = shared.parts.session.now();
@@ -109,11 +109,11 @@ impl Shared {
         Err(StoreError::Unavailable("this replica holds no lease on what it knows of keys".into()).into())
     }
 
-    fn remembered(&self, known: Known) -> Result<Arc<Holder>, Unfound> {
+    fn remembered(&self, known: Known) -> Result<Arc<Bearer>, Unfound> {
         match known {
-            Known::Of(holder) => {
+            Known::Of(bearer) => {
                 self.tally.remembered.count();
-                Ok(holder)
+                Ok(bearer)
             }
             Known::Nobody => {
                 self.tally.unknown.count();
@@ -166,12 +166,12 @@ impl Shared {
                 session.catch_up(found.at.position).await;
             }
             flight.close();
-            let keep = || match &found.holder {
-                Some(holder) => memory.keep(&found.hit, holder, session.now()),
+            let keep = || match &found.bearer {
+                Some(bearer) => memory.keep(&found.hit, bearer, session.now()),
                 None => memory.keep_nobodys(&sought.digests, session.now()),
             };
             if session.judge(&found.read(sought), keep) == Fill::Sound {
-                return Ok(found.holder);
+                return Ok(found.bearer);
             }
             session.catch_up(found.at.position).await;
         }
@@ -184,7 +184,7 @@ impl Shared {
         let own: Vec<Digest> = holder.iter().flat_map(|holder| &holder.record.secrets).map(|kept| kept.digest).collect();
         let hit = sought.digests.iter().copied().filter(|digest| own.contains(digest)).collect();
         let digests = sought.digests.iter().copied().chain(own).collect();
-        Ok(Found { asked, at, digests, hit, holder: holder.map(|holder| memory.condense(holder)) })
+        Ok(Found { asked, at, digests, hit, bearer: holder.map(|holder| memory.condense(holder)) })
     }
 }
 
@@ -196,12 +196,12 @@ struct Found {
     digests: Vec<Digest>,
     /// Those of the key that were looked up.
     hit: Vec<Digest>,
-    holder: Option<Arc<Holder>>,
+    bearer: Option<Arc<Bearer>>,
 }
 
 impl Found {
     fn read<'a>(&'a self, sought: &'a Sought) -> Read<'a> {
-        let owner = self.holder.as_ref().map(|holder| &holder.owner.id);
+        let owner = self.bearer.as_ref().map(|bearer| &bearer.owner.id);
         Read { at: self.at, asked: self.asked, realm: &sought.realm, digests: &self.digests, owner }
     }
 }

@@ -93,7 +93,7 @@ fn holder(txn: &ReadTransaction, realm: &RealmId, id: &str) -> Result<Holder, St
     let bytes = txn.open_table(KEYS)?.get((realm.as_str(), id))?.ok_or_else(|| missing("key", id))?;
     let record = decode_key(bytes.value())?;
     let owner = owner(txn, realm, &record.owner)?.ok_or_else(|| missing("owner", record.owner.as_str()))?;
-    Ok(Holder { record, owner: owner.into() })
+    Ok(Holder { record, owner })
 }
 
 fn after(page: &Page) -> &str {

@@ -30,7 +30,7 @@ pub(super) async fn find(link: &Link, deadline: Instant, realm: &RealmId, digest
         link.run(deadline, |mut connection| async move { FIND.run(&mut connection, rest).await }).await?;
     let holder = match (holder, key, owner) {
         (None, ..) => None,
-        (Some(_), Some(key), Some(owner)) => Some(Holder { record: stored::read_key(&key)?, owner: stored::read_owner(&owner)?.into() }),
+        (Some(_), Some(key), Some(owner)) => Some(Holder { record: stored::read_key(&key)?, owner: stored::read_owner(&owner)? }),
         (Some(holder), ..) => {
             return Err(StoreError::Corrupt(format!("a secret of {realm}/{holder}, of which the key or the owner is missing")));
         }

@@ -143,7 +143,7 @@ fn gamma() -> Realm {
         plans: vec![],
         default_plan: None,
         identity: &[("x-gamma-owner", "${owner.id}")],
-        failing: Some(60),
+        failing: Some(12),
         statuses: &[("address", 451)],
     }
 }

@@ -1,6 +1,5 @@
 //! One look-up for everyone who waits, and nobody given what was judged before they came.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -19,10 +18,10 @@ fn hold(stage: &Stage) {
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_checks_of_one_cold_key_are_one_look_up() {
     let stage = Stage::set().await;
-    stage.store.put(&key(1, &Arc::new(owner("acme"))));
+    stage.store.put(&key(1, &owner("acme")));
     let asked: Vec<_> = (0..10_000).map(|_| stage.begin(digest(1))).collect();
     for answer in asked {
-        assert_eq!(answer.await.unwrap().unwrap().record.id.as_str(), "key_1");
+        assert_eq!(answer.await.unwrap().unwrap().key.as_str(), "key_1");
     }
     assert_eq!(stage.finds(), 1);
 
@@ -40,7 +39,7 @@ async fn ten_thousand_checks_of_one_cold_key_are_one_look_up() {
 #[tokio::test]
 async fn what_was_read_before_a_change_that_was_applied_meanwhile_is_read_again() {
     let stage = Stage::set().await;
-    let one = key(1, &Arc::new(owner("acme")));
+    let one = key(1, &owner("acme"));
     stage.store.put(&one);
     stage.applied().await;
     hold(&stage);
@@ -54,17 +53,17 @@ async fn what_was_read_before_a_change_that_was_applied_meanwhile_is_read_again(
         tokio::task::yield_now().await;
     }
     stage.store.leave.add_permits(2);
-    assert!(late.await.unwrap().unwrap().record.revoked.is_some(), "the late one");
-    assert!(first.await.unwrap().unwrap().record.revoked.is_some());
+    assert!(late.await.unwrap().unwrap().revoked, "the late one");
+    assert!(first.await.unwrap().unwrap().revoked);
     assert_eq!(stage.finds(), 2);
-    assert!(stage.ask(&[digest(1)]).await.unwrap().record.revoked.is_some(), "and nothing else is remembered");
+    assert!(stage.ask(&[digest(1)]).await.unwrap().revoked, "and nothing else is remembered");
     assert_eq!(stage.finds(), 2);
 }
 
 #[tokio::test]
 async fn what_was_read_ahead_of_the_log_is_used_when_the_log_has_been_applied() {
     let stage = Stage::set().await;
-    stage.store.write(&key(1, &Arc::new(owner("acme"))));
+    stage.store.write(&key(1, &owner("acme")));
     let asked = stage.begin(digest(1));
     stage.begun(1).await;
     for _ in 0..100 {
@@ -79,7 +78,7 @@ async fn what_was_read_ahead_of_the_log_is_used_when_the_log_has_been_applied() 
 #[tokio::test]
 async fn a_look_up_goes_on_for_the_others_when_who_began_it_is_gone() {
     let stage = Stage::set().await;
-    stage.store.put(&key(1, &Arc::new(owner("acme"))));
+    stage.store.put(&key(1, &owner("acme")));
     hold(&stage);
     let first = stage.begin(digest(1));
     stage.begun(1).await;
@@ -97,7 +96,7 @@ async fn a_look_up_goes_on_for_the_others_when_who_began_it_is_gone() {
 #[tokio::test]
 async fn a_check_waits_no_longer_than_its_deadline_and_joins_no_look_up_that_hangs_for_ever() {
     let stage = Stage::set().await;
-    stage.store.put(&key(1, &Arc::new(owner("acme"))));
+    stage.store.put(&key(1, &owner("acme")));
     hold(&stage);
     let soon = Instant::now() + Duration::from_millis(50);
     let answer = stage.records.find(&stage.realm, &[digest(1)], None, soon).await;
@@ -125,7 +124,7 @@ async fn look_ups_that_hang_do_not_pile_up() {
 #[tokio::test]
 async fn a_store_that_cannot_look_makes_nobody_unknown() {
     let stage = Stage::set().await;
-    stage.store.put(&key(1, &Arc::new(owner("acme"))));
+    stage.store.put(&key(1, &owner("acme")));
     stage.store.is_away(true);
     assert!(matches!(stage.ask(&[digest(1)]).await, Err(Unfound::Store(StoreError::Unavailable(_)))));
     stage.store.is_away(false);

@@ -1,6 +1,5 @@
 //! Sources that keep failing are told to wait before they cost another look-up.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use envoy_types::pb::envoy::service::auth::v3::CheckResponse;
@@ -34,7 +33,7 @@ async fn a_source_that_keeps_failing_costs_no_more_look_ups_until_it_has_waited(
 #[tokio::test]
 async fn known_keys_from_the_same_address_and_other_addresses_notice_nothing() {
     let stage = Stage::set().await;
-    let acme = Arc::new(owner("acme"));
+    let acme = owner("acme");
     (1..3).for_each(|number| stage.store.put(&key(number, &acme)));
     stage.ask_from("2001:db8::1", &[digest(1)]).await.unwrap();
     fail(&stage, "2001:db8::2", 1000..1300).await;
@@ -47,7 +46,7 @@ async fn known_keys_from_the_same_address_and_other_addresses_notice_nothing() {
 #[tokio::test]
 async fn what_is_found_and_what_is_unknown_already_costs_a_source_nothing() {
     let stage = Stage::set().await;
-    let acme = Arc::new(owner("acme"));
+    let acme = owner("acme");
     (0..1000).for_each(|number| stage.store.put(&key(number, &acme)));
     for number in 0..1000 {
         stage.ask(&[digest(number)]).await.unwrap();

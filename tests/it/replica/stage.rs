@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use keyward::clock::{Clock, SharedClock};
 use keyward::domain::address::AddressList;
+use keyward::domain::bearer::Bearer;
 use keyward::domain::key::Digest;
 use keyward::domain::name::{KeyId, OwnerId, RealmId, Word};
 use keyward::domain::owner::Owner;
@@ -105,19 +106,19 @@ impl Stage {
     }
 
     /// What a check of these digests is told: the key's id.
-    pub(super) async fn ask(&self, digests: &[Digest]) -> Result<Arc<Holder>, Unfound> {
+    pub(super) async fn ask(&self, digests: &[Digest]) -> Result<Arc<Bearer>, Unfound> {
         self.ask_from("192.0.2.1", digests).await
     }
 
-    pub(super) async fn ask_from(&self, address: &str, digests: &[Digest]) -> Result<Arc<Holder>, Unfound> {
+    pub(super) async fn ask_from(&self, address: &str, digests: &[Digest]) -> Result<Arc<Bearer>, Unfound> {
         let address: IpAddr = address.parse().unwrap();
-        self.records.find(&self.realm, digests, Some(address), Instant::now() + PATIENCE).await.map(|(holder, _)| holder)
+        self.records.find(&self.realm, digests, Some(address), Instant::now() + PATIENCE).await.map(|(bearer, _)| bearer)
     }
 
     /// The same, on its own: its answer is waited for later.
-    pub(super) fn begin(&self, digest: Digest) -> tokio::task::JoinHandle<Result<Arc<Holder>, Unfound>> {
+    pub(super) fn begin(&self, digest: Digest) -> tokio::task::JoinHandle<Result<Arc<Bearer>, Unfound>> {
         let (records, realm) = (self.records.clone(), self.realm.clone());
-        tokio::spawn(async move { records.find(&realm, &[digest], None, Instant::now() + PATIENCE).await.map(|(holder, _)| holder) })
+        tokio::spawn(async move { records.find(&realm, &[digest], None, Instant::now() + PATIENCE).await.map(|(bearer, _)| bearer) })
     }
 
     /// A gate on these records.
@@ -170,7 +171,7 @@ impl Played {
     pub(super) fn put_owner(&self, owner: &Owner) {
         let mut kept = self.kept.lock().unwrap();
         for holder in kept.keys.values_mut().filter(|holder| holder.owner.id == owner.id) {
-            holder.owner = Arc::new(owner.clone());
+            holder.owner = owner.clone();
         }
         kept.append(Touched::Owner { realm: owner.realm.clone(), id: owner.id.clone() });
         drop(kept);
@@ -267,7 +268,7 @@ pub(super) fn owner(id: &str) -> Owner {
 }
 
 /// A key of an owner with one secret.
-pub(super) fn key(number: u32, owner: &Arc<Owner>) -> Holder {
+pub(super) fn key(number: u32, owner: &Owner) -> Holder {
     let pepper = Word::parse("1").unwrap();
     let secret = KeptSecret { digest: digest(number), pepper, prefix: "st_".into(), last_four: "abcd".into(), created: StoreTime(1) };
     let record = Record {

@@ -12,7 +12,7 @@ use crate::support::redis::RedisServer;
 
 /// Enough for a busy machine, and so few renewals that none gets in the way.
 fn patient(config: String) -> String {
-    config.replace("redis: {url", "redis: {timeout: 5s, url") + "check_deadline: 20s\nlease: 60s\n"
+    config.replace("redis: {url", "redis: {timeout: 4s, url") + "check_deadline: 10s\nlease: 60s\n"
 }
 
 fn request(secret: &str) -> CheckRequest {

@@ -20,7 +20,7 @@ pub(super) async fn a_committed_key_is_found_by_each_of_its_secrets_digests_in_i
     assert_eq!(holder(&otesse, &[1]).await, None);
     let (record, acme) = (key("key_1", &[digest(1), digest(2)]), owner("acme"));
     put(&*store, vec![new_owner(&acme), new_key(&record)]).await;
-    let found = Some(Holder { record: record.clone(), owner: acme.clone().into() });
+    let found = Some(Holder { record: record.clone(), owner: acme.clone() });
     for digests in [&[1][..], &[2], &[2, 1], &[9, 1], &[8, 9, 2]] {
         assert_eq!(holder(&otesse, digests).await, found, "{digests:?}");
     }
@@ -37,7 +37,7 @@ pub(super) async fn a_committed_key_is_found_by_each_of_its_secrets_digests_in_i
     let rotated = Record { revision: 2, ..key("key_1", &[digest(2), digest(3)]) };
     let renamed = keyward::domain::owner::Owner { revision: 2, name: "Acme".into(), ..acme };
     put(&*store, vec![changed_key(&rotated), changed_owner(&renamed)]).await;
-    let found = Some(Holder { record: rotated, owner: renamed.into() });
+    let found = Some(Holder { record: rotated, owner: renamed });
     assert_eq!(holder(&otesse, &[2]).await, found);
     assert_eq!(holder(&otesse, &[3]).await, found);
     assert_eq!(holder(&otesse, &[1]).await, None, "a secret that the key no longer has");
