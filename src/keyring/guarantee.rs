@@ -11,7 +11,7 @@ use super::{Keyring, KeyringError};
 use crate::clock::SharedClock;
 use crate::domain::time::BootTime;
 use crate::replica::session::Session;
-use crate::revocation::{Firmness, Keeps, Level, Standing, Terms, Verdict, Wait};
+use crate::revocation::{Firmness, Keeps, Level, Standing, Verdict, Wait};
 
 /// What a keyring needs to know when a change holds.
 #[derive(Clone)]
@@ -64,9 +64,10 @@ impl Keyring {
     /// Ends when everyone who held a lease has applied what stands there, or holds none any more.
     pub(super) async fn settled(&self, standing: &Standing, begun: BootTime) -> Guarantee {
         let Guard { session, clock, .. } = &self.guard;
-        let firmness = || session.firmness(&standing.footing, begun, Terms { lease: standing.longest });
+        let longest = session.longest(standing.longest);
+        let firmness = || session.firmness(&standing.footing, begun, longest);
         let durable = clock.boot();
-        let mut wait = Wait::new(Keeps::ALL, standing, begun, firmness());
+        let mut wait = Wait::new(Keeps::ALL, standing, begun, (firmness(), longest));
         wait.secured(durable);
         let mut pause = PAUSES.0;
         loop {

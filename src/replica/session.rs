@@ -6,6 +6,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
@@ -123,6 +124,11 @@ impl Session {
         let _ = progress.changed().await;
     }
 
+    /// The longest lease that anybody may hold, where the store tells of one so long.
+    pub fn longest(&self, told: Duration) -> Terms {
+        self.follower().longest(told)
+    }
+
     /// What the store's registry is worth in an answer on this footing that was asked for at `asked`; `longest`: the longest lease there is.
     pub fn firmness(&self, footing: &Footing, asked: BootTime, longest: Terms) -> Firmness {
         self.ground().under(footing, asked, longest)
@@ -219,7 +225,7 @@ impl Session {
             return Ok(());
         };
         let entries = self.store.follow(after, self.terms.lease).await?;
-        let applied = self.follower().pushed(&entries, &mut Forgetting(&*self.memory));
+        let applied = self.follower().pushed(after, &entries, &mut Forgetting(&*self.memory));
         if let Some(applied) = applied {
             self.progress.send_modify(|number| *number += 1);
             self.store.acknowledge(&self.holder, applied).await?;

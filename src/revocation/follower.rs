@@ -33,12 +33,17 @@ pub struct Follower {
     secured: At,
     /// On the boot clock.
     lease_until: Option<BootTime>,
+    /// How many renewals were asked for, and which one was answered last.
+    asked: u64,
+    answered: u64,
+    /// The longest lease that was ever heard of.
+    longest: Terms,
     /// Other holders, with the number of their renewals, and since when it stands still.
     watched: HashMap<Holder, (Registration, BootTime)>,
 }
 
 /// A renewal that is on its way. Its lease counts from before it was sent.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Asked {
     sent: BootTime,
     pub renewal: Renewal,
@@ -48,6 +53,8 @@ pub struct Asked {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Renewal {
     pub holder: Holder,
+    /// Which of the holder's renewals it is: they count up from 1 through all of its life.
+    pub number: u64,
     pub terms: Terms,
     /// The last entry applied; `None`: none, and nothing is remembered.
     pub applied: Option<At>,
@@ -113,27 +120,48 @@ impl Follower {
     pub fn new(keeps: Keeps, terms: Terms, holder: Holder) -> Self {
         let incarnation = if keeps.keeps(Obligation::IncarnationsDiffer) { holder.incarnation } else { 0 };
         let holder = Holder { incarnation, ..holder };
-        Self { keeps, terms, holder, log: None, secured: At::default(), lease_until: None, watched: HashMap::new() }
+        Self {
+            keeps,
+            terms,
+            holder,
+            log: None,
+            secured: At::default(),
+            lease_until: None,
+            asked: 0,
+            answered: 0,
+            longest: terms,
+            watched: HashMap::new(),
+        }
     }
 
     /// Begins a renewal at `now`, which must be read before anything is sent.
     #[must_use]
-    pub fn ask(&self, now: BootTime) -> Asked {
-        let renewal =
-            Renewal { holder: self.holder.clone(), terms: self.terms, applied: self.log.as_ref().map(Recent::head), secured: self.secured };
+    pub fn ask(&mut self, now: BootTime) -> Asked {
+        self.asked += 1;
+        let (holder, number, terms) = (self.holder.clone(), self.asked, self.terms);
+        let renewal = Renewal { holder, number, terms, applied: self.applied(), secured: self.secured };
         Asked { sent: now, renewal }
     }
 
-    /// Applies the answer to a renewal, which came at `now`: first the log, then the lease.
+    /// Applies the answer to a renewal, which came at `now`: first the log, then the lease. Answers may be lost, repeated, or come late.
     pub fn renewed(&mut self, asked: &Asked, answer: &Renewed, now: BootTime, memory: &mut impl Memory) {
+        self.longest.lease = self.longest.lease.max(answer.longest);
+        if asked.renewal.number < self.answered {
+            return;
+        }
+        self.answered = asked.renewal.number;
         self.watch(&answer.holders, now);
         match &answer.log {
             Log::Entries { entries, head } => {
-                entries.iter().for_each(|entry| self.apply(entry, memory));
-                if !self.log.as_ref().is_some_and(|log| log.after(*head).is_some()) {
+                if asked.renewal.applied.is_some_and(|applied| self.has(applied)) {
+                    entries.iter().for_each(|entry| self.apply(entry, memory));
+                }
+                if !self.has(*head) {
                     return;
                 }
             }
+            // pushes have brought as much meanwhile, or more
+            Log::Jump { head } if self.has(*head) => {}
             Log::Jump { head } | Log::Lost { head } => {
                 memory.forget_all();
                 self.log = Some(Recent::from(*head));
@@ -151,10 +179,10 @@ impl Follower {
         self.lease_until = self.lease_until.max(Some(BootTime(from.0 + self.terms.held())));
     }
 
-    /// Applies entries that the store pushed, and tells the place up to which the log is applied now, if that is news: to be acknowledged.
-    /// Pushes may be lost, repeated, or come late.
-    pub fn pushed(&mut self, entries: &[Entry], memory: &mut impl Memory) -> Option<At> {
-        let before = self.applied()?;
+    /// Applies entries that the store pushed, which follow `after` in its log, and tells the place up to which the log is applied now, if that is
+    /// news: to be acknowledged. Pushes may be lost, repeated, or come late.
+    pub fn pushed(&mut self, after: At, entries: &[Entry], memory: &mut impl Memory) -> Option<At> {
+        let before = self.applied().filter(|_| self.has(after))?;
         entries.iter().for_each(|entry| self.apply(entry, memory));
         self.applied().filter(|applied| *applied != before)
     }
@@ -205,6 +233,17 @@ impl Follower {
         };
         let overdue = self.watched.iter().filter(|(_, (registration, since))| ended(registration, since));
         overdue.map(|(holder, (registration, _))| (holder.clone(), registration.renewals)).collect()
+    }
+
+    /// The longest lease that anybody may hold, where the store has told of one so long: a store that went back may know only of shorter ones.
+    #[must_use]
+    pub fn longest(&self, told: Duration) -> Terms {
+        Terms { lease: self.longest.lease.max(told) }
+    }
+
+    /// Whether a place is in the log as it was applied.
+    fn has(&self, at: At) -> bool {
+        self.log.as_ref().is_some_and(|log| log.after(at).is_some())
     }
 
     fn apply(&mut self, entry: &Entry, memory: &mut impl Memory) {

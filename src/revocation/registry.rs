@@ -18,7 +18,8 @@ pub struct Holder {
 /// A holder's entry. It has no end of its own: a store's clock must not decide when somebody else's lease is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Registration {
-    /// How often the lease was renewed.
+    /// The number of the newest renewal. The holder counts them itself, so that one that was dismissed and comes back is never taken for what
+    /// it was, whatever the store has forgotten.
     pub renewals: u64,
     /// The position up to which the holder has applied the log.
     pub applied: u64,
@@ -31,10 +32,10 @@ pub struct Registration {
 pub struct Registry(BTreeMap<Holder, Registration>);
 
 impl Registry {
-    /// Registers a renewal.
-    pub fn renew(&mut self, holder: &Holder, applied: u64, lease: Duration) {
+    /// Registers a holder's renewal of this number.
+    pub fn renew(&mut self, holder: &Holder, number: u64, applied: u64, lease: Duration) {
         let entry = self.0.entry(holder.clone()).or_insert(Registration { renewals: 0, applied: 0, lease });
-        *entry = Registration { renewals: entry.renewals + 1, applied: entry.applied.max(applied), lease };
+        *entry = Registration { renewals: entry.renewals.max(number), applied: entry.applied.max(applied), lease };
     }
 
     /// Notes how far a holder has applied the log. An incarnation that is not registered is nobody's.
@@ -85,8 +86,8 @@ mod tests {
     #[test]
     fn a_holder_that_renewed_meanwhile_is_not_dismissed() {
         let mut registry = Registry::default();
-        registry.renew(&holder(1), 0, Duration::from_secs(5));
-        registry.renew(&holder(1), 0, Duration::from_secs(5));
+        registry.renew(&holder(1), 1, 0, Duration::from_secs(5));
+        registry.renew(&holder(1), 2, 0, Duration::from_secs(5));
         registry.dismiss(&holder(1), 1);
         assert_eq!(registry.holders().len(), 1);
         registry.dismiss(&holder(1), 2);
@@ -96,7 +97,7 @@ mod tests {
     #[test]
     fn an_acknowledgement_never_takes_one_back_and_is_of_its_own_incarnation() {
         let mut registry = Registry::default();
-        registry.renew(&holder(1), 3, Duration::from_secs(5));
+        registry.renew(&holder(1), 1, 3, Duration::from_secs(5));
         registry.acknowledge(&holder(1), 2);
         registry.acknowledge(&holder(2), 9);
         assert_eq!(registry.holders(), [(holder(1), Registration { renewals: 1, applied: 3, lease: Duration::from_secs(5) })]);

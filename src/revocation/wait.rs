@@ -19,7 +19,7 @@ pub struct Standing {
     pub footing: Footing,
     /// Everyone who held a lease, with what they had applied.
     pub holders: Vec<(Holder, Registration)>,
-    /// The longest lease that this store ever granted.
+    /// The longest lease that this store ever granted, as far as it knows.
     pub longest: Duration,
 }
 
@@ -59,11 +59,12 @@ pub enum Verdict {
 }
 
 impl Wait {
-    /// The wait for a change that was asked of the store at `begun`.
+    /// The wait for a change that was asked of the store at `begun`; `terms`: the longest lease that anybody may hold
+    /// ([`Follower::longest`](super::Follower::longest)).
     #[must_use]
-    pub fn new(keeps: Keeps, standing: &Standing, begun: BootTime, firmness: Firmness) -> Self {
+    pub fn new(keeps: Keeps, standing: &Standing, begun: BootTime, (firmness, terms): (Firmness, Terms)) -> Self {
         let pending = standing.holders.iter().map(|(holder, _)| holder.clone()).collect();
-        let (position, terms) = (standing.at.position, Terms { lease: standing.longest });
+        let position = standing.at.position;
         let mut wait = Self { keeps, position, terms, firmness, begun, until: None, pending, tally: Tally::default() };
         wait.heard(&standing.holders);
         wait
@@ -136,7 +137,7 @@ mod tests {
             holders: holders.to_vec(),
             longest: TERMS.lease,
         };
-        Wait::new(Keeps::ALL, &standing, at(0), firmness)
+        Wait::new(Keeps::ALL, &standing, at(0), (firmness, TERMS))
     }
 
     #[test]

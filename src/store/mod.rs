@@ -105,6 +105,7 @@ pub trait Store: Send + Sync {
     /// Waits until the log has entries after this place, but no longer than `patience`.
     ///
     /// - entries come as soon as they are committed
+    /// - a place that is not in the log is followed by nothing
     /// - without any it ends with none when its patience is over
     async fn follow(&self, after: At, patience: Duration) -> Result<Vec<Entry>, StoreError>;
 

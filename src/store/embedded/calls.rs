@@ -81,7 +81,7 @@ impl Store for Embedded {
     async fn renew(&self, renewal: &Renewal) -> Result<Renewed, StoreError> {
         let leases = &self.shared.leases;
         // before anything is read: a commit that this reading misses must not miss the holder
-        leases.renew(&renewal.holder, renewal.terms.lease);
+        leases.renew(renewal);
         let asked = renewal.clone();
         let found = self.read(self.timeouts.admin, move |txn, _| log::renewed(txn, &asked)).await?;
         if let Some(place) = found.missed {

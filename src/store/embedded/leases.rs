@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::revocation::{At, Firmness, Footing, Holder, Level, Registration, Registry, Standing, Whole};
+use crate::revocation::{At, Firmness, Footing, Holder, Level, Registration, Registry, Renewal, Standing, Whole};
 
 /// The holders, and the head.
 pub(super) struct Leases {
@@ -29,10 +29,10 @@ impl Leases {
     }
 
     /// Registers a renewal. How far its holder has applied the log is acknowledged apart, once it is known to be of this log.
-    pub(super) fn renew(&self, holder: &Holder, lease: Duration) {
+    pub(super) fn renew(&self, renewal: &Renewal) {
         let mut held = self.held();
-        held.registry.renew(holder, 0, lease);
-        held.longest = held.longest.max(lease);
+        held.registry.renew(&renewal.holder, renewal.number, 0, renewal.terms.lease);
+        held.longest = held.longest.max(renewal.terms.lease);
     }
 
     /// `position`: of a place that is in the log.

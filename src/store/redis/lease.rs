@@ -6,7 +6,7 @@ use ::redis::Cmd;
 use ::redis::aio::MultiplexedConnection;
 use ::redis::streams::{StreamRangeReply, StreamReadReply};
 use ::redis::{RedisResult, Value, from_redis_value, pipe};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::entries::{MOST, entries, holders, place};
 use super::find::instant;
@@ -30,6 +30,9 @@ static HOLDERS: Script = Script::new(include_str!("holders.lua"));
 
 /// How long one call waits for the log: a connection that has gone silent is noticed by then.
 pub(super) const BLOCKED: Duration = Duration::from_secs(5);
+
+/// How long whoever follows another log is kept waiting.
+const ELSEWHERE: Duration = Duration::from_millis(100);
 
 /// Seconds, microseconds, head, secured, longest lease, who is registered, what the log is, its entries.
 type Answer = (i64, i64, String, String, u64, Vec<(String, String)>, String, StreamRangeReply);
@@ -58,7 +61,7 @@ pub fn write_renewal(call: &mut Cmd, renewal: &Renewal) {
         ([names::LEASES, names::LONGEST, names::ROLLED_BACK], [names::POSITION, names::LOG, names::SECURED, names::ABANDONED]);
     let applied = renewal.applied.map(|applied| applied.to_string()).unwrap_or_default();
     call.arg(written.len()).arg(&written).arg(&read).arg(renewal.holder.to_string()).arg(milliseconds(renewal.terms.lease));
-    call.arg(applied).arg(renewal.secured.to_string()).arg(MOST);
+    call.arg(applied).arg(renewal.secured.to_string()).arg(MOST).arg(renewal.number);
 }
 
 /// Reads the script's answer.
@@ -120,26 +123,35 @@ pub(super) async fn follow(feed: &Pool, call: Duration, after: At, patience: Dur
     let over = Instant::now() + patience;
     loop {
         let wait = over.saturating_duration_since(Instant::now()).min(BLOCKED);
-        let found = feed.run(Instant::now() + wait + call, |connection| next(connection, after, wait)).await?;
+        let (found, place) = feed.run(Instant::now() + wait + call, |connection| next(connection, after, wait)).await?;
         let found = entries(found.keys.first().map_or(&[][..], |log| &log.ids))?;
+        let here = after.position == 0 || entries(&place.ids)?.first().is_some_and(|entry| entry.at == after);
+        if !found.is_empty() && !here {
+            // of another log: whoever asks learns from its next renewal where it stands, and need not ask all the time until then
+            sleep(ELSEWHERE.min(over.saturating_duration_since(Instant::now()))).await;
+            return Ok(Vec::new());
+        }
         if !found.is_empty() || Instant::now() >= over {
             return Ok(found);
         }
     }
 }
 
-/// A node that was demoted while this waited may have nothing to say any more.
-async fn next(mut connection: MultiplexedConnection, after: At, wait: Duration) -> RedisResult<StreamReadReply> {
+/// What stands after a place, and at it: a stream is followed by position, whatever stood there when that was applied. A node that was demoted while
+/// this waited may have nothing to say any more.
+async fn next(mut connection: MultiplexedConnection, after: At, wait: Duration) -> RedisResult<(StreamReadReply, StreamRangeReply)> {
     let mut calls = pipe();
     calls.cmd("XREAD").arg("COUNT").arg(MOST);
     if wait >= Duration::from_millis(1) {
         // 0 would be for ever
         calls.arg("BLOCK").arg(milliseconds(wait));
     }
-    calls.arg("STREAMS").arg(names::LOG).arg(format!("{}-0", after.position)).cmd("INFO").arg("replication");
-    let (found, info): (Option<StreamReadReply>, String) = calls.query_async(&mut connection).await?;
+    let id = format!("{}-0", after.position);
+    calls.arg("STREAMS").arg(names::LOG).arg(&id);
+    calls.cmd("XRANGE").arg(names::LOG).arg(&id).arg(&id).cmd("INFO").arg("replication");
+    let (found, place, info): (Option<StreamReadReply>, StreamRangeReply, String) = calls.query_async(&mut connection).await?;
     match Info(&info).field("role") {
-        Some("master") => Ok(found.unwrap_or_default()),
+        Some("master") => Ok((found.unwrap_or_default(), place)),
         _ => Err(footing::no_primary()),
     }
 }

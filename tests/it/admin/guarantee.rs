@@ -173,7 +173,7 @@ impl Other {
     /// It takes a lease.
     async fn of(world: &World) -> Self {
         let holder = Holder { replica: "another".into(), incarnation: 0xab };
-        let renewal = Renewal { holder: holder.clone(), terms: Terms { lease: LEASE }, applied: None, secured: At::default() };
+        let renewal = Renewal { holder: holder.clone(), number: 1, terms: Terms { lease: LEASE }, applied: None, secured: At::default() };
         let Log::Jump { head: applied } = world.store.renew(&renewal).await.unwrap().log else { panic!("without a place it jumps") };
         Self { holder, applied }
     }

@@ -102,7 +102,7 @@ async fn only_what_was_found_rolled_back_is_resumed(world: World) {
 async fn roll_back(world: &World) {
     let promised = At { position: 1_000, mark: Mark(0xfeed) };
     let holder = Holder { replica: "another".into(), incarnation: 0xab };
-    let renewal = Renewal { holder, terms: Terms { lease: LEASE }, applied: Some(promised), secured: promised };
+    let renewal = Renewal { holder, number: 1, terms: Terms { lease: LEASE }, applied: Some(promised), secured: promised };
     world.store.renew(&renewal).await.unwrap();
     while world.guard.session.status().lease != Leased::RolledBack {
         world.guard.session.catch_up(u64::MAX).await;

@@ -44,7 +44,7 @@ fn is_away<T>(answer: &Result<T, StoreError>) -> bool {
 async fn speaks_of_the_log(store: &Embedded) -> [Result<(), StoreError>; 5] {
     let holder = Holder { replica: "a".into(), incarnation: 1 };
     let terms = Terms { lease: Duration::from_secs(5) };
-    let renewal = Renewal { holder: holder.clone(), terms, applied: None, secured: At::default() };
+    let renewal = Renewal { holder: holder.clone(), number: 1, terms, applied: None, secured: At::default() };
     let unheard_of = At { position: 9, mark: Mark(9) };
     [
         store.renew(&renewal).await.map(drop),

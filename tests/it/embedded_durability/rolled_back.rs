@@ -36,7 +36,7 @@ async fn make(store: &Embedded, number: u64) -> Result<At, StoreError> {
 /// What a renewal brings to who has applied nothing.
 async fn told(store: &Embedded, secured: At) -> Result<Log, StoreError> {
     let holder = Holder { replica: "a".into(), incarnation: 1 };
-    let renewal = Renewal { holder, terms: Terms { lease: Duration::from_secs(5) }, applied: None, secured };
+    let renewal = Renewal { holder, number: 1, terms: Terms { lease: Duration::from_secs(5) }, applied: None, secured };
     store.renew(&renewal).await.map(|renewed| renewed.log)
 }
 

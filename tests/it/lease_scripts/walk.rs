@@ -77,7 +77,7 @@ impl Walk {
             _ => both.model.secured,
         };
         let terms = Terms { lease: Duration::from_millis(1_000 + 500 * self.below(9)) };
-        match both.renew(&Renewal { holder: self.holder(), terms, applied, secured })? {
+        match both.renew(&Renewal { holder: self.holder(), number: 1 + self.below(1000), terms, applied, secured })? {
             Log::Entries { .. } => seen.entries += 1,
             Log::Jump { .. } => seen.jumps += 1,
             Log::Lost { .. } => seen.lost += 1,

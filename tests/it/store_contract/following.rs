@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use keyward::revocation::{At, Mark};
+use keyward::revocation::{At, Mark, Renewal};
 use keyward::store::Change;
 use tokio::time::timeout;
 
 use super::engines::Engine;
-use super::samples::{entries_after, entry, head, holder, holders, new_owner, owner, put, registration, renew};
+use super::samples::{entries_after, entry, head, holder, holders, new_owner, owner, put, registration, renew, renewal};
 
 /// A call that takes so long stands still.
 const STILL: Duration = Duration::from_secs(30);
@@ -51,6 +51,26 @@ pub(super) async fn without_any_it_ends_with_none_when_its_patience_is_over(engi
     for patience in [Duration::from_millis(20), Duration::from_micros(20), Duration::ZERO] {
         assert_eq!(ends(first, patience).await, []);
         assert_eq!(ends(At::default(), patience).await, entries_after(&*store, At::default()).await, "what is there needs no patience");
+    }
+}
+
+pub(super) async fn a_place_that_is_not_in_the_log_is_followed_by_nothing(engine: &mut impl Engine) {
+    let base = entry(&*engine.store(), "base").await;
+    engine.back_up().await;
+    let lost = entry(&*engine.store(), "lost").await;
+    engine.restore().await;
+    let store = engine.store();
+    let (waiting, patience) = (store.clone(), Duration::from_millis(300));
+    let waiting = tokio::spawn(async move { waiting.follow(lost, patience).await.unwrap() });
+    // sometimes before it waits, sometimes while it does
+    let (other, later) = (entry(&*store, "other").await, entry(&*store, "later").await);
+    assert_eq!((other.position, other.mark == lost.mark), (lost.position, false));
+    assert_eq!(waiting.await.unwrap(), [], "what follows another entry at that position does not follow it");
+    assert_eq!(store.follow(lost, patience).await.unwrap(), []);
+    // The control: the places that are there.
+    for place in [base, other] {
+        let found = store.follow(place, STILL).await.unwrap();
+        assert_eq!(found.last().map(|entry| entry.at), Some(later), "{place}");
     }
 }
 
@@ -105,7 +125,13 @@ pub(super) async fn a_holder_that_has_renewed_since_is_not_dismissed(engine: &mu
     }
     store.dismiss(&a, 2).await.unwrap();
     assert_eq!(holders(&*store).await, both[1..]);
-    // It begins anew: with its former count it could be taken for what it was.
-    renew(&*store, &a, None).await;
-    assert_eq!(holders(&*store).await, [(a, registration(1, 0)), both[1].clone()]);
+    // It counts its renewals itself, so that one that comes back is never taken for what it was: neither by who saw it stand still, nor by
+    // who hears of its renewals late.
+    for number in [3, 1] {
+        store.renew(&Renewal { number, ..renewal(&a, None) }).await.unwrap();
+        for renewals in [1, 2] {
+            store.dismiss(&a, renewals).await.unwrap();
+        }
+        assert_eq!(holders(&*store).await, [(a.clone(), registration(3, 0)), both[1].clone()]);
+    }
 }

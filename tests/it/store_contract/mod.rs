@@ -75,6 +75,7 @@ sentences! {
         after_a_resumption_replicas_jump_to_the_head;
     following:
         entries_come_as_soon_as_they_are_committed,
+        a_place_that_is_not_in_the_log_is_followed_by_nothing,
         without_any_it_ends_with_none_when_its_patience_is_over,
         an_acknowledgement_counts_for_its_own_incarnation_and_of_its_own_log_only,
         a_holder_that_has_renewed_since_is_not_dismissed;

@@ -21,7 +21,7 @@ pub(super) async fn a_renewal_registers_its_holder(engine: &mut impl Engine) {
     assert_eq!(in_order(third.holders), all);
     assert_eq!(holders(&*store).await, all);
 
-    let long = Renewal { terms: Terms { lease: Duration::from_millis(6_500) }, ..renewal(&b, None) };
+    let long = Renewal { number: 2, terms: Terms { lease: Duration::from_millis(6_500) }, ..renewal(&b, None) };
     assert_eq!(store.renew(&long).await.unwrap().longest, Duration::from_millis(6_500));
     all[2].1 = Registration { lease: Duration::from_millis(6_500), ..registration(2, 1) };
     assert_eq!(holders(&*store).await, all, "it has applied what it had applied");
@@ -103,7 +103,7 @@ pub(super) async fn a_place_that_is_not_in_the_log_is_lost(engine: &mut impl Eng
         assert_eq!(asked(lost, secured).await.log, Log::Lost { head: other });
     }
     assert_eq!(asked(At { mark: Mark(base.mark.0 ^ 1), ..base }, At::default()).await.log, Log::Lost { head: other });
-    assert_eq!(holders(&*store).await, [(a.clone(), registration(4, 0))], "nothing of this log was applied");
+    assert_eq!(holders(&*store).await, [(a.clone(), registration(1, 0))], "nothing of this log was applied");
     // The control: the same asked with a place that is there.
     assert!(matches!(asked(base, base).await.log, Log::Entries { head, .. } if head == other));
     entry(&*store, "later").await;

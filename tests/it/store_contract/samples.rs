@@ -151,12 +151,13 @@ pub(super) fn registration(renewals: u64, applied: u64) -> Registration {
 
 /// Of a lease of five seconds, by who has heard of nothing that is secured.
 pub(super) fn renewal(holder: &Holder, applied: Option<At>) -> Renewal {
-    Renewal { holder: holder.clone(), terms: Terms { lease: Duration::from_secs(5) }, applied, secured: At::default() }
+    Renewal { holder: holder.clone(), number: 1, terms: Terms { lease: Duration::from_secs(5) }, applied, secured: At::default() }
 }
 
-/// Renews what must be renewed.
+/// Renews what must be renewed, with the number that follows the one that is registered.
 pub(super) async fn renew(store: &dyn Store, holder: &Holder, applied: Option<At>) -> Renewed {
-    store.renew(&renewal(holder, applied)).await.unwrap()
+    let number = 1 + store.holders().await.unwrap().into_iter().find(|(other, _)| other == holder).map_or(0, |(_, entry)| entry.renewals);
+    store.renew(&Renewal { number, ..renewal(holder, applied) }).await.unwrap()
 }
 
 /// Everyone registered, in the order of their names.

@@ -47,7 +47,7 @@ impl World {
     pub(super) async fn renew(&mut self, store: &Embedded) {
         let holder = Holder { replica: "follower".into(), incarnation: 1 };
         let terms = Terms { lease: Duration::from_secs(5) };
-        let renewal = Renewal { holder, terms, applied: Some(self.promised.applied), secured: self.promised.secured };
+        let renewal = Renewal { holder, number: 1, terms, applied: Some(self.promised.applied), secured: self.promised.secured };
         match store.renew(&renewal).await {
             Ok(Renewed { log: Log::Entries { entries, head }, secured, .. }) => {
                 if !self.promised.apply(&entries, head) || secured != head {
