@@ -20,6 +20,8 @@ pub mod terms;
 pub mod wait;
 
 mod recent;
+#[cfg(test)]
+mod simulation;
 
 pub use entry::{At, Entry, Illegible, Mark, Touched};
 pub use follower::{Asked, Fill, Follower, Log, Memory, Read, Renewal, Renewed};

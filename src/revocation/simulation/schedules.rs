@@ -1,0 +1,62 @@
+//! The protocol as it is: no schedule breaks the promise, and the schedules are not idle.
+
+use std::time::Instant;
+
+use super::campaign::{run, table};
+use super::counts::Counts;
+use super::mix::Campaign;
+use super::mutant::Protocol;
+use super::world::World;
+
+/// Schedules of each campaign by default, and in a long run.
+const SOME: u64 = 400;
+const MANY: u64 = 250_000;
+
+/// A seed of a long run is none of the short one's.
+const LONG_RUN: u64 = 1 << 32;
+
+#[test]
+fn no_schedule_breaks_the_promise() {
+    if let Ok(seed) = std::env::var("KEYWARD_SEED") {
+        return again(&seed);
+    }
+    let long = std::env::var_os("KEYWARD_SOAK").is_some();
+    let (from, most) = if long { (LONG_RUN, MANY) } else { (0, SOME) };
+    let begun = Instant::now();
+    let halves = |half: u64| {
+        let mut all = (Vec::new(), Counts::default());
+        for campaign in Campaign::ALL {
+            let (caught, counts) = run(campaign, (from..from + most).filter(|seed| seed % 2 == half));
+            all.0.extend(caught);
+            all.1.add(&counts);
+        }
+        all
+    };
+    let ((mut caught, mut counts), other) = std::thread::scope(|scope| {
+        let other = scope.spawn(|| halves(1));
+        (halves(0), other.join().unwrap())
+    });
+    caught.extend(other.0);
+    counts.add(&other.1);
+    let rate = counts.schedules as f64 / begun.elapsed().as_secs_f64();
+    eprintln!("{} schedules, {rate:.0} a second:{}", counts.schedules, table(&counts));
+    assert!(caught.is_empty(), "{} broken promises; look at one with KEYWARD_SEED=campaign:seed: {:?}", caught.len(), &caught[..1]);
+    let idle: Vec<_> = counts.each().into_iter().filter(|(_, count)| *count == 0).collect();
+    assert!(idle.is_empty(), "never happened: {idle:?}");
+}
+
+/// One schedule, told event by event.
+fn again(text: &str) {
+    let (name, seed) = text.split_once(':').unwrap_or(("Mixed", text));
+    let campaign = Campaign::ALL.into_iter().find(|campaign| format!("{campaign:?}") == name).expect("a campaign's name");
+    let (outcome, counts) = World::play(seed.parse().unwrap(), campaign, Protocol(None), true);
+    eprintln!("{}", table(&counts));
+    assert_eq!(outcome, Ok(()));
+}
+
+#[test]
+fn the_same_seed_is_the_same_schedule() {
+    for campaign in Campaign::ALL {
+        assert_eq!(run(campaign, 0..20).1, run(campaign, 0..20).1);
+    }
+}
