@@ -100,3 +100,39 @@ impl Seat {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: Digest = Digest([7; 32]);
+
+    fn begun(flights: &Arc<Flights>) -> (Flight, Seat) {
+        match flights.board(KEY) {
+            Some(Aboard::Begun(flight, seat)) => (flight, seat),
+            _ => panic!("it was joined, or there was no room"),
+        }
+    }
+
+    #[tokio::test]
+    async fn who_comes_when_it_is_closed_begins_another() {
+        let flights = Flights::new(9);
+        let (mut first, seat) = begun(&flights);
+        let Some(Aboard::Joined(joined)) = flights.board(KEY) else { panic!("control: before, it is joined") };
+        first.close();
+        let (_second, _) = begun(&flights);
+        first.land(Ok(None));
+        assert_eq!((seat.landed().await, joined.landed().await), (Ok(None), Ok(None)));
+        assert!(matches!(flights.board(KEY), Some(Aboard::Joined(_))), "the second is still open");
+    }
+
+    #[tokio::test]
+    async fn one_that_breaks_down_leaves_nobody_waiting_and_makes_room() {
+        let flights = Flights::new(1);
+        let (flight, seat) = begun(&flights);
+        assert!(flights.board(Digest([8; 32])).is_none(), "there is room for one");
+        drop(flight);
+        assert!(matches!(seat.landed().await, Err(StoreError::Unfit(_))));
+        begun(&flights);
+    }
+}

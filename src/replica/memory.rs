@@ -38,7 +38,8 @@ pub struct Memory {
     nobodys: Cache<Digest, StoreTime, UnitWeighter, ByDigest>,
     owners: Owners,
     words: Words,
-    max_age: i64,
+    /// In seconds.
+    max_age: u32,
 }
 
 /// What is remembered of the presented digests.
@@ -59,13 +60,20 @@ pub struct Fullness {
 
 /// In milliseconds. Short: a key that is made elsewhere is found when the log tells of it, or then.
 const NOBODYS_FOR: i64 = 2_000;
-/// A record of the usual kind, to lay the table out by.
-const USUAL_BYTES: u64 = 512;
+/// What a small record weighs, to lay the table out by.
+const SMALL: u64 = 448;
+/// The table is laid out at once for so many: one that grows leaves its former selves behind for a while, and they are as large as itself.
+const MOST_AT_ONCE: u64 = 1 << 22;
+/// One part of so many is for owners to be shared.
+const FOR_OWNERS: u64 = 32;
+/// What a shared owner takes there.
+const OWNER: u64 = 256;
 
 #[derive(Clone)]
 struct Key {
     bearer: Arc<Bearer>,
-    read: StoreTime,
+    /// On the store's clock, in seconds.
+    read: u32,
     owner: Seen,
     /// In 16 bytes.
     weight: u16,
@@ -74,24 +82,27 @@ struct Key {
 impl Memory {
     #[must_use]
     pub fn new(bounds: Bounds) -> Arc<Self> {
-        let usual = usize::try_from(bounds.bytes / USUAL_BYTES).unwrap_or(usize::MAX);
+        let (for_owners, count) = (bounds.bytes / FOR_OWNERS, |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX));
+        let for_keys = bounds.bytes - for_owners;
         let mut options = OptionsBuilder::new();
-        options.weight_capacity(bounds.bytes).estimated_items_capacity(usual).ghost_allocation(0.1);
+        options.weight_capacity(for_keys).estimated_items_capacity(count(for_keys / SMALL)).ghost_allocation(0.1);
         #[expect(clippy::expect_used, reason = "both capacities are given")]
         let options = options.build().expect("both capacities are given");
+        let keys = Cache::with_options(options, Weighed, ByDigest::default(), DefaultLifecycle::default());
+        keys.reserve(count((for_keys / SMALL).min(MOST_AT_ONCE)));
         Arc::new(Self {
-            keys: Cache::with_options(options, Weighed, ByDigest::default(), DefaultLifecycle::default()),
+            keys,
             nobodys: Cache::with(bounds.unknown, bounds.unknown as u64, UnitWeighter, ByDigest::default(), DefaultLifecycle::default()),
-            owners: Owners::new((usual / 8).max(16)),
+            owners: Owners::new(count(for_owners / OWNER).max(16)),
             words: Words::default(),
-            max_age: i64::try_from(bounds.max_age.as_millis()).unwrap_or(i64::MAX),
+            max_age: u32::try_from(bounds.max_age.as_secs()).unwrap_or(u32::MAX),
         })
     }
 
     /// What is remembered of the digests of one secret in a realm. Nobody's are they only if each of them is.
     pub fn find(&self, realm: &RealmId, digests: &[Digest], now: StoreTime) -> Option<Known> {
         for digest in digests {
-            let fresh = |key: &Key| now.0 - key.read.0 < self.max_age && self.owners.unchanged(key.owner);
+            let fresh = |key: &Key| seconds(now).saturating_sub(key.read) < self.max_age && self.owners.unchanged(key.owner);
             if let Some(key) = self.keys.get(digest).filter(|key| fresh(key) && key.bearer.owner.realm == *realm) {
                 return Some(Known::Of(key.bearer));
             }
@@ -123,7 +134,7 @@ impl Memory {
     /// Remembers whose these digests are. To be called while nothing can be forgotten.
     pub fn keep(&self, digests: &[Digest], bearer: &Arc<Bearer>, read: StoreTime) {
         let owner = self.owners.see(&bearer.owner.realm, &bearer.owner.id);
-        let weight = u16::try_from(weight::of(bearer).div_ceil(16)).unwrap_or(u16::MAX);
+        let (read, weight) = (seconds(read), u16::try_from(weight::of(bearer).div_ceil(16)).unwrap_or(u16::MAX));
         for digest in digests {
             self.nobodys.remove(digest);
             self.keys.insert(*digest, Key { bearer: bearer.clone(), read, owner, weight });
@@ -161,6 +172,11 @@ impl Remembered for Memory {
         self.owners.all_changed();
         self.nobodys.clear();
     }
+}
+
+/// Whole seconds, which are enough for an age.
+fn seconds(time: StoreTime) -> u32 {
+    u32::try_from(time.0 / 1000).unwrap_or(0)
 }
 
 /// A record's own word on how much it takes.

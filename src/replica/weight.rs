@@ -9,8 +9,8 @@ use crate::domain::bearer::Bearer;
 use crate::domain::name::Scope;
 use crate::domain::owner::Owner;
 
-/// Its place in the table, with as much again for a table that has just grown, and what an evicted one leaves behind.
-const PLACE: usize = 176;
+/// Its place in the table, its share of what the table keeps free to grow into, and what an evicted one leaves behind.
+const PLACE: usize = 112;
 /// The two counters of an `Arc`.
 const COUNTERS: usize = 16;
 
@@ -28,9 +28,9 @@ fn of_owner(owner: &Owner) -> usize {
     piece(COUNTERS + size_of::<Owner>()) + piece(COUNTERS + owner.id.as_str().len())
 }
 
-/// A piece of memory as the allocator gives it out: at most an eighth more than was asked for, in steps of 16.
+/// A piece of memory as the allocator gives it out: in eight sizes between a power of two and the next.
 fn piece(bytes: usize) -> usize {
-    if bytes == 0 { 0 } else { (bytes + bytes / 8).next_multiple_of(16) }
+    bytes.next_multiple_of((bytes.next_power_of_two() / 8).max(8))
 }
 
 #[cfg(test)]
@@ -40,5 +40,12 @@ mod tests {
     #[test]
     fn a_key_is_small() {
         assert_eq!(COUNTERS + size_of::<Bearer>(), 160);
+    }
+
+    #[test]
+    fn a_piece_is_of_the_next_size_that_there_is() {
+        for (bytes, size) in [(0, 0), (1, 8), (30, 32), (46, 48), (64, 64), (65, 80), (128, 128), (160, 160), (161, 192), (300, 320)] {
+            assert_eq!(piece(bytes), size);
+        }
     }
 }

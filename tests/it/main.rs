@@ -3,6 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a test's own parts fail loudly")]
 #![allow(clippy::similar_names, clippy::needless_raw_string_hashes, reason = "of no use in a test")]
 
+/// The one that the binary has: what a test measures of memory is so there too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod admin;
 mod cli;
 mod config;

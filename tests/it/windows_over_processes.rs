@@ -74,9 +74,13 @@ fn attack() -> Vec<RangeInclusive<u64>> {
 /// Three processes hammered for a while; the largest count in any true window, and the count of all.
 async fn hammer(clock: &str, delays: Vec<RangeInclusive<u64>>) -> (usize, usize) {
     let redis = RedisServer::start();
-    let proxy = Proxy::delaying(redis.socket(), delays).await;
     one_key(&RedisStore::connect(&settings(redis.url())).unwrap(), "windows", SECRET).await;
-    let replicas: Vec<Replica> = (0..3).map(|_| Replica::start(&format!("redis://{}", proxy.address), clock)).collect();
+    let (mut proxies, mut replicas) = (Vec::new(), Vec::new());
+    for delay in delays.into_iter().cycle().take(3) {
+        let proxy = Proxy::delaying(redis.socket(), vec![delay]).await;
+        replicas.push(Replica::start(&proxy.url(), clock));
+        proxies.push(proxy);
+    }
     let until = Instant::now() + RUN;
     let mut callers = Vec::new();
     for replica in &replicas {

@@ -11,7 +11,7 @@ use keyward::clock::{Clock, SharedClock};
 use keyward::domain::address::AddressList;
 use keyward::domain::bearer::Bearer;
 use keyward::domain::key::Digest;
-use keyward::domain::name::{KeyId, OwnerId, RealmId, Word};
+use keyward::domain::name::{KeyId, OwnerId, RealmId, Scope, Word};
 use keyward::domain::owner::Owner;
 use keyward::domain::realm::Realm;
 use keyward::domain::realms::Realms;
@@ -290,6 +290,23 @@ pub(super) fn key(number: u32, owner: &Owner) -> Holder {
         generation: 0,
     };
     Holder { record, owner: owner.clone() }
+}
+
+/// One with as much in it as keys have as a rule.
+pub(super) fn usual_key(number: u32) -> Holder {
+    let word = |text: &str| Some(Word::parse(text).unwrap());
+    let scope = |text: &str| Scope::parse(text).unwrap();
+    let owner = Owner { plan: word("business"), ..owner(&format!("customer-{}", number / 10)) };
+    let record = Record {
+        id: KeyId::parse(&format!("key_{number:026}")).unwrap(),
+        environment: word("live"),
+        kind: word("secret"),
+        plan: word("business"),
+        scopes: vec![scope("bookings:read"), scope("bookings:write")],
+        expires: Some(StoreTime(i64::MAX)),
+        ..key(number, &owner).record
+    };
+    Holder { record, owner }
 }
 
 /// The same key, revoked.
