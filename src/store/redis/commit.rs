@@ -65,9 +65,9 @@ async fn before(connection: &mut MultiplexedConnection, demand: Demand, commit: 
     }
     all.cmd("INFO").arg("replication");
     let mut answers: Vec<Value> = all.query_async(connection).await?;
-    let info: String = answers.pop().map(from_redis_value).transpose()?.unwrap_or_default();
+    let info: Option<String> = answers.pop().map(from_redis_value).transpose()?;
     let kept = answers.into_iter().map(from_redis_value).collect::<Result<_, _>>()?;
-    Ok((kept, Info(&info).followers() >= demand.replicas))
+    Ok((kept, info.is_some_and(|info| Info(&info).followers() >= demand.replicas)))
 }
 
 fn read(told: &Told<Vec<Value>>, commit: &Commit) -> Result<Committed, StoreError> {

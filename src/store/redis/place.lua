@@ -1,4 +1,6 @@
--- Where a place stands in this log. Scripts that ask it begin with this text.
+#!lua flags=allow-oom
+-- Where a place stands in this log. Scripts that ask it begin with this text; they write little, and do so where memory is full too: leases
+-- are not to end because of it.
 --
 -- A place is `position/mark`, the mark in 16 hexadecimal digits; the log is a stream whose ids are `position-0`. Answers 'here'; 'gone' where it
 -- was trimmed away, so that nobody can tell; or 'elsewhere': it is a place of another log.

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Writes something behind everything that was committed, so that whoever waits for this write has waited for all of it, and reads one record
 -- at that instant.
 --

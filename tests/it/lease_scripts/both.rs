@@ -36,8 +36,11 @@ pub(super) struct Both {
     connection: Connection,
     scripts: Scripts,
     pub(super) model: Model,
-    backup: Option<(Model, Vec<(String, Vec<u8>)>)>,
+    backup: Option<(Model, Dumps)>,
 }
+
+/// By their names.
+type Dumps = Vec<(String, Vec<u8>)>;
 
 impl Both {
     pub(super) fn new(server: &RedisServer, scripts: Scripts) -> Self {
