@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::data::{Data, Op};
 use super::dice::Dice;
-use crate::revocation::{Footing, Level, Whole};
+use crate::revocation::{Firmness, Footing, Level, Whole};
 
 /// How often a replica tells its primary how far it is, at least.
 const HEARTBEAT: u64 = 1_000_000;
@@ -150,7 +150,12 @@ impl Nodes {
     pub(super) fn footing(&self, node: usize, now: u64) -> Footing {
         let this = &self.all[node];
         let whole = if self.online(node, now) >= self.promotable() { Whole::Whole } else { Whole::Missing };
-        Footing { primary: format!("{}:{}:{}", this.epoch, this.lineage, this.copies).into(), whole, level: self.level }
+        Footing {
+            primary: format!("{}:{}:{}", this.epoch, this.lineage, this.copies).into(),
+            whole,
+            level: self.level,
+            vouched: Firmness::Shifting,
+        }
     }
 
     /// A replica becomes a primary with what it has.

@@ -85,7 +85,8 @@ async fn a_node_that_is_away_is_the_affair_of_its_owners() {
     put(&*store, vec![super::super::samples::new_owner(&Owner { ..owner("acme") })]).await;
     let home = blocking(|| cluster.node_of("{kw}"));
     let at = |number: usize| cluster.node_of(&format!("{{otesse/owner_{number}}}"));
-    let (lost, kept) = blocking(|| ((0..999).find(|number| at(*number) != home).unwrap(), (0..999).find(|number| at(*number) == home).unwrap()));
+    let (lost, kept) =
+        blocking(|| ((0..999).find(|number| at(*number) != home).unwrap(), (0..999).find(|number| at(*number) == home).unwrap()));
     assert_eq!(tokens(&store.take(&[of_owner(lost, 1), of_owner(kept, 1)]).await.unwrap()), [1, 1]);
     let away = blocking(|| at(lost));
     blocking(|| cluster.nodes[away].0.kill());
