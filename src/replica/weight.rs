@@ -10,7 +10,7 @@ use crate::domain::name::Scope;
 use crate::domain::owner::Owner;
 
 /// Its place in the table, its share of what the table keeps free to grow into, and what an evicted one leaves behind.
-const PLACE: usize = 112;
+const PLACE: usize = 128;
 /// The two counters of an `Arc`.
 const COUNTERS: usize = 16;
 
