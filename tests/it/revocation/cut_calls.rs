@@ -22,7 +22,7 @@ const KNOWN: usize = 50;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_call_of_a_redis_that_is_cut_off_after_any_byte_says_ok_of_what_is_not_revoked() {
-    let step = if is_full() { 1 } else { 97 };
+    let step = if is_full() { 1 } else { 397 };
     let redis = RedisServer::durable();
     let proxy = Proxy::before(Server::Unix(redis.socket())).await;
     let prepared = World::new(&*redis.store(), MOST / step).await;

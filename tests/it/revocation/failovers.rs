@@ -1,6 +1,8 @@
 //! T5, T11: a replicated Redis under Sentinel, whose primary is lost again and again. What was answered with OK at level `replicated` is on
 //! every node that may follow it.
 
+use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -11,13 +13,13 @@ use keyward::store::Store as _;
 use tokio::task::block_in_place;
 
 use super::healthy::rate;
-use super::world::{REALM, Revoked, World, figure, serves, share, try_revoke, warm};
-use crate::support::load::Load;
+use super::world::{REALM, Revoked, World, figure, serves, share, warm};
+use crate::support::load::{Load, Seen};
 use crate::support::member::Plan;
 use crate::support::operator::Operator;
 use crate::support::proxy::{Fault, Proxy, Server, Way};
 use crate::support::sentinel::{self, NAME, Sentinels};
-use crate::support::{seed, until};
+use crate::support::{eventually, seed, until};
 
 const LEASE: Duration = Duration::from_secs(5);
 const BOTH: [usize; 2] = [0, 1];
@@ -41,7 +43,7 @@ enum Loss {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_revocation_that_was_answered_with_ok_is_lost_when_redis_fails_over() {
     let trials = share(3, 60);
-    let mut redis = Redis::start(trials, "level: replicated, replicas: 2,").await;
+    let mut redis = Redis::start(trials, Demand::Replicated).await;
     let mut found = Found::default();
     for trial in 0..trials {
         let loss = [Loss::Killed, Loss::KilledAlone, Loss::CutOff][trial % 3];
@@ -59,7 +61,7 @@ async fn without_waiting_for_the_other_nodes_revocations_with_ok_are_lost() {
     let (mut found, mut began) = (Found::default(), 0);
     for _ in 0..trials {
         // what is lost ends the run: replicas see that the log went backwards, and admit nobody
-        let mut redis = Redis::start(1, "").await;
+        let mut redis = Redis::start(1, Demand::Volatile).await;
         found.add(redis.trial(0, Loss::KilledAlone).await);
         began += 1;
     }
@@ -71,7 +73,7 @@ async fn without_waiting_for_the_other_nodes_revocations_with_ok_are_lost() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_key_that_a_replica_remembers_is_admitted_while_redis_fails_over() {
     let trials = share(1, 10);
-    let mut redis = Redis::start(trials, "level: replicated, replicas: 2,").await;
+    let mut redis = Redis::start(trials, Demand::Replicated).await;
     let load = &redis.load;
     warm(load, &BOTH, 0..20).await;
     let before = load.seen.total();
@@ -82,7 +84,11 @@ async fn every_key_that_a_replica_remembers_is_admitted_while_redis_fails_over()
         redis.sentinels.nodes[primary].server.kill();
         let next = block_in_place(|| redis.sentinels.primary());
         took.push(begun.elapsed());
-        redis.again(primary, next).await;
+        let proxy = &redis.proxies[primary];
+        block_in_place(|| come_back(&mut redis.sentinels, proxy, (primary, Loss::Killed), next));
+        for replica in BOTH {
+            serves(&redis.load, replica).await;
+        }
     }
     let came = redis.load.seen.total().since(before);
     took.sort_unstable();
@@ -95,10 +101,33 @@ async fn every_key_that_a_replica_remembers_is_admitted_while_redis_fails_over()
 
 /// A primary and two that follow it, each behind a proxy, and replicas of keyward that ask the sentinels.
 struct Redis {
+    demand: Demand,
     sentinels: Sentinels,
     proxies: Vec<Proxy>,
     world: World,
     load: Load,
+}
+
+/// Which keys are revoked.
+struct Turn {
+    next: AtomicUsize,
+    keys: Range<usize>,
+    over: AtomicBool,
+}
+
+impl Turn {
+    /// So many calls have begun, or ended.
+    fn made(&self) -> usize {
+        self.next.load(Ordering::SeqCst) - self.keys.start
+    }
+}
+
+/// What keyward demands of this Redis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Demand {
+    Replicated,
+    /// It does not wait for the other nodes.
+    Volatile,
 }
 
 /// What became of revocations.
@@ -113,7 +142,7 @@ struct Found {
 }
 
 impl Redis {
-    async fn start(trials: usize, demands: &str) -> Self {
+    async fn start(trials: usize, demand: Demand) -> Self {
         let mut proxies = Vec::new();
         let handle = tokio::runtime::Handle::current();
         let sentinels = block_in_place(|| {
@@ -126,6 +155,10 @@ impl Redis {
         });
         let prepared = World::new(&*sentinels.store(), trials * KEYS).await;
         let urls: Vec<String> = sentinels.urls().iter().map(|url| format!("{url:?}")).collect();
+        let demands = match demand {
+            Demand::Replicated => "level: replicated, replicas: 2,",
+            Demand::Volatile => "level: volatile,",
+        };
         let place = format!("sentinel: {{master: {NAME}, urls: [{}]}}", urls.join(", "));
         let plan = |realms: &std::path::Path| {
             let plan = Plan::new(realms, String::new(), LEASE);
@@ -134,7 +167,7 @@ impl Redis {
         };
         let world = World::start(prepared, plan).await;
         let load = world.load(rate() / 2);
-        Self { sentinels, proxies, world, load }
+        Self { demand, sentinels, proxies, world, load }
     }
 
     /// Revokes keys all the time while the primary is lost, and looks at the next one for each that was answered with OK.
@@ -142,56 +175,28 @@ impl Redis {
         let keys = 1 + trial * KEYS..1 + (trial + 1) * KEYS;
         warm(&self.load, &BOTH, keys.clone()).await;
         let primary = block_in_place(|| self.sentinels.primary());
-        let next = AtomicUsize::new(keys.start);
-        let over = AtomicBool::new(false);
-        let revoking = join_all((0..AT_ONCE).map(|nth| {
-            let operator = self.world.operator.at(self.world.replicas[nth % 2].admin);
-            revoke_on(&self.load, operator, &next, keys.end, &over)
-        }));
-        let losing = self.lose(primary, loss, || next.load(Ordering::SeqCst) - keys.start);
-        let (revoked, successor) = tokio::join!(revoking, async {
-            let successor = losing.await;
-            // some more at the new one, as far as they are answered
-            let made = next.load(Ordering::SeqCst);
-            until("revocations go on", || next.load(Ordering::SeqCst) >= (made + 2 * AT_ONCE).min(keys.end)).await;
-            over.store(true, Ordering::SeqCst);
-            successor
-        });
-        let found = self.found(successor, revoked.into_iter().flatten().collect()).await;
-        if loss != Loss::CutOff {
-            self.again(primary, successor).await;
-        } else {
-            self.proxies[primary].heal();
-            block_in_place(|| self.sentinels.until_followed(successor, 2));
+        let turn = Arc::new(Turn { next: keys.start.into(), keys: keys.clone(), over: false.into() });
+        let revoking: Vec<_> = (0..AT_ONCE)
+            .map(|nth| {
+                let operator = self.world.operator.at(self.world.replicas[nth % 2].admin);
+                tokio::spawn(revoke_on(self.load.seen.clone(), operator, turn.clone()))
+            })
+            .collect();
+        let proxy = &self.proxies[primary];
+        let successor = lose(&mut self.sentinels, proxy, (primary, loss), &turn).await;
+        if self.demand == Demand::Replicated {
+            // a node that may come back keeps revocations from being guaranteed
+            let before = turn.made();
+            block_in_place(|| come_back(&mut self.sentinels, proxy, (primary, loss), successor));
+            let enough = (before + 2 * AT_ONCE).min(keys.len());
+            until("revocations go on", || turn.made() >= enough).await;
         }
-        if found.lost == 0 {
-            for replica in BOTH {
-                serves(&self.load, replica).await;
-            }
+        turn.over.store(true, Ordering::SeqCst);
+        let mut answers = Vec::new();
+        for all in revoking {
+            answers.extend(all.await.unwrap());
         }
-        found
-    }
-
-    /// Loses the primary once some revocations were made, and says who is it then.
-    async fn lose(&self, primary: usize, loss: Loss, made: impl Fn() -> usize) -> usize {
-        let nodes = &self.sentinels.nodes;
-        let others: Vec<usize> = (0..nodes.len()).filter(|node| *node != primary).collect();
-        until("revocations are made", || made() > 2 * AT_ONCE).await;
-        match loss {
-            Loss::CutOff => self.proxies[primary].set(Fault::Lost(Way::Both)),
-            Loss::Killed => kill(nodes, primary),
-            Loss::KilledAlone => {
-                others.iter().for_each(|other| nodes[*other].server.pause());
-                // more than fits into what the kernel holds for those who stand still
-                block_in_place(|| fill(&self.sentinels, primary));
-                let before = made();
-                let soon = Instant::now() + Duration::from_millis(500);
-                until("more revocations are made", || made() > before + 2 * AT_ONCE || Instant::now() > soon).await;
-                kill(nodes, primary);
-                others.iter().for_each(|other| nodes[*other].server.resume());
-            }
-        }
-        block_in_place(|| crate::support::eventually("another primary", || Some(self.sentinels.primary()).filter(|now| *now != primary)))
+        self.found(successor, answers).await
     }
 
     async fn found(&self, primary: usize, answers: Vec<Option<Revoked>>) -> Found {
@@ -211,20 +216,6 @@ impl Redis {
         }
         found
     }
-
-    /// Starts a node that was killed, to follow this one.
-    async fn again(&mut self, killed: usize, primary: usize) {
-        let port = self.sentinels.nodes[primary].port;
-        block_in_place(|| {
-            let server = &mut self.sentinels.nodes[killed].server;
-            server.restart();
-            server.ask::<()>(&format!("REPLICAOF 127.0.0.1 {port}"));
-            self.sentinels.until_followed(primary, 2);
-        });
-        for replica in BOTH {
-            until("it is ready", || self.world.replicas[replica].is_ready()).await;
-        }
-    }
 }
 
 impl Found {
@@ -241,30 +232,60 @@ impl Found {
     }
 }
 
+/// Loses the primary once some revocations were made, and says who is it then.
+async fn lose(sentinels: &mut Sentinels, proxy: &Proxy, (primary, loss): (usize, Loss), turn: &Turn) -> usize {
+    let others: Vec<usize> = (0..sentinels.nodes.len()).filter(|node| *node != primary).collect();
+    until("revocations are made", || turn.made() > 2 * AT_ONCE).await;
+    match loss {
+        Loss::CutOff => proxy.set(Fault::Lost(Way::Both)),
+        Loss::Killed => sentinels.nodes[primary].server.kill(),
+        Loss::KilledAlone => {
+            others.iter().for_each(|other| sentinels.nodes[*other].server.pause());
+            // more than fits into what the kernel holds for those who stand still
+            block_in_place(|| fill(sentinels, primary));
+            let before = turn.made();
+            let soon = Instant::now() + Duration::from_millis(500);
+            until("more revocations are made", || turn.made() > before + 2 * AT_ONCE || Instant::now() > soon).await;
+            sentinels.nodes[primary].server.kill();
+            others.iter().for_each(|other| sentinels.nodes[*other].server.resume());
+        }
+    }
+    block_in_place(|| eventually("another primary", || Some(sentinels.primary()).filter(|now| *now != primary)))
+}
+
+/// Lets the node that was lost come back, to follow the one that is the primary now.
+fn come_back(sentinels: &mut Sentinels, proxy: &Proxy, (lost, loss): (usize, Loss), primary: usize) {
+    let port = sentinels.nodes[primary].port;
+    if loss == Loss::CutOff {
+        proxy.heal();
+    } else {
+        let server = &mut sentinels.nodes[lost].server;
+        server.restart();
+        server.ask::<()>(&format!("REPLICAOF 127.0.0.1 {port}"));
+    }
+    sentinels.until_followed(primary, 2);
+}
+
 /// Revokes one key after the other until it is over. A call that fails is made again; `None` for each.
-async fn revoke_on(load: &Load, operator: Operator, next: &AtomicUsize, end: usize, over: &AtomicBool) -> Vec<Option<Revoked>> {
+async fn revoke_on(seen: Arc<Seen>, operator: Operator, turn: Arc<Turn>) -> Vec<Option<Revoked>> {
     let mut all = Vec::new();
-    while !over.load(Ordering::SeqCst) {
-        let key = next.fetch_add(1, Ordering::SeqCst);
-        if key >= end {
+    while !turn.over.load(Ordering::SeqCst) {
+        let key = turn.next.fetch_add(1, Ordering::SeqCst);
+        if key >= turn.keys.end {
             break;
         }
         loop {
-            let (returned, took, answer) = try_revoke(load, &operator, key).await;
-            let made = answer.is_ok();
+            let begun = Instant::now();
+            let answer = operator.revoke(&seed::id(key)).await;
+            let (returned, took, made) = (seen.now(), begun.elapsed(), answer.is_ok());
             all.push(answer.ok().map(|answer| Revoked { key, returned, took, answer }));
-            if made || over.load(Ordering::SeqCst) {
+            if made || turn.over.load(Ordering::SeqCst) {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
     all
-}
-
-/// Kills a node that others still hold.
-fn kill(nodes: &[sentinel::Node], at: usize) {
-    rustix::process::kill_process(nodes[at].server.pid(), rustix::process::Signal::KILL).unwrap();
 }
 
 /// What background writers do: twenty megabytes.

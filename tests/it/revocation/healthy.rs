@@ -16,12 +16,14 @@ const ALL: [usize; 3] = [0, 1, 2];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_is_admitted_by_any_of_three_replicas_once_a_revocation_has_returned() {
-    let trials = share(100, 10_000);
+    let trials = share(40, 10_000);
     let redis = RedisServer::durable();
-    let prepared = World::new(&*redis.store(), trials).await;
+    let prepared = World::new(&*redis.store(), trials + 1).await;
     let world = World::start(prepared, |realms| ALL.map(|_| Plan::new(realms, redis.url(), LEASE)).to_vec()).await;
     let load = world.load(rate());
     let operators = ALL.map(|replica| world.operator.at(world.replicas[replica].admin));
+    // the first one after a start waits for a lease to end: who holds one that Redis does not know of is not known yet
+    revoke(&load, &world.operator, trials + 1).await;
     let mut all: Vec<Revoked> = Vec::new();
     for key in 1..=trials {
         warm(&load, &ALL, key..key + 1).await;
@@ -60,5 +62,5 @@ async fn a_replica_that_does_not_apply_the_log_admits_after_the_return() {
 
 /// What a machine of two processors can be offered, the replicas being built for tests or for use.
 pub fn rate() -> u32 {
-    if is_full() { 12_000 } else { 2_000 }
+    if is_full() { 12_000 } else { 1_000 }
 }

@@ -231,7 +231,8 @@ impl Asker {
     /// Asks one check after another until the replica is not to be asked there any more.
     async fn stream(&self, stream: usize, mut checks: Checks, address: SocketAddr) {
         let of = &self.seen.replicas[self.nth];
-        let mut turn = stream;
+        // each begins elsewhere, so that together they come to every key soon
+        let mut turn = stream + getrandom::u32().unwrap() as usize;
         loop {
             self.allowed.acquire().await.unwrap().forget();
             of.asking.fetch_add(1, Ordering::SeqCst);

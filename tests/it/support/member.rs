@@ -70,13 +70,14 @@ impl Plan {
 
     fn config(&self) -> String {
         let Self { realms, place, lease, host, store, .. } = self;
-        // a busy machine must not be taken for a Redis that is away: as long as the lease allows
-        let (realms, timeout, lease) = (realms.display(), (*lease / 5).as_millis(), lease.as_millis());
+        // a busy machine must not be taken for a Redis that is away: as long as the lease and the deadline allow
+        let timeout = (*lease / 5).min(Duration::from_millis(400)).as_millis();
+        let (realms, lease) = (realms.display(), lease.as_millis());
         let any = format!(r#"{{address: "{host}:0"}}"#);
         let admin = r#"{address: "127.0.0.1:0"}"#;
         format!(
             "realms: {realms}\nstore: {{redis: {{{store} {place}, timeout: {timeout}ms}}}}\npepper_file: pepper\nbootstrap_file: bootstrap\n\
-             listen: {{envoy: {any}, admin: {admin}, http: {any}}}\nleave: 0s\nlease: {lease}ms\n"
+             listen: {{envoy: {any}, admin: {admin}, http: {any}}}\nleave: 0s\nlease: {lease}ms\ncheck_deadline: 1s\n"
         )
     }
 }
