@@ -102,10 +102,11 @@ impl Way {
         Ok((number, connection?))
     }
 
-    /// Connections under this number lead to no primary: those who have one make another, and it is asked anew where to.
+    /// Connections under this number lead to no primary: those who have one make another, and it is asked anew where to. Where an address is
+    /// all there is, others may stay with what they have.
     pub(super) fn leads_astray(&self, number: u64) {
         self.with(|found| {
-            if found.number == number {
+            if self.is_found() && found.number == number {
                 (found.number, found.primary) = (number + 1, None);
             }
         });

@@ -2,8 +2,10 @@
 //! default user may.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use keyward::domain::record::Record;
+use keyward::revocation::Level;
 use keyward::store::redis::{RedisStore, Settings, User};
 use keyward::store::{Charge, Commit, Store, StoreError, Taken};
 use redis::{Connection, RedisError, cmd};
@@ -12,7 +14,20 @@ use super::super::on_redis::{each_answers, seed};
 use super::super::samples::{
     DAY, changed_key, charge, commit, digest, holder, key, new_key, new_owner, owner, owner_id, put, realm, renewal, request, subject,
 };
+use super::{blocking, within, works, works_at};
+use crate::support::check;
+use crate::support::keyward::{Keyward, NewKey, Store as Where};
 use crate::support::redis::{RedisServer, settings, users};
+use crate::support::sentinel::{Plan, Sentinels};
+
+const REALM: &str = "
+realm: plain
+hosts: [plain.test]
+https: any
+credentials: [{header: x-api-key}]
+keys: [{prefix: pl_, alphabet: hex, length: 40}]
+routes: [{prefix: /}]
+";
 
 /// One for all of these tests: none of them may change anything.
 static SERVER: LazyLock<Acl> = LazyLock::new(Acl::start);
@@ -218,6 +233,51 @@ async fn with_both_users_everything_works() {
     store.take(&[charge(vec![subject(None, &[(DAY, 50)])], 1)]).await.unwrap();
     store.renew(&renewal(&holder("a", 2), None)).await.unwrap();
     put(&store, vec![new_key(&key("key_3", &[digest(4)]))]).await;
+}
+
+/// Nobody else may come in: not even the default user.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_whole_of_keyward_works_with_both_users_and_no_other() {
+    let acl = Acl::start();
+    acl.server.ask::<()>("DEL kw:1:{kw}:rolled-back kw:1:{kw}:keys:otesse");
+    acl.server.ask::<()>("ACL SETUSER default off");
+    let who = |name: &str| format!("{{name: {name}, password: {name}}}");
+    let users = format!("redis: {{level: single, timeout: 1s, user: {}, admin: {}, url", who("keyward-check"), who("keyward-admin"));
+    let realms = tempfile::tempdir().unwrap();
+    std::fs::write(realms.path().join("plain.yaml"), REALM).unwrap();
+    let (url, realms) = (acl.server.url(), realms.path().to_owned());
+    let edit = move |config: String| config.replace("redis: {url", &users) + "check_deadline: 5s\nlease: 8s\n";
+    let keyward = blocking(|| Keyward::start_edited(&realms, &Where::Redis(&url), edit));
+    blocking(|| keyward.create_owner("plain", "acme", None));
+    let made = blocking(|| keyward.create_key("plain", &NewKey { owner: "acme", label: "one", ..NewKey::default() }));
+    let mut checks = check::connect(keyward.envoy).await;
+    let mut admits = async || {
+        let request = check::request("GET", "plain.test", "/", &[("x-api-key", &made.secret)]);
+        check::admits(checks.check(request).await.unwrap().get_ref())
+    };
+    assert!(admits().await);
+    blocking(|| keyward.revoke_key("plain", &made.id));
+    assert!(!admits().await);
+}
+
+/// Replicas and Sentinels come in as users of theirs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn behind_sentinel_all_four_users_do_what_they_are_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = users(folder.path());
+    let arguments =
+        ["--aclfile", file.to_str().unwrap(), "--masteruser", "replica", "--masterauth", "replica", "--repl-diskless-sync-delay", "0"];
+    let lines = ["sentinel auth-user NAME sentinel", "sentinel auth-pass NAME sentinel"];
+    let (arguments, lines) = (arguments.map(String::from).into(), lines.map(String::from).into());
+    let all = blocking(|| Sentinels::with(Plan { arguments, lines, ..Plan::default() }));
+    let user = |name: &str| Some(User { name: name.into(), password: name.into() });
+    let (level, replicas) = (Some(Level::Replicated), 2);
+    let settings = Settings { user: user("keyward-check"), admin: user("keyward-admin"), level, replicas, ..all.settings() };
+    let store = RedisStore::connect(&settings).unwrap();
+    works(&store, 1).await;
+    let second = blocking(|| all.failover());
+    blocking(|| all.until_followed(second, 2));
+    within("all follow the new primary", Duration::from_secs(10), async || works_at(&store, 2, &all.nodes[second]).await).await;
 }
 
 /// What reads as it should is not written by the wrong user: each user lacks what the other has.
