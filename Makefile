@@ -38,6 +38,7 @@ revocation: tools ## Faults of every kind while keys are revoked, at full length
 soak: tools ## The tests that are bounded in `make test`, at their full length
 	$(WITH_ENVOY) KEYWARD_SOAK=1 KEYWARD_CRASH_RUNS=20000 KEYWARD_WALK_STEPS=200000 \
 	  cargo test --locked --release --test it -- --nocapture --test-threads=1
+	KEYWARD_SOAK=1 cargo test --locked --release --lib simulation -- --nocapture --test-threads=1
 
 tools:
 	@scripts/tools.sh envoy redis >/dev/null

@@ -205,7 +205,7 @@ impl Session {
 
     /// Whether the others can be spared the wait for what this replica has seen for long enough.
     fn is_news_that_it_is_firm(&self, answer: &Renewed, asked: BootTime) -> bool {
-        let longest = Terms { lease: answer.longest };
+        let longest = self.longest(answer.longest);
         answer.footing.vouched == Firmness::Shifting && self.ground().under(&answer.footing, asked, longest) == Firmness::Firm
     }
 

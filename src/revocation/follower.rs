@@ -1,7 +1,7 @@
 //! The replica's side: what it remembers of records may be used while it holds a lease, and the lease is extended only by applying all of the
 //! store's log.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::entry::{At, Entry, Touched};
@@ -39,7 +39,7 @@ pub struct Follower {
     /// The longest lease that was ever heard of.
     longest: Terms,
     /// Other holders, with the number of their renewals, and since when it stands still.
-    watched: HashMap<Holder, (Registration, BootTime)>,
+    watched: BTreeMap<Holder, (Registration, BootTime)>,
 }
 
 /// A renewal that is on its way. Its lease counts from before it was sent.
@@ -130,7 +130,7 @@ impl Follower {
             asked: 0,
             answered: 0,
             longest: terms,
-            watched: HashMap::new(),
+            watched: BTreeMap::new(),
         }
     }
 
@@ -154,7 +154,7 @@ impl Follower {
         match &answer.log {
             Log::Entries { entries, head } => {
                 if asked.renewal.applied.is_some_and(|applied| self.has(applied)) {
-                    entries.iter().for_each(|entry| self.apply(entry, memory));
+                    self.apply_all(entries, memory);
                 }
                 if !self.has(*head) {
                     return;
@@ -183,7 +183,7 @@ impl Follower {
     /// news: to be acknowledged. Pushes may be lost, repeated, or come late.
     pub fn pushed(&mut self, after: At, entries: &[Entry], memory: &mut impl Memory) -> Option<At> {
         let before = self.applied().filter(|_| self.has(after))?;
-        entries.iter().for_each(|entry| self.apply(entry, memory));
+        self.apply_all(entries, memory);
         self.applied().filter(|applied| *applied != before)
     }
 
@@ -244,6 +244,12 @@ impl Follower {
     /// Whether a place is in the log as it was applied.
     fn has(&self, at: At) -> bool {
         self.log.as_ref().is_some_and(|log| log.after(at).is_some())
+    }
+
+    fn apply_all(&mut self, entries: &[Entry], memory: &mut impl Memory) {
+        for entry in entries {
+            self.apply(entry, memory);
+        }
     }
 
     fn apply(&mut self, entry: &Entry, memory: &mut impl Memory) {

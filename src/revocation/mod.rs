@@ -19,6 +19,8 @@ pub mod registry;
 pub mod terms;
 pub mod wait;
 
+#[cfg(test)]
+mod follower_tests;
 mod recent;
 #[cfg(test)]
 mod simulation;

@@ -13,7 +13,7 @@ impl Terms {
     /// How long its holder counts it: L(1−ρ).
     #[must_use]
     pub fn held(self) -> Duration {
-        self.lease - self.lease / 100
+        self.lease * 99 / 100
     }
 
     /// How long everybody else waits for it to end: L(1+2ρ).

@@ -1,6 +1,7 @@
 //! Runs of many schedules, and what they add up to.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
+use std::time::Duration;
 
 use super::counts::Counts;
 use super::mix::Campaign;
@@ -37,6 +38,19 @@ pub(super) fn catch(mutant: Mutant, campaign: Campaign, most: u64) -> Option<Cau
         assert_eq!(control, Ok(()), "{campaign:?} {seed} catches the protocol itself");
         Some(Caught { campaign, seed, violation })
     })
+}
+
+impl fmt::Display for Caught {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Violation { digest, promised, arrived, admitted } = self.violation;
+        let ms = |time: u64| Duration::from_micros(time);
+        let (promised, arrived, admitted) = (ms(promised), ms(arrived), ms(admitted));
+        write!(
+            f,
+            "{:?}:{}: digest {digest}, ended at {promised:?}, arrived at {arrived:?}, was admitted at {admitted:?}",
+            self.campaign, self.seed
+        )
+    }
 }
 
 /// What happened, in lines.

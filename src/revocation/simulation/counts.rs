@@ -26,7 +26,7 @@ counts! {
     admits, refusals, no_lease, judged_after_return, refused_after_return,
     returns, fast_returns, timer_returns, not_guaranteed, repeated,
     renewals, pages, jumps, lost, rolled_back, contradictions,
-    pushes, acknowledgements, dismissals, dismissed,
+    pushes, acknowledgements, dismissals, dismissed, vouched,
     fills, sound, ahead, stale,
     failovers, flaps, demotions, refused_writes,
     cuts, pauses, suspensions, crashes, overlaps, restarts, restores, resumptions, voided,

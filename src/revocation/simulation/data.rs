@@ -20,6 +20,8 @@ pub(super) enum Op {
     Acknowledge(Holder, u64),
     Dismiss(Holder, u64),
     Secure(At),
+    /// Some replica has seen this primary for long enough.
+    Vouch(Box<str>),
     RollBack,
     Resume(u64),
     /// Something that has an offset and changes nothing.
@@ -37,6 +39,7 @@ pub(super) struct Data {
     pub(super) head: At,
     pub(super) secured: At,
     pub(super) rolled_back: bool,
+    pub(super) vouched: Option<Box<str>>,
     /// What was lost up to here an operator has written off.
     written_off: u64,
     pub(super) registry: Registry,
@@ -66,6 +69,7 @@ impl Data {
             head: At::default(),
             secured: At::default(),
             rolled_back: false,
+            vouched: None,
             written_off: 0,
             registry: Registry::default(),
             longest: Duration::ZERO,
@@ -91,6 +95,7 @@ impl Data {
                     self.secured = *at;
                 }
             }
+            Op::Vouch(primary) => self.vouched = Some(primary.clone()),
             Op::RollBack => self.rolled_back = true,
             Op::Resume(lost) => {
                 (self.rolled_back, self.written_off, self.secured) = (false, *lost, self.head);

@@ -21,7 +21,7 @@ impl Dice {
 
     /// One of `0..bound`.
     pub(super) fn below(&mut self, bound: u64) -> u64 {
-        (u128::from(self.draw()) * u128::from(bound) >> 64) as u64
+        ((u128::from(self.draw()) * u128::from(bound)) >> 64) as u64
     }
 
     /// One of `from..to`.

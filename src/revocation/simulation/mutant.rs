@@ -10,8 +10,6 @@ pub(super) enum Mutant {
     LeaseAfterMemory,
     /// Places in the log are compared by their position alone.
     PositionsOnly,
-    /// The footing is that of the commit, not that of the end of the wait for durability.
-    FootingBeforeDurability,
     /// Entries are pushed by position, whether or not the place that they are asked after is in the log.
     FollowedByPosition,
     /// The longest lease is the one that the store tells of, however far it has gone back.

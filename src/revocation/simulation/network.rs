@@ -18,6 +18,7 @@ pub(super) enum Message {
     },
     Acknowledge(Holder, At),
     Dismiss(Holder, u64),
+    Vouch(Box<str>),
     Find(usize, u32),
     Change {
         flow: usize,
@@ -140,6 +141,12 @@ impl World {
                     let gone = self.nodes.all[node].data.registry.holders().len() < before;
                     self.counts.dismissed += u64::from(gone);
                     tell!(self, "node {node}: {holder} is dismissed at {renewals}: {gone}");
+                }
+            }
+            Message::Vouch(primary) => {
+                if !self.refuses_writes(node) {
+                    self.counts.vouched += 1;
+                    self.write(node, Op::Vouch(primary));
                 }
             }
             Message::Find(check, attempt) => {

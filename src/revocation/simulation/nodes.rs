@@ -150,12 +150,9 @@ impl Nodes {
     pub(super) fn footing(&self, node: usize, now: u64) -> Footing {
         let this = &self.all[node];
         let whole = if self.online(node, now) >= self.promotable() { Whole::Whole } else { Whole::Missing };
-        Footing {
-            primary: format!("{}:{}:{}", this.epoch, this.lineage, this.copies).into(),
-            whole,
-            level: self.level,
-            vouched: Firmness::Shifting,
-        }
+        let primary: Box<str> = format!("{node}:{}:{}:{}", this.epoch, this.lineage, this.copies).into();
+        let vouched = if this.data.vouched.as_ref() == Some(&primary) { Firmness::Firm } else { Firmness::Shifting };
+        Footing { primary, whole, level: self.level, vouched }
     }
 
     /// A replica becomes a primary with what it has.

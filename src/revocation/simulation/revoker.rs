@@ -169,9 +169,8 @@ impl World {
             if !self.refuses_writes(wait.node) {
                 self.write(wait.node, Op::Secure(wait.standing.at));
             }
-            if !self.protocol.is(Mutant::FootingBeforeDurability) {
-                wait.standing.footing = self.nodes.footing(wait.node, self.now);
-            }
+            // who follows is told behind the wait: a node that came back while it lasted is seen
+            wait.standing.footing = self.nodes.footing(wait.node, self.now);
             tell!(self, "node {}: durable at {}, on {:?}", wait.node, wait.standing.at, wait.standing.footing);
             Some(Box::new(wait.standing))
         } else if self.now > wait.deadline {

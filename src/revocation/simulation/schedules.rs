@@ -10,7 +10,7 @@ use super::world::World;
 
 /// Schedules of each campaign by default, and in a long run.
 const SOME: u64 = 400;
-const MANY: u64 = 250_000;
+const MANY: u64 = 150_000;
 
 /// A seed of a long run is none of the short one's.
 const LONG_RUN: u64 = 1 << 32;
@@ -40,7 +40,7 @@ fn no_schedule_breaks_the_promise() {
     counts.add(&other.1);
     let rate = counts.schedules as f64 / begun.elapsed().as_secs_f64();
     eprintln!("{} schedules, {rate:.0} a second:{}", counts.schedules, table(&counts));
-    assert!(caught.is_empty(), "{} broken promises; look at one with KEYWARD_SEED=campaign:seed: {:?}", caught.len(), &caught[..1]);
+    assert!(caught.is_empty(), "{} broken promises; look at one with KEYWARD_SEED=campaign:seed: {}", caught.len(), caught[0]);
     let idle: Vec<_> = counts.each().into_iter().filter(|(_, count)| *count == 0).collect();
     assert!(idle.is_empty(), "never happened: {idle:?}");
 }

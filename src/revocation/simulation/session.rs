@@ -5,7 +5,7 @@ use super::mix::{LEASE, SECOND};
 use super::mutant::Mutant;
 use super::network::{Message, Reply, Way};
 use super::world::{Event, World, tell};
-use crate::revocation::{At, Entry, Holder, Log, Mark, Obligation, Renewed, Terms};
+use crate::revocation::{At, Entry, Firmness, Holder, Log, Mark, Obligation, Renewed, Terms};
 
 /// After so long a call is given up.
 const PATIENCE: u64 = SECOND;
@@ -98,7 +98,12 @@ impl World {
         let before = this.follower.applied();
         this.follower.renewed(&asked, &renewed, now, &mut this.memory);
         let (applied, overdue) = (this.follower.applied(), this.follower.overdue(now));
-        let holder = this.holder();
+        let longest = this.follower.longest(renewed.longest);
+        let firm = this.ground.under(&renewed.footing, asked.sent(), longest) == Firmness::Firm;
+        if firm && renewed.footing.vouched == Firmness::Shifting {
+            self.send(life, Message::Vouch(renewed.footing.primary.clone()));
+        }
+        let holder = self.lives[life].holder();
         tell!(self, "{holder} has renewed to {applied:?}, until {:?}", self.lives[life].follower.lease_until());
         if !late.is_empty() {
             let delay = self.dice.any_span(SECOND);
