@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use keyward::domain::key::Digest;
 use keyward::domain::name::RealmId;
-use keyward::revocation::{Footing, Holder, Level, Registration, Renewal, Renewed, Standing};
+use keyward::revocation::{Firmness, Footing, Holder, Level, Registration, Renewal, Renewed, Standing};
 use keyward::store::{Commit, Committed, Finding, Kept, Round, SharedStore, Store, StoreError, What};
 
 /// The store inside, until something else is said.
@@ -108,9 +108,12 @@ impl Round for Faults {
     }
 }
 
+/// Another primary is one that nobody has vouched for.
 fn on(primary: &Mutex<Option<Box<str>>>, footing: Footing) -> Footing {
-    let primary = lock(primary).clone().unwrap_or(footing.primary);
-    Footing { primary, ..footing }
+    match lock(primary).clone() {
+        Some(primary) => Footing { primary, vouched: Firmness::Shifting, ..footing },
+        None => footing,
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
 use keyward::domain::name::{KeyId, RealmId};
 use keyward::proto::keyward::admin::v1::Level;
 use keyward::store::Store as _;
