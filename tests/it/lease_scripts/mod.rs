@@ -27,7 +27,7 @@ const BROKEN: [(&str, &str); 17] = [
     ("and stands(LOG, head, applied) or 'gone'", "and stands(LOG, head, applied) or 'here'"),
     ("if place == 'here' then reached", "if place ~= 'gone' then reached"),
     ("reached = math.max(reached, position_of(applied))", "reached = position_of(applied)"),
-    ("renewals + 1", "renewals + 0"),
+    ("math.max(renewals, number)", "renewals"),
     ("tonumber(lease) > tonumber(redis", "tonumber(lease) < tonumber(redis"),
     ("stands(LOG, head, secured) == 'elsewhere'", "stands(LOG, head, secured) ~= 'here'"),
     ("redis.call('SISMEMBER', ABANDONED, secured) == 0", "redis.call('SISMEMBER', ABANDONED, secured) >= 0"),
