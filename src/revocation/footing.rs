@@ -66,13 +66,15 @@ impl Ground {
         }
     }
 
-    /// What the registry is worth in an answer on this footing, asked for at `asked`.
+    /// What the registry is worth in an answer on this footing, asked for at `asked`. It may be asked again while others are waited for: an
+    /// answer that came since, on another footing, makes it shift, for the registry is another one by now.
     #[must_use]
     pub fn under(&self, footing: &Footing, asked: BootTime, terms: Terms) -> Firmness {
         let for_long =
             |(seen, since): &(Footing, BootTime)| seen.is_the_same_as(footing) && asked.0.saturating_sub(since.0) >= terms.waited();
         let known = footing.vouched == Firmness::Firm || self.seen.as_ref().is_some_and(for_long);
-        if known && footing.whole == Whole::Whole { Firmness::Firm } else { self.unless_dropped(Firmness::Shifting) }
+        let left = self.seen.as_ref().is_some_and(|(seen, since)| *since > asked && !seen.is_the_same_as(footing));
+        if known && !left && footing.whole == Whole::Whole { Firmness::Firm } else { self.unless_dropped(Firmness::Shifting) }
     }
 
     fn unless_dropped(&self, firmness: Firmness) -> Firmness {
@@ -149,6 +151,16 @@ mod tests {
         let vouched = |whole| Footing { vouched: Firmness::Firm, ..footing("a", whole) };
         assert_eq!(ground.under(&vouched(Whole::Whole), at(0), TERMS), Firmness::Firm);
         assert_eq!(ground.under(&vouched(Whole::Missing), at(0), TERMS), Firmness::Shifting);
+    }
+
+    #[test]
+    fn what_was_vouched_for_shifts_once_an_answer_came_on_another_footing() {
+        let mut ground = Ground::new(Keeps::ALL);
+        let vouched = Footing { vouched: Firmness::Firm, ..footing("a", Whole::Whole) };
+        ground.observe(&footing("before", Whole::Whole), at(1_000));
+        assert_eq!(ground.under(&vouched, at(1_000), TERMS), Firmness::Firm, "that was before it was asked");
+        ground.observe(&footing("b", Whole::Whole), at(1_001));
+        assert_eq!(ground.under(&vouched, at(1_000), TERMS), Firmness::Shifting);
     }
 
     #[test]
