@@ -9,7 +9,7 @@ use crate::config::{Config, ReplicaConfig};
 use crate::replica::memory::{Bounds, Memory};
 use crate::replica::records::{Parts, Records};
 use crate::replica::session::{Leased, Session};
-use crate::revocation::{Holder, Terms};
+use crate::revocation::{Holder, Level, Terms};
 use crate::store::SharedStore;
 use crate::telemetry::metrics::Replica;
 
@@ -31,11 +31,13 @@ pub(super) fn watched(records: &Records, memory: Arc<Memory>, session: Arc<Sessi
     move || {
         let (fullness, status) = (memory.fullness(), session.status());
         let lease = [("never", Leased::Never), ("held", Leased::Held), ("over", Leased::Over), ("rolled_back", Leased::RolledBack)];
+        let levels = [("volatile", Level::Volatile), ("single", Level::Single), ("replicated", Level::Replicated)];
         Replica {
             records: fullness.records,
             bytes: fullness.bytes,
             unknown: fullness.unknown,
             finds: tally.named(),
+            level: levels.map(|(name, level)| (name, status.last.as_ref().is_some_and(|last| last.footing.level == level))),
             lease: lease.map(|(name, state)| (name, status.lease == state)),
             position: status.applied.map_or(0, |applied| applied.position),
         }

@@ -36,6 +36,8 @@ pub struct Replica {
     pub finds: [(&'static str, u64); 6],
     /// Each way that a lease can be, and whether it is.
     pub lease: [(&'static str, bool); 4],
+    /// Each level that a revocation can reach, and whether it is the one that it would reach now.
+    pub level: [(&'static str, bool); 3],
     /// Up to where the log is applied.
     pub position: u64,
 }
@@ -47,6 +49,7 @@ struct OfReplica {
     unknown: Gauge,
     finds: Family<Find, Counter>,
     lease: Family<Lease, Gauge>,
+    level: Family<Reached, Gauge>,
     position: Gauge,
 }
 
@@ -58,6 +61,11 @@ struct Find {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Lease {
     state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reached {
+    level: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -104,6 +112,7 @@ impl Default for Metrics {
         registry.register("unknown_digests", "Digests that are remembered to be no key's", replica.unknown.clone());
         registry.register("record_finds", "Checks that asked for a record, by how they were answered", replica.finds.clone());
         registry.register("lease", "1 for the state that this replica's lease is in", replica.lease.clone());
+        registry.register("revocation_level", "1 for the level that a revocation would reach now", replica.level.clone());
         registry.register("log_position", "Up to where this replica has applied the store's log", replica.position.clone());
         Self { registry, checks, uncounted, store_calls, store_seconds, replica, look: OnceLock::new() }
     }
@@ -166,6 +175,9 @@ impl OfReplica {
         }
         for (state, is) in seen.lease {
             self.lease.get_or_create(&Lease { state }).set(i64::from(is));
+        }
+        for (level, is) in seen.level {
+            self.level.get_or_create(&Reached { level }).set(i64::from(is));
         }
     }
 }

@@ -30,6 +30,7 @@ async fn every_decision_is_counted_by_realm_and_reason_and_no_label_names_a_key(
         r#"keyward_record_finds_total{how="looked_up"} 1"#,
         r#"keyward_record_finds_total{how="unleased"} 0"#,
         r#"keyward_lease{state="held"} 1"#,
+        r#"keyward_revocation_level{level="single"} 1"#,
         "keyward_log_position ",
     ] {
         assert!(metrics.contains(line), "{line} is not in\n{metrics}");
