@@ -55,10 +55,11 @@ impl Keyring {
     /// Ends when the change holds on every replica. A level that is not reached is an error at once: waiting does not make it durable.
     pub(super) async fn guaranteed(&self, promise: Promise<'_>) -> Result<Guarantee, KeyringError> {
         let Promise { name, position, standing, begun } = promise;
-        match self.guard.demanded.filter(|demanded| standing.level < *demanded) {
-            Some(demanded) => Err(KeyringError::NotGuaranteed { name, position, reached: standing.level, demanded }),
-            None => Ok(self.settled(standing, begun).await),
+        if let Some(demanded) = self.guard.demanded.filter(|demanded| standing.level < *demanded) {
+            return Err(KeyringError::NotGuaranteed { name, position, reached: standing.level, demanded });
         }
+        self.guard.session.promised(standing.at);
+        Ok(self.settled(standing, begun).await)
     }
 
     /// Ends when everyone who held a lease has applied what stands there, or holds none any more.

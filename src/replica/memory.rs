@@ -111,6 +111,11 @@ impl Memory {
         (!digests.is_empty() && digests.iter().all(nobodys)).then_some(Known::Nobody)
     }
 
+    /// Whether one of them was a key's the last time that anybody looked, however long ago that is.
+    pub fn knew(&self, realm: &RealmId, digests: &[Digest]) -> bool {
+        digests.iter().any(|digest| self.keys.peek(digest).is_some_and(|key| key.bearer.owner.realm == *realm))
+    }
+
     /// What a check has to know of a holder, in as little memory as it can be kept in: what others have too is shared, and the owner has no
     /// name, which is for people.
     #[must_use]
@@ -164,6 +169,7 @@ impl Remembered for Memory {
                 }
             }
             Touched::Owner { realm, id } => self.owners.changed(realm, id),
+            Touched::Anything => self.forget_all(),
         }
     }
 

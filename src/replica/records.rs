@@ -84,7 +84,9 @@ impl Records {
         if let Some(known) = shared.parts.memory.find(&realm.id, digests, now) {
             return Ok((shared.remembered(known)?, now));
         }
-        let source = realm.failing_sources.zip(address).map(|(rate, address)| Counted::new(&realm.id, address.into(), rate));
+        // a key that was one a while ago is read anew, and not held against whoever else its source presents
+        let counts = || address.filter(|_| !shared.parts.memory.knew(&realm.id, digests));
+        let source = realm.failing_sources.and_then(|rate| Some((rate, counts()?))).map(|(rate, address)| Counted::new(&realm.id, address.into(), rate));
         shared.admit(source.as_ref())?;
         let sought = Sought { realm: realm.id.clone(), digests: digests.to_vec(), source };
         let landed = timeout_at(deadline, shared.look_up(sought)).await.unwrap_or_else(|_| Err(too_late()))?;
@@ -173,7 +175,7 @@ impl Shared {
             if session.judge(&found.read(sought), keep) == Fill::Sound {
                 return Ok(found.bearer);
             }
-            session.catch_up(found.at.position).await;
+            session.move_on().await;
         }
     }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::lease::Lease;
 use super::store_clock::StoreClock;
@@ -17,6 +17,9 @@ use crate::clock::SharedClock;
 use crate::domain::time::{BootTime, StoreTime};
 use crate::revocation::{Asked, At, Fill, Firmness, Follower, Footing, Ground, Holder, Keeps, Log, Memory, Read, Renewed, Terms, Touched};
 use crate::store::{SharedStore, StoreError};
+
+/// Between two renewals, whoever is in a hurry.
+const LEAST_PAUSE: Duration = Duration::from_millis(1);
 
 /// The memory of records, as a session makes it forget.
 pub trait Remembered: Send + Sync {
@@ -151,16 +154,39 @@ impl Session {
         let _ = self.leased.subscribe().wait_for(|leased| *leased).await;
     }
 
+    /// What was read may be of a place that the log does not have: has it renewed, so that the next reading can be judged.
+    pub async fn move_on(&self) {
+        let mut progress = self.progress.subscribe();
+        self.hurry.notify_one();
+        let _ = progress.changed().await;
+    }
+
+    /// Gives the lease up, when nothing is asked any more: revocations need not wait for it to end. To be called when `run` has ended.
+    pub async fn leave(&self) -> Result<(), StoreError> {
+        let (holder, renewals) = {
+            let mut follower = self.follower();
+            self.lease.is_until(None);
+            follower.leave()
+        };
+        self.store.dismiss(&holder, renewals).await
+    }
+
+    /// A place was promised to somebody: if the store loses it, this replica knows.
+    pub fn promised(&self, place: At) {
+        self.follower().promised(place);
+    }
+
     async fn keep_renewing(&self) {
         loop {
             let pause = match self.renew().await {
-                Ok(Next::Now) => continue,
+                Ok(Next::Now) => LEAST_PAUSE,
                 Ok(Next::Later) => self.terms.renewal(),
                 Err(error) => {
                     tracing::debug!(%error, "the lease could not be renewed");
                     self.terms.renewal() / 4
                 }
             };
+            sleep(LEAST_PAUSE).await;
             tokio::select! {
                 () = sleep(pause) => {}
                 () = self.hurry.notified() => {}
@@ -170,7 +196,8 @@ impl Session {
 
     async fn renew(&self) -> Result<Next, StoreError> {
         let asked = self.follower().ask(self.clock.boot());
-        let answer = self.store.renew(&asked.renewal).await?;
+        // however long the store's own calls may take: one that hangs must not take the lease with it
+        let answer = timeout(self.terms.renewal(), self.store.renew(&asked.renewal)).await.map_err(|_| too_slow())??;
         let now = self.clock.boot();
         self.time.told(answer.now, asked.sent(), now);
         self.ground().observe(&answer.footing, now);
@@ -180,17 +207,26 @@ impl Session {
         let firm = self.is_news_that_it_is_firm(&answer, asked.sent()).then(|| answer.footing.clone());
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
         self.progress.send_modify(|number| *number += 1);
-        if let Some(applied) = applied.filter(|applied| Some(*applied) != asked.renewal.applied) {
+        let news = applied.filter(|applied| Some(*applied) != asked.renewal.applied);
+        if let Err(error) = self.tell_the_store(news, overdue, firm).await {
+            tracing::debug!(%error, "the lease was renewed, but the store could not be told what came of it");
+        }
+        Ok(next)
+    }
+
+    /// What it can do without: revocations wait longer then.
+    async fn tell_the_store(&self, applied: Option<At>, overdue: Vec<(Holder, u64)>, firm: Option<Footing>) -> Result<(), StoreError> {
+        if let Some(applied) = applied {
             self.store.acknowledge(&self.holder, applied).await?;
         }
         for (holder, renewals) in overdue {
             tracing::info!(%holder, "dismissed: its lease has ended");
             self.store.dismiss(&holder, renewals).await?;
         }
-        if let Some(footing) = firm {
-            self.store.vouch(&footing).await?;
+        match firm {
+            Some(footing) => self.store.vouch(&footing).await,
+            None => Ok(()),
         }
-        Ok(next)
     }
 
     fn apply(&self, asked: &Asked, answer: &Renewed, now: BootTime) -> (Option<At>, Vec<(Holder, u64)>) {
@@ -256,6 +292,10 @@ impl Session {
     fn ground(&self) -> MutexGuard<'_, Ground> {
         self.ground.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn too_slow() -> StoreError {
+    StoreError::Unavailable("a renewal took longer than a fifth of the lease".into())
 }
 
 /// When to renew again.

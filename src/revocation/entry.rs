@@ -39,6 +39,8 @@ pub enum Touched {
         realm: RealmId,
         id: OwnerId,
     },
+    /// What a newer version wrote and this one does not know: it may be anything.
+    Anything,
 }
 
 /// A text that does not say what it should.

@@ -38,6 +38,8 @@ pub struct Follower {
     answered: u64,
     /// The longest lease that was ever heard of.
     longest: Terms,
+    /// Whether the secured place was not in the store's log when it was last asked.
+    rolled_back: bool,
     /// Other holders, with the number of their renewals, and since when it stands still.
     watched: BTreeMap<Holder, (Registration, BootTime)>,
 }
@@ -130,6 +132,7 @@ impl Follower {
             asked: 0,
             answered: 0,
             longest: terms,
+            rolled_back: false,
             watched: BTreeMap::new(),
         }
     }
@@ -168,13 +171,15 @@ impl Follower {
             }
             Log::RolledBack { .. } => {
                 memory.forget_all();
-                (self.log, self.secured, self.lease_until) = (None, At::default(), None);
+                // the place is kept: another copy that is put back may lack it too
+                (self.log, self.lease_until, self.rolled_back) = (None, None, true);
                 return;
             }
         }
-        if answer.secured.position > self.secured.position {
+        if std::mem::take(&mut self.rolled_back) {
             self.secured = answer.secured;
         }
+        self.promised(answer.secured);
         let from = if self.keeps.keeps(Obligation::LeaseCountsFromSending) { asked.sent } else { now };
         self.lease_until = self.lease_until.max(Some(BootTime(from.0 + self.terms.held())));
     }
@@ -185,6 +190,19 @@ impl Follower {
         let before = self.applied().filter(|_| self.has(after))?;
         self.apply_all(entries, memory);
         self.applied().filter(|applied| *applied != before)
+    }
+
+    /// Takes note of a place that was promised to somebody.
+    pub fn promised(&mut self, place: At) {
+        if place.position > self.secured.position {
+            self.secured = place;
+        }
+    }
+
+    /// Gives up the lease, for good: who held it, and the number of the last renewal that was asked for.
+    pub fn leave(&mut self) -> (Holder, u64) {
+        (self.log, self.lease_until) = (None, None);
+        (self.holder.clone(), self.asked)
     }
 
     /// Whether what is remembered may be used. To be asked before it is looked at, and of what was read anew after it has come.
@@ -292,6 +310,7 @@ impl Read<'_> {
         match touched {
             Touched::Key { digests, .. } => digests.iter().any(|digest| self.digests.contains(digest)),
             Touched::Owner { realm, id } => realm == self.realm && Some(id) == self.owner,
+            Touched::Anything => true,
         }
     }
 }

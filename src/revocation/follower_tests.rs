@@ -18,6 +18,7 @@ impl Memory for Forgotten {
         self.0.push(match touched {
             Touched::Key { id, .. } => id.to_string(),
             Touched::Owner { id, .. } => id.to_string(),
+            Touched::Anything => "anything".into(),
         });
     }
 

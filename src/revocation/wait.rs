@@ -65,6 +65,8 @@ impl Wait {
     pub fn new(keeps: Keeps, standing: &Standing, begun: BootTime, (firmness, terms): (Firmness, Terms)) -> Self {
         let pending = standing.holders.iter().map(|(holder, _)| holder.clone()).collect();
         let position = standing.at.position;
+        let held = standing.holders.iter().map(|(_, registration)| registration.lease).max();
+        let terms = Terms { lease: terms.lease.max(held.unwrap_or_default()) };
         let mut wait = Self { keeps, position, terms, firmness, begun, until: None, pending, tally: Tally::default() };
         wait.heard(&standing.holders);
         wait

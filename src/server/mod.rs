@@ -34,6 +34,9 @@ use crate::telemetry::traces;
 /// How long calls in flight may take to end once the server stops.
 const DRAIN: Duration = Duration::from_secs(20);
 
+/// How long a store is waited for at the end.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// How often a store that was away at the start is asked again.
 const CLAIM_EVERY: Duration = Duration::from_millis(200);
 
@@ -134,11 +137,12 @@ impl Bound {
         };
         tokio::pin!(serving);
         let session = self.session.clone();
-        let _session = AbortOnDropHandle::new(tokio::spawn(async move { session.run().await }));
+        let mut session = AbortOnDropHandle::new(tokio::spawn(async move { session.run().await }));
         tokio::select! {
             ended = &mut serving => return ended.map(|_| ()),
             never = becomes_ready(&self.session, self.lease, &self.health, &self.stage) => match never {},
             refused = keep_claiming(&self.store, self.claimed) => return Err(refused.into()),
+            failed = &mut session => return failed.context("the session with the store failed"),
             () = shutdown => {}
         }
         tracing::info!("keyward leaves");
@@ -148,11 +152,21 @@ impl Bound {
             ended = &mut serving => return ended.map(|_| ()),
             () = tokio::time::sleep(self.leave) => stopping.cancel(),
         }
-        let Ok(ended) = tokio::time::timeout(DRAIN, serving).await else {
+        let ended = tokio::time::timeout(DRAIN, serving).await;
+        session.abort();
+        give_up(&self.session).await;
+        let Ok(ended) = ended else {
             tracing::warn!("calls were still in flight after {DRAIN:?}, and were cut");
             return Ok(());
         };
         ended.map(|_| ())
+    }
+}
+
+/// Revocations need not wait for the lease of a replica that has gone. Who cannot say so is waited for.
+async fn give_up(session: &Session) {
+    if !matches!(tokio::time::timeout(FAREWELL, session.leave()).await, Ok(Ok(()))) {
+        tracing::debug!("the lease could not be given up: it ends by itself");
     }
 }
 

@@ -35,12 +35,13 @@ pub fn entry(at: At, before: Option<&Change>, after: &Change) -> Entry {
 #[must_use]
 pub fn encode_entry(entry: &Entry) -> Vec<u8> {
     let (kind, realm, id, digests) = match &entry.touched {
-        Touched::Key { realm, id, digests } => ("key", realm, id.to_string(), digests.as_slice()),
-        Touched::Owner { realm, id } => ("owner", realm, id.to_string(), &[][..]),
+        Touched::Key { realm, id, digests } => ("key", realm.to_string(), id.to_string(), digests.as_slice()),
+        Touched::Owner { realm, id } => ("owner", realm.to_string(), id.to_string(), &[][..]),
+        Touched::Anything => ("anything", String::new(), String::new(), &[][..]),
     };
     stored::Entry {
         position: entry.at.position,
-        realm: realm.to_string(),
+        realm,
         kind: kind.into(),
         id,
         restricting: entry.restricting,
@@ -50,18 +51,18 @@ pub fn encode_entry(entry: &Entry) -> Vec<u8> {
     .encode_to_vec()
 }
 
-/// An entry from bytes.
+/// An entry from bytes. One of a kind that a newer version writes may touch anything: it must not take the lease of those who do not know it.
 pub fn decode_entry(bytes: &[u8]) -> Result<Entry, StoreError> {
     let entry = stored::Entry::decode(bytes).map_err(corrupt)?;
-    let realm = RealmId::parse(&entry.realm).map_err(corrupt)?;
+    let realm = || RealmId::parse(&entry.realm).map_err(corrupt);
     let touched = match entry.kind.as_str() {
         "key" => {
-            let digests = entry.digests.into_iter().map(|bytes| bytes.try_into().map(Digest)).collect::<Result<_, _>>();
+            let digests = entry.digests.iter().map(|bytes| bytes.as_slice().try_into().map(Digest)).collect::<Result<_, _>>();
             let digests = digests.map_err(|_| corrupt("a digest in the log is not 32 bytes"))?;
-            Touched::Key { realm, id: KeyId::parse(&entry.id).map_err(corrupt)?, digests }
+            Touched::Key { realm: realm()?, id: KeyId::parse(&entry.id).map_err(corrupt)?, digests }
         }
-        "owner" => Touched::Owner { realm, id: OwnerId::parse(&entry.id).map_err(corrupt)? },
-        other => return Err(corrupt(format!("an entry of the log of kind {other:?}"))),
+        "owner" => Touched::Owner { realm: realm()?, id: OwnerId::parse(&entry.id).map_err(corrupt)? },
+        _ => Touched::Anything,
     };
     Ok(Entry { at: At { position: entry.position, mark: Mark(entry.mark) }, touched, restricting: entry.restricting })
 }
@@ -89,11 +90,17 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_of_a_kind_that_is_not_known_touches_anything() {
+        let newer = stored::Entry { position: 7, kind: "pepper".into(), mark: 9, ..Default::default() };
+        let entry = decode_entry(&newer.encode_to_vec()).unwrap();
+        assert_eq!((entry.at, entry.touched), (At { position: 7, mark: Mark(9) }, Touched::Anything));
+    }
+
+    #[test]
     fn what_cannot_be_read_is_corrupt() {
         let good = stored::Entry { realm: "otesse".into(), kind: "key".into(), id: "key_1".into(), ..Default::default() };
         assert!(decode_entry(&good.encode_to_vec()).is_ok());
         let bad = [
-            stored::Entry { kind: "realm".into(), ..good.clone() },
             stored::Entry { realm: String::new(), ..good.clone() },
             stored::Entry { id: "/".into(), ..good.clone() },
             stored::Entry { digests: vec![vec![1; 31]], ..good },

@@ -51,7 +51,7 @@ async fn make(
     let told: Told<Vec<Value>> = footing::run(&mut connection, &COMMIT, rest, (demand, wait)).await?;
     let made = read(&told, commit);
     if let Ok(made) = &made {
-        secure::raise(&mut connection, &made.standing.at.to_string(), told.level).await?;
+        secure::raise(&mut connection, &made.standing.at.to_string(), (demand, told.level)).await?;
     }
     Ok(made)
 }

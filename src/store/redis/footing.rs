@@ -14,6 +14,8 @@ use crate::revocation::{Firmness, Footing, Keeps, Level, Whole, is_everywhere};
 
 /// Settings of a server that decide whether an answered write is on its disk.
 pub(super) const ON_DISK: [(&str, &str); 3] = [("appendonly", "yes"), ("appendfsync", "always"), ("no-appendfsync-on-rewrite", "no")];
+/// A server that evicts what it holds may forget who holds a lease.
+const EVICTION: (&str, &str) = ("maxmemory-policy", "noeviction");
 
 /// Redis looks ten times a second whether somebody has waited long enough.
 const LATE: Duration = Duration::from_millis(150);
@@ -102,7 +104,7 @@ fn with_script(mut script: Cmd, rest: impl Fn(&mut Cmd)) -> Pipeline {
 
 fn who_it_is(all: &mut Pipeline) -> &mut Pipeline {
     all.cmd("INFO").arg(&["server", "replication", "stats"]);
-    all.cmd("CONFIG").arg("GET").arg(ON_DISK.map(|(name, _)| name).as_slice());
+    all.cmd("CONFIG").arg("GET").arg(ON_DISK.map(|(name, _)| name).as_slice()).arg(EVICTION.0);
     all.cmd("GET").arg(names::VOUCHED)
 }
 
@@ -127,9 +129,15 @@ fn read<T>(answer: T, acknowledged: u32, [info, settings, vouched]: [RedisResult
         return Err(no_primary());
     }
     let on_disk = demand.on_disk(settings.as_ref());
-    let footing = info.footing(demand, on_disk, vouched.as_deref());
+    let is = |(name, value): (&str, &str)| settings.as_ref().is_none_or(|settings| settings.get(name).is_none_or(|is| is == value));
+    let footing = match info.footing(demand, on_disk, vouched.as_deref()) {
+        footing if !is(EVICTION) => Footing { whole: Whole::Missing, level: Level::Volatile, ..footing },
+        // a primary that is back before another is promoted would come back empty
+        footing if !is(ON_DISK[0]) => Footing { level: Level::Volatile, ..footing },
+        footing => footing,
+    };
     let everywhere = footing.level == Level::Replicated && is_everywhere(Keeps::ALL, acknowledged, demand.replicas);
-    let level = if everywhere { Level::Replicated } else { on_disk };
+    let level = if everywhere { Level::Replicated } else { on_disk.min(footing.level) };
     Ok(Told { answer, footing, level })
 }
 

@@ -210,7 +210,7 @@ impl Store for RedisStore {
     async fn holders(&self) -> Result<Vec<(LeaseHolder, Registration)>, StoreError> {
         let deadline = self.for_admin();
         self.fitting(deadline).await?;
-        lease::registered(&self.leases, deadline).await
+        lease::registered(&self.admin, deadline).await
     }
 
     async fn dismiss(&self, holder: &LeaseHolder, renewals: u64) -> Result<(), StoreError> {

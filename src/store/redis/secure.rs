@@ -34,7 +34,7 @@ pub(super) async fn secure(pool: &Pool, deadline: Instant, demand: Demand, what:
     };
     let work = |mut connection: MultiplexedConnection| async move {
         let told: Told<Answer> = footing::run(&mut connection, &SECURE, rest, (demand, demand.wait(deadline))).await?;
-        raise(&mut connection, &told.answer.0, told.level).await?;
+        raise(&mut connection, &told.answer.0, (demand, told.level)).await?;
         Ok(told)
     };
     let told = pool.run(deadline, work).await?;
@@ -68,10 +68,10 @@ pub(super) fn standing<T>(at: At, longest: u64, registered: &[(String, String)],
     Ok(Standing { at, level, footing, holders: holders(registered)?, longest: Duration::from_millis(longest) })
 }
 
-/// Notes that everything up to a place is on all nodes, if it is. Where a write needs no more than to be answered, the script that made it has
-/// noted so itself.
-pub(super) async fn raise(connection: &mut impl ConnectionLike, head: &str, level: Level) -> RedisResult<()> {
-    if level < Level::Replicated {
+/// Notes that everything up to a place is as durable as is demanded, if it is: what is answered with OK. Where a write needs no more than to be
+/// answered, the script that made it has noted so itself.
+pub(super) async fn raise(connection: &mut impl ConnectionLike, head: &str, (demand, level): (Demand, Level)) -> RedisResult<()> {
+    if !demand.is_of_all() || demand.level.is_some_and(|demanded| level < demanded) {
         return Ok(());
     }
     let names = [names::POSITION, names::LOG, names::SECURED];

@@ -1,5 +1,5 @@
 //! The parts that a test is played with: all of them real, private to the test, and stopped when it ends.
-#![allow(dead_code, reason = "tests and benchmarks share the parts, and neither uses all")]
+#![allow(dead_code, unused_imports, reason = "tests and benchmarks share the parts, and neither uses all")]
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
