@@ -23,7 +23,7 @@ use crate::support::{eventually, seed, until};
 const LEASE: Duration = Duration::from_secs(5);
 const BOTH: [usize; 2] = [0, 1];
 /// Keys of one trial.
-const KEYS: usize = 120;
+const KEYS: usize = 200;
 /// Revocations on their way at one time.
 const AT_ONCE: usize = 4;
 /// Of what background writers write.
@@ -56,9 +56,10 @@ async fn no_revocation_that_was_answered_with_ok_is_lost_when_redis_fails_over()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_waiting_for_the_other_nodes_revocations_with_ok_are_lost() {
-    let trials = share(1, 20);
+    let trials = share(1, 10);
     let (mut found, mut began) = (Found::default(), 0);
-    for _ in 0..trials {
+    // a busy machine may need more than one
+    while began < trials || (found.lost == 0 && began < 5) {
         // what is lost ends the run: replicas see that the log went backwards, and admit nobody
         let mut redis = Redis::start(1, Demand::Volatile).await;
         found.add(redis.trial(0, Loss::KilledAlone).await);
@@ -111,10 +112,16 @@ struct Redis {
 struct Turn {
     next: AtomicUsize,
     keys: Range<usize>,
+    ok: AtomicUsize,
     over: AtomicBool,
 }
 
 impl Turn {
+    /// So many were answered with OK.
+    fn ok(&self) -> usize {
+        self.ok.load(Ordering::SeqCst)
+    }
+
     /// So many calls have begun, or ended.
     fn made(&self) -> usize {
         self.next.load(Ordering::SeqCst) - self.keys.start
@@ -174,7 +181,7 @@ impl Redis {
         let keys = 1 + trial * KEYS..1 + (trial + 1) * KEYS;
         warm(&self.load, &BOTH, keys.clone()).await;
         let primary = block_in_place(|| self.sentinels.primary());
-        let turn = Arc::new(Turn { next: keys.start.into(), keys: keys.clone(), over: false.into() });
+        let turn = Arc::new(Turn { next: keys.start.into(), keys: keys.clone(), ok: 0.into(), over: false.into() });
         let revoking: Vec<_> = (0..AT_ONCE)
             .map(|nth| {
                 let operator = self.world.operator.at(self.world.replicas[nth % 2].admin);
@@ -234,7 +241,8 @@ impl Found {
 /// Loses the primary once some revocations were made, and says who is it then.
 async fn lose(sentinels: &mut Sentinels, proxy: &Proxy, (primary, loss): (usize, Loss), turn: &Turn) -> usize {
     let others: Vec<usize> = (0..sentinels.nodes.len()).filter(|node| *node != primary).collect();
-    until("revocations are made", || turn.made() > 2 * AT_ONCE).await;
+    // the first wait for a lease to end, and then they come at once
+    until("revocations are answered with OK", || turn.ok() > 3 * AT_ONCE).await;
     match loss {
         Loss::CutOff => proxy.set(Fault::Lost(Way::Both)),
         Loss::Killed => sentinels.nodes[primary].server.kill(),
@@ -242,9 +250,10 @@ async fn lose(sentinels: &mut Sentinels, proxy: &Proxy, (primary, loss): (usize,
             others.iter().for_each(|other| sentinels.nodes[*other].server.pause());
             // more than fits into what the kernel holds for those who stand still
             block_in_place(|| fill(sentinels, primary));
-            let before = turn.made();
-            let soon = Instant::now() + Duration::from_millis(500);
-            until("more revocations are made", || turn.made() > before + 2 * AT_ONCE || Instant::now() > soon).await;
+            let (before, soon) = (turn.ok(), Instant::now() + Duration::from_secs(1));
+            until("some are answered with OK, or will not be", || turn.ok() > before + 2 * AT_ONCE || Instant::now() > soon).await;
+            // what it had not sent yet goes with it
+            proxy.cut();
             sentinels.nodes[primary].server.kill();
             others.iter().for_each(|other| sentinels.nodes[*other].server.resume());
         }
@@ -277,11 +286,12 @@ async fn revoke_on(seen: Arc<Seen>, operator: Operator, turn: Arc<Turn>) -> Vec<
             let begun = Instant::now();
             let answer = operator.revoke(&seed::id(key)).await;
             let (returned, took, made) = (seen.now(), begun.elapsed(), answer.is_ok());
+            turn.ok.fetch_add(usize::from(made), Ordering::SeqCst);
             all.push(answer.ok().map(|answer| Revoked { key, returned, took, answer }));
+            tokio::time::sleep(Duration::from_millis(50)).await;
             if made || turn.over.load(Ordering::SeqCst) {
                 break;
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
     all

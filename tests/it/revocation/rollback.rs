@@ -85,7 +85,11 @@ async fn campaign(backup: Backup) {
     );
     stopped.sort_unstable();
     let last = stopped.last().unwrap().as_secs_f64() * 1000.0;
-    figure("T25", &format!("the last admit after Redis was back; a renewal is due every {} ms", (lease() / 5).as_millis()), &format!("{last:.0} ms"));
+    figure(
+        "T25",
+        &format!("the last admit after Redis was back; a renewal is due every {} ms", (lease() / 5).as_millis()),
+        &format!("{last:.0} ms"),
+    );
     assert_eq!((broken, seen.errors), (0, 0));
 }
 
