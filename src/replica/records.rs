@@ -86,7 +86,10 @@ impl Records {
         }
         // a key that was one a while ago is read anew, and not held against whoever else its source presents
         let counts = || address.filter(|_| !shared.parts.memory.knew(&realm.id, digests));
-        let source = realm.failing_sources.and_then(|rate| Some((rate, counts()?))).map(|(rate, address)| Counted::new(&realm.id, address.into(), rate));
+        let source = realm
+            .failing_sources
+            .and_then(|rate| Some((rate, counts()?)))
+            .map(|(rate, address)| Counted::new(&realm.id, address.into(), rate));
         shared.admit(source.as_ref())?;
         let sought = Sought { realm: realm.id.clone(), digests: digests.to_vec(), source };
         let landed = timeout_at(deadline, shared.look_up(sought)).await.unwrap_or_else(|_| Err(too_late()))?;

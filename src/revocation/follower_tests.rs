@@ -163,6 +163,30 @@ fn a_log_that_was_rolled_back_ends_the_lease_at_once() {
 }
 
 #[test]
+fn what_was_promised_is_asked_for_until_it_is_found_or_an_operator_says_to_go_on() {
+    let (mut follower, mut memory) = follower();
+    follower.promised(at(9, 9));
+    follower.promised(at(7, 7));
+    for ms in [1_000, 2_000] {
+        let asked = follower.ask(time(ms));
+        assert_eq!((asked.renewal.secured, asked.renewal.applied.is_none()), (at(9, 9), ms > 1_000), "a second copy may lack it as well");
+        follower.renewed(&asked, &renewed(Log::RolledBack { head: at(5, 5) }), time(ms + 1), &mut memory);
+    }
+    let asked = follower.ask(time(3_000));
+    follower.renewed(&asked, &Renewed { secured: at(5, 5), ..renewed(Log::Jump { head: at(5, 5) }) }, time(3_001), &mut memory);
+    assert!(follower.admits(time(3_001)));
+    assert_eq!(follower.ask(time(4_000)).renewal.secured, at(5, 5), "gone on with");
+}
+
+#[test]
+fn who_has_left_admits_nobody_and_names_its_last_renewal() {
+    let (mut follower, _) = follower();
+    let _ = follower.ask(time(1_000));
+    assert_eq!(follower.leave(), (holder("a"), 2));
+    assert!(!follower.admits(time(1_001)));
+}
+
+#[test]
 fn what_was_read_is_sound_ahead_or_stale_by_its_place_in_the_log() {
     let (mut follower, mut memory) = follower();
     follower.pushed(at(3, 3), &[entry(4, 4), entry(5, 5)], &mut memory);

@@ -1,6 +1,5 @@
 //! The protocol as it is: no schedule breaks the promise, and the schedules are not idle.
 
-
 use super::campaign::{run, table};
 use super::counts::Counts;
 use super::mix::Campaign;

@@ -46,7 +46,7 @@ async fn no_revocation_that_was_answered_with_ok_is_lost_when_redis_fails_over()
     let mut found = Found::default();
     for trial in 0..trials {
         let loss = [Loss::Killed, Loss::KilledAlone, Loss::CutOff][trial % 3];
-        found.add(redis.trial(trial, loss).await);
+        found.add(&redis.trial(trial, loss).await);
     }
     found.report("T5", "level replicated: failovers, revocations with OK, lost or admitted", trials);
     figure("T5", "calls that failed, and said so", &found.failed.to_string());
@@ -62,7 +62,7 @@ async fn without_waiting_for_the_other_nodes_revocations_with_ok_are_lost() {
     while began < trials || (found.lost == 0 && began < 5) {
         // what is lost ends the run: replicas see that the log went backwards, and admit nobody
         let mut redis = Redis::start(1, Demand::Volatile).await;
-        found.add(redis.trial(0, Loss::KilledAlone).await);
+        found.add(&redis.trial(0, Loss::KilledAlone).await);
         began += 1;
     }
     found.report("T5", "control, without WAIT: failovers, revocations with OK, lost or admitted", began);
@@ -225,7 +225,7 @@ impl Redis {
 }
 
 impl Found {
-    fn add(&mut self, other: Self) {
+    fn add(&mut self, other: &Self) {
         self.ok += other.ok;
         self.failed += other.failed;
         self.lost += other.lost;
@@ -247,7 +247,9 @@ async fn lose(sentinels: &mut Sentinels, proxy: &Proxy, (primary, loss): (usize,
         Loss::CutOff => proxy.set(Fault::Lost(Way::Both)),
         Loss::Killed => sentinels.nodes[primary].server.kill(),
         Loss::KilledAlone => {
-            others.iter().for_each(|other| sentinels.nodes[*other].server.pause());
+            for other in others.iter() {
+                sentinels.nodes[*other].server.pause();
+            }
             // more than fits into what the kernel holds for those who stand still
             block_in_place(|| fill(sentinels, primary));
             let (before, soon) = (turn.ok(), Instant::now() + Duration::from_secs(1));
@@ -255,7 +257,9 @@ async fn lose(sentinels: &mut Sentinels, proxy: &Proxy, (primary, loss): (usize,
             // what it had not sent yet goes with it
             proxy.cut();
             sentinels.nodes[primary].server.kill();
-            others.iter().for_each(|other| sentinels.nodes[*other].server.resume());
+            for other in others.iter() {
+                sentinels.nodes[*other].server.resume();
+            }
         }
     }
     block_in_place(|| eventually("another primary", || Some(sentinels.primary()).filter(|now| *now != primary)))

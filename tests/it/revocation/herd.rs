@@ -29,7 +29,7 @@ async fn three_replicas_that_restart_at_once_are_ready_with_a_lease_and_answer_a
         for replica in ALL {
             load.leave(replica).await;
             if round % 2 == 0 {
-                world.replicas[replica].kill()
+                world.replicas[replica].kill();
             } else {
                 assert_eq!(world.replicas[replica].stop(), Some(0));
             }

@@ -132,7 +132,7 @@ impl Campaign {
             std::thread::scope(|scope| {
                 let replacing = scope.spawn(|| {
                     if replace == Replace::Killed {
-                        poor.kill()
+                        poor.kill();
                     } else {
                         assert_eq!(poor.stop(), Some(0))
                     }

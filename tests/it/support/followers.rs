@@ -4,7 +4,7 @@ use super::eventually;
 use super::redis::{RedisServer, settings};
 use keyward::store::redis::Settings;
 
-/// A primary on a port, and those that follow it.
+/// A primary on a port, and those that follow it; all of them keep a log on disk.
 pub struct Followed {
     pub primary: RedisServer,
     pub followers: Vec<RedisServer>,
@@ -13,10 +13,10 @@ pub struct Followed {
 impl Followed {
     /// `arguments`: of the primary.
     pub fn by(count: usize, arguments: &[&str]) -> Self {
-        let arguments = [&["--repl-diskless-sync-delay", "0"], arguments].concat();
+        let arguments = [&["--repl-diskless-sync-delay", "0", "--appendonly", "yes"], arguments].concat();
         let (primary, port) = RedisServer::on_a_port("--port", &arguments);
         let port = port.to_string();
-        let followers = (0..count).map(|_| RedisServer::with(&["--replicaof", "127.0.0.1", &port])).collect();
+        let followers = (0..count).map(|_| RedisServer::with(&["--appendonly", "yes", "--replicaof", "127.0.0.1", &port])).collect();
         let followed = Self { primary, followers };
         followed.until_it_is_by(count);
         followed

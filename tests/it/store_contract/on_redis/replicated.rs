@@ -20,13 +20,13 @@ use crate::support::redis::RedisServer;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_is_replicated_and_secured_once_all_nodes_have_it_and_not_before() {
     let followed = Followed::by(2, &[]);
-    let store = store(&followed, 2, Duration::from_secs(10));
+    let store = demanding(&followed, 2, Duration::from_secs(10));
     let first = owner_put(&store, "first").await;
     assert_eq!((first.level, first.footing.whole), (Level::Replicated, Whole::Whole));
     assert_eq!(secured(&store).await, first.at);
 
     followed.followers[1].pause();
-    let hurried = self::store(&followed, 2, Duration::from_millis(250));
+    let hurried = demanding(&followed, 2, Duration::from_millis(250));
     let second = owner_put(&hurried, "second").await;
     assert_eq!((second.level, second.footing.level), (Level::Volatile, Level::Replicated), "one of two is not enough");
     assert_eq!(secured(&store).await, first.at);
@@ -37,6 +37,31 @@ async fn a_change_is_replicated_and_secured_once_all_nodes_have_it_and_not_befor
     let (_, made_up) = store.secure(&acme()).await.unwrap();
     assert_eq!((made_up.level, made_up.at.position), (Level::Replicated, 3));
     assert_eq!(secured(&store).await, made_up.at);
+}
+
+/// It is answered with OK then, and its loss has to be noticed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_no_level_is_demanded_a_change_is_secured_whatever_it_has_reached() {
+    let followed = Followed::by(1, &[]);
+    followed.followers[0].pause();
+    let second = owner_put(&store(&followed, 1, Duration::from_millis(250)), "second").await;
+    assert_eq!(second.level, Level::Volatile);
+    let demanding = demanding(&followed, 1, Duration::from_millis(250));
+    assert_eq!(secured(&demanding).await, second.at);
+    let third = owner_put(&demanding, "third").await;
+    assert_eq!((third.at.position, secured(&demanding).await), (2, second.at), "the control: a demand that was not met");
+    followed.followers[0].resume();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_begins_to_evict_is_no_firm_ground_any_more() {
+    let followed = Followed::by(1, &[]);
+    let store = store(&followed, 1, Duration::from_secs(10));
+    let before = footing(&store).await;
+    assert_eq!((before.whole, before.level), (Whole::Whole, Level::Replicated), "the control");
+    followed.primary.ask::<()>("CONFIG SET maxmemory-policy allkeys-lru");
+    let evicting = footing(&store).await;
+    assert_eq!((evicting.whole, evicting.level), (Whole::Missing, Level::Volatile));
 }
 
 /// Whoever asks again, or asks for certainty, may do so on a connection that has written nothing: for Redis there is nothing to wait for, then.
@@ -259,6 +284,12 @@ async fn blocks(server: &RedisServer) {
 
 fn store(followed: &Followed, replicas: u32, time: Duration) -> RedisStore {
     RedisStore::connect(&Settings { timeout: time, connect_timeout: time, ..followed.settings(replicas) }).unwrap()
+}
+
+/// The same, that takes nothing less than every node for an answer.
+fn demanding(followed: &Followed, replicas: u32, time: Duration) -> RedisStore {
+    let (level, times) = (Some(Level::Replicated), Settings { timeout: time, connect_timeout: time, ..followed.settings(replicas) });
+    RedisStore::connect(&Settings { level, ..times }).unwrap()
 }
 
 async fn owner_put(store: &RedisStore, id: &str) -> Standing {
