@@ -25,8 +25,8 @@ async fn no_call_of_a_redis_that_is_cut_off_after_any_byte_says_ok_of_what_is_no
     let step = if is_full() { 1 } else { 397 };
     let redis = RedisServer::durable();
     let proxy = Proxy::before(Server::Unix(redis.socket())).await;
-    let prepared = World::new(&*redis.store(), MOST / step).await;
-    let plans = |realms: &std::path::Path| vec![Plan::new(realms, proxy.url(), LEASE), Plan::new(realms, redis.url(), LEASE)];
+    let prepared = World::prepare(&*redis.store(), MOST / step).await;
+    let plans = |realms: &std::path::Path| vec![Plan::new(realms, &proxy.url(), LEASE), Plan::new(realms, &redis.url(), LEASE)];
     let world = World::start(prepared, plans).await;
     let load = world.load(rate() / 2);
     let mut campaign = Campaign { proxy, world, load, next: 1, known: 1, found: Found::default() };

@@ -38,9 +38,9 @@ async fn nobody_is_admitted_on_a_reply_of_redis_that_was_held_past_the_return() 
     let trials = share(5, 500);
     let redis = RedisServer::durable();
     let proxy = Proxy::before(Server::Unix(redis.socket())).await;
-    let prepared = World::new(&*redis.store(), trials).await;
+    let prepared = World::prepare(&*redis.store(), trials).await;
     let plans = |realms: &std::path::Path| {
-        let direct = Plan::new(realms, redis.url(), LEASE);
+        let direct = Plan::new(realms, &redis.url(), LEASE);
         vec![direct.clone(), direct.at(&proxy.url())]
     };
     let world = World::start(prepared, plans).await;
@@ -65,8 +65,8 @@ async fn nobody_is_admitted_on_a_reply_of_redis_that_was_held_past_the_return() 
 async fn race(trials: usize, told: Told) -> usize {
     // what is on the disk does not matter here, and would take its time
     let redis = RedisServer::start();
-    let prepared = World::new(&*redis.store(), trials + 1).await;
-    let world = World::start(prepared, |realms| vec![Plan::new(realms, redis.url(), LEASE)]).await;
+    let prepared = World::prepare(&*redis.store(), trials + 1).await;
+    let world = World::start(prepared, |realms| vec![Plan::new(realms, &redis.url(), LEASE)]).await;
     let late = Late::new(redis.store(), told);
     let composed = Composed::start(late.clone(), LEASE).await;
     let load: Load = world.load(1);

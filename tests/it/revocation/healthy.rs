@@ -18,8 +18,8 @@ const ALL: [usize; 3] = [0, 1, 2];
 async fn nobody_is_admitted_by_any_of_three_replicas_once_a_revocation_has_returned() {
     let trials = share(40, 10_000);
     let redis = RedisServer::durable();
-    let prepared = World::new(&*redis.store(), trials + 1).await;
-    let world = World::start(prepared, |realms| ALL.map(|_| Plan::new(realms, redis.url(), LEASE)).to_vec()).await;
+    let prepared = World::prepare(&*redis.store(), trials + 1).await;
+    let world = World::start(prepared, |realms| ALL.map(|_| Plan::new(realms, &redis.url(), LEASE)).to_vec()).await;
     let load = world.load(rate());
     let operators = ALL.map(|replica| world.operator.at(world.replicas[replica].admin));
     // the first one after a start waits for a lease to end: who holds one that Redis does not know of is not known yet
@@ -49,8 +49,8 @@ async fn nobody_is_admitted_by_any_of_three_replicas_once_a_revocation_has_retur
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_that_does_not_apply_the_log_admits_after_the_return() {
     let redis = RedisServer::durable();
-    let prepared = World::new(&*redis.store(), 1).await;
-    let world = World::start(prepared, |realms| vec![Plan::new(realms, redis.url(), LEASE)]).await;
+    let prepared = World::prepare(&*redis.store(), 1).await;
+    let world = World::start(prepared, |realms| vec![Plan::new(realms, &redis.url(), LEASE)]).await;
     let deaf = Composed::start(Arc::new(Deaf(redis.store())), LEASE).await;
     let load = world.load_on(rate(), &[world.replicas[0].envoy, deaf.envoy]);
     warm(&load, &[0, 1], 1..2).await;

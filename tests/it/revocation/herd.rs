@@ -20,8 +20,8 @@ async fn three_replicas_that_restart_at_once_are_ready_with_a_lease_and_answer_a
     let rounds = share(2, 50);
     let redis = RedisServer::durable();
     let proxy = Proxy::before(Server::Unix(redis.socket())).await;
-    let prepared = World::new(&*redis.store(), KEYS).await;
-    let mut world = World::start(prepared, |realms| ALL.map(|_| Plan::new(realms, proxy.url(), LEASE)).to_vec()).await;
+    let prepared = World::prepare(&*redis.store(), KEYS).await;
+    let mut world = World::start(prepared, |realms| ALL.map(|_| Plan::new(realms, &proxy.url(), LEASE)).to_vec()).await;
     let load = world.load(rate());
     warm(&load, &ALL, 1..KEYS + 1).await;
     let mut first_checks = [0; 2];

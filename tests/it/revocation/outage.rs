@@ -13,6 +13,8 @@ use crate::support::redis::RedisServer;
 use crate::support::until;
 
 const ALL: [usize; 3] = [0, 1, 2];
+/// For how long Redis is killed at least.
+const AWAY: Duration = Duration::from_millis(1500);
 /// Keys that every replica knows.
 const KNOWN: usize = 50;
 /// Keys that none knows.
@@ -27,7 +29,7 @@ async fn every_key_that_a_replica_remembers_is_admitted_while_redis_is_killed_an
     let killed = Instant::now();
     outage.redis.kill();
     let mut unknown = Unknown::ask_for(&outage.world, KNOWN + 1..=KNOWN + UNKNOWN).await;
-    while unknown.unavailable < 20 {
+    while unknown.unavailable < 20 || killed.elapsed() < AWAY {
         unknown.next().await;
     }
     outage.redis.restart();
@@ -108,9 +110,9 @@ impl Outage {
     async fn start(lease: Duration, launch: Launch) -> Self {
         let redis = RedisServer::durable();
         let proxy = Proxy::before(Server::Unix(redis.socket())).await;
-        let prepared = World::new(&*redis.store(), KNOWN + UNKNOWN).await;
+        let prepared = World::prepare(&*redis.store(), KNOWN + UNKNOWN).await;
         let plans = |realms: &std::path::Path| {
-            let direct = Plan { launch, ..Plan::new(realms, redis.url(), lease) };
+            let direct = Plan { launch, ..Plan::new(realms, &redis.url(), lease) };
             vec![direct.clone(), direct.clone(), direct.at(&proxy.url())]
         };
         let world = World::start(prepared, plans).await;

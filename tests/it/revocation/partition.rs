@@ -93,9 +93,9 @@ impl Campaign {
     async fn start(trials: usize, launch: Launch) -> Self {
         let redis = RedisServer::durable();
         let proxy = Proxy::before(Server::Unix(redis.socket())).await;
-        let prepared = World::new(&*redis.store(), trials * AT_ONCE).await;
+        let prepared = World::prepare(&*redis.store(), trials * AT_ONCE).await;
         let plans = |realms: &std::path::Path| {
-            let direct = Plan::new(realms, redis.url(), LEASE);
+            let direct = Plan::new(realms, &redis.url(), LEASE);
             vec![direct.clone(), direct.clone(), Plan { launch, ..direct }.at(&proxy.url())]
         };
         let world = World::start(prepared, plans).await;

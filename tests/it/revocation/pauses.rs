@@ -88,9 +88,9 @@ impl Campaign {
     async fn start(trials: usize, launch: Launch) -> Self {
         let redis = RedisServer::durable();
         let proxy = Proxy::delaying(redis.socket(), vec![10..=20]).await;
-        let prepared = World::new(&*redis.store(), trials * AT_ONCE).await;
+        let prepared = World::prepare(&*redis.store(), trials * AT_ONCE).await;
         let plans = |realms: &std::path::Path| {
-            let direct = Plan::new(realms, redis.url(), LEASE);
+            let direct = Plan::new(realms, &redis.url(), LEASE);
             vec![direct.clone(), direct.clone(), Plan { launch, ..direct }.at(&proxy.url())]
         };
         let world = World::start(prepared, plans).await;
@@ -100,7 +100,7 @@ impl Campaign {
 
     /// How many were admitted after the return, of checks that lay before the replica when it went on or came later.
     async fn stands_still(&mut self, trial: usize) -> usize {
-        let keys = self.keys(trial);
+        let keys = keys(trial);
         warm(&self.load, &ALL, keys.clone()).await;
         let poor = &self.world.replicas[POOR];
         poor.pause();
@@ -118,7 +118,7 @@ impl Campaign {
 
     /// The replica ends while keys are revoked, and is started again meanwhile or afterwards.
     async fn ends(&mut self, trial: usize, replace: Replace) -> Vec<Revoked> {
-        let keys = self.keys(trial);
+        let keys = keys(trial);
         warm(&self.load, &ALL, keys.clone()).await;
         let load = &self.load;
         let poor = &mut self.world.replicas[POOR];
@@ -134,7 +134,7 @@ impl Campaign {
                     if replace == Replace::Killed {
                         poor.kill();
                     } else {
-                        assert_eq!(poor.stop(), Some(0))
+                        assert_eq!(poor.stop(), Some(0));
                     }
                     poor.again();
                     poor.wait_until_ready();
@@ -156,11 +156,12 @@ impl Campaign {
         figure("T3", &format!("{what}: trials, keys, admits after the return"), &format!("{trials}, {}, {broken}", all.len()));
         assert_eq!(broken, 0);
     }
+}
 
-    fn keys(&self, trial: usize) -> std::ops::Range<usize> {
-        let first = 1 + trial * AT_ONCE;
-        first..first + AT_ONCE
-    }
+/// Of one trial.
+fn keys(trial: usize) -> std::ops::Range<usize> {
+    let first = 1 + trial * AT_ONCE;
+    first..first + AT_ONCE
 }
 
 impl Revoked {

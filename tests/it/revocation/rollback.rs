@@ -47,8 +47,8 @@ async fn campaign(backup: Backup) {
         Backup::Log => (RedisServer::durable(), "append-only file"),
         Backup::Snapshot => (RedisServer::start(), "snapshot"),
     };
-    let prepared = World::new(&*redis.store(), trials * LOST).await;
-    let world = World::start(prepared, |realms| ALL.map(|_| Plan::new(realms, redis.url(), lease())).to_vec()).await;
+    let prepared = World::prepare(&*redis.store(), trials * LOST).await;
+    let world = World::start(prepared, |realms| ALL.map(|_| Plan::new(realms, &redis.url(), lease())).to_vec()).await;
     let load = world.load(rate());
     let (mut all, mut stopped) = (Vec::new(), Vec::new());
     for trial in 0..trials {
@@ -96,8 +96,8 @@ async fn campaign(backup: Backup) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redis_that_comes_back_with_all_that_it_had_is_served_on() {
     let mut redis = RedisServer::durable();
-    let prepared = World::new(&*redis.store(), LOST).await;
-    let world = World::start(prepared, |realms| ALL.map(|_| Plan::new(realms, redis.url(), lease())).to_vec()).await;
+    let prepared = World::prepare(&*redis.store(), LOST).await;
+    let world = World::start(prepared, |realms| ALL.map(|_| Plan::new(realms, &redis.url(), lease())).to_vec()).await;
     let load = world.load(rate());
     warm(&load, &ALL, 1..1 + LOST).await;
     let all = lose(&world, &load, 1..1 + LOST).await;

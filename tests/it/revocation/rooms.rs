@@ -29,9 +29,9 @@ async fn nobody_is_admitted_after_the_return_by_a_replica_whose_cable_is_broken(
     let folder = tempfile::tempdir().unwrap();
     let _redis = redis(&of_redis, folder.path());
     let store = RedisStore::connect(&settings(format!("unix://{}", socket(folder.path())))).unwrap();
-    let prepared = World::new(&store, trials * AT_ONCE).await;
+    let prepared = World::prepare(&store, trials * AT_ONCE).await;
     let plans = |realms: &Path| {
-        let near = Plan::new(realms, format!("redis://{}:6379", of_redis.address), LEASE);
+        let near = Plan::new(realms, &format!("redis://{}:6379", of_redis.address), LEASE);
         vec![near.clone(), Plan { host: of_replica.address, launch: Launch::After(of_replica.prefix()), ..near }]
     };
     let world = World::start(prepared, plans).await;

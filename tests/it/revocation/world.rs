@@ -77,7 +77,7 @@ pub fn longest(lease: Duration) -> Duration {
 
 impl World {
     /// On a store with the steady key and as many others, all of one owner.
-    pub async fn new(store: &dyn Store, keys: usize) -> (TempDir, usize) {
+    pub async fn prepare(store: &dyn Store, keys: usize) -> (TempDir, usize) {
         let realms = tempfile::tempdir().unwrap();
         std::fs::write(realms.path().join("rev.yaml"), REALM_FILE).unwrap();
         seed::many_keys(store, REALM, "acme", 0..keys + 1, secret).await;

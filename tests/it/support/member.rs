@@ -55,14 +55,14 @@ pub struct Replica {
 
 impl Plan {
     /// The binary on the loopback interface.
-    pub fn new(realms: &Path, url: impl AsRef<str>, lease: Duration) -> Self {
+    pub fn new(realms: &Path, url: &str, lease: Duration) -> Self {
         let (host, launch) = ([127, 0, 0, 1].into(), Launch::Binary);
-        Self { realms: realms.to_owned(), place: format!("url: {:?}", url.as_ref()), lease, host, launch, store: String::new() }
+        Self { realms: realms.to_owned(), place: format!("url: {url:?}"), lease, host, launch, store: String::new() }
     }
 
     /// The same, with Redis elsewhere.
     pub fn at(self, url: &str) -> Self {
-        Self { place: format!("url: {:?}", url), ..self }
+        Self { place: format!("url: {url:?}"), ..self }
     }
 
     /// The one-time secret of every replica.
