@@ -11,6 +11,7 @@ use crate::support::keyward::{Keyward, NewKey, Store};
 use crate::support::redis::RedisServer;
 
 /// Enough for a busy machine, and so few renewals that none gets in the way.
+#[expect(clippy::needless_pass_by_value, reason = "what edits a configuration")]
 fn patient(config: String) -> String {
     config.replace("redis: {url", "redis: {timeout: 4s, url") + "check_deadline: 10s\nlease: 60s\n"
 }
