@@ -12,21 +12,17 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 
 use super::lease::Lease;
+use super::remembered::Forgetting;
+pub use super::remembered::Remembered;
+pub use super::status::{Leased, Status};
 use super::store_clock::StoreClock;
 use crate::clock::SharedClock;
 use crate::domain::time::{BootTime, StoreTime};
-use crate::revocation::{Asked, At, Fill, Firmness, Follower, Footing, Ground, Holder, Keeps, Log, Memory, Read, Renewed, Terms, Touched};
+use crate::revocation::{Asked, At, Fill, Firmness, Follower, Footing, Ground, Holder, Keeps, Log, Read, Renewed, Terms};
 use crate::store::{SharedStore, StoreError};
 
 /// Between two renewals, whoever is in a hurry.
 const LEAST_PAUSE: Duration = Duration::from_millis(1);
-
-/// The memory of records, as a session makes it forget.
-pub trait Remembered: Send + Sync {
-    /// Forgets what an entry of the log touches, before it returns.
-    fn forget(&self, touched: &Touched);
-    fn forget_all(&self);
-}
 
 /// One replica's session.
 pub struct Session {
@@ -46,26 +42,6 @@ pub struct Session {
     last: Mutex<Option<Renewed>>,
     leased: watch::Sender<bool>,
     rolled_back: AtomicBool,
-}
-
-/// How a session stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Status {
-    pub lease: Leased,
-    /// Up to where the log is applied.
-    pub applied: Option<At>,
-    /// The answer to the last renewal.
-    pub last: Option<Renewed>,
-}
-
-/// Whether a lease is held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Leased {
-    Never,
-    Held,
-    Over,
-    /// The store's log is not the one that was followed: nobody is admitted until an operator says to go on.
-    RolledBack,
 }
 
 impl Session {
@@ -311,18 +287,6 @@ impl Next {
             Log::Entries { head, .. } if applied.is_none_or(|applied| applied.position < head.position) => Self::Now,
             _ => Self::Later,
         }
-    }
-}
-
-struct Forgetting<'a>(&'a dyn Remembered);
-
-impl Memory for Forgetting<'_> {
-    fn forget(&mut self, touched: &Touched) {
-        self.0.forget(touched);
-    }
-
-    fn forget_all(&mut self) {
-        self.0.forget_all();
     }
 }
 

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::entry::{At, Entry, Touched};
-use super::footing::Footing;
 use super::obligation::{Keeps, Obligation};
 use super::recent::Recent;
 use super::registry::{Holder, Registration};
+use super::renewal::{Log, Renewal, Renewed};
 use super::terms::Terms;
 use crate::domain::key::Digest;
 use crate::domain::name::{OwnerId, RealmId};
-use crate::domain::time::{BootTime, StoreTime};
+use crate::domain::time::BootTime;
 
 /// What a replica remembers of records.
 pub trait Memory {
@@ -49,47 +49,6 @@ pub struct Follower {
 pub struct Asked {
     sent: BootTime,
     pub renewal: Renewal,
-}
-
-/// What the store is asked at a renewal.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Renewal {
-    pub holder: Holder,
-    /// Which of the holder's renewals it is: they count up from 1 through all of its life.
-    pub number: u64,
-    pub terms: Terms,
-    /// The last entry applied; `None`: none, and nothing is remembered.
-    pub applied: Option<At>,
-    /// The last place known to be secured.
-    pub secured: At,
-}
-
-/// What the store answers to a renewal. The holder was registered before any of it was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Renewed {
-    pub log: Log,
-    /// The last place that is secured.
-    pub secured: At,
-    pub now: StoreTime,
-    /// Everyone registered.
-    pub holders: Vec<(Holder, Registration)>,
-    /// Which nodes stand behind this answer.
-    pub footing: Footing,
-    /// The longest lease that this store ever granted.
-    pub longest: Duration,
-}
-
-/// The log, to who has applied it up to some place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Log {
-    /// Entries that follow that place, without gaps; the last may be before the head: ask again.
-    Entries { entries: Vec<Entry>, head: At },
-    /// That place is too old, or none was named.
-    Jump { head: At },
-    /// That place is not in this log: what was never promised to anybody is lost.
-    Lost { head: At },
-    /// The secured place is not in this log. So it answers from now on to everyone, until an operator says to go on.
-    RolledBack { head: At },
 }
 
 /// A record as it was read from the store, or that there is none.

@@ -16,6 +16,7 @@ pub mod follower;
 pub mod footing;
 pub mod obligation;
 pub mod registry;
+pub mod renewal;
 pub mod terms;
 pub mod wait;
 
@@ -26,9 +27,10 @@ mod recent;
 mod simulation;
 
 pub use entry::{At, Entry, Illegible, Mark, Touched};
-pub use follower::{Asked, Fill, Follower, Log, Memory, Read, Renewal, Renewed};
+pub use follower::{Asked, Fill, Follower, Memory, Read};
 pub use footing::{Firmness, Footing, Ground, Level, Whole, is_everywhere};
 pub use obligation::{Keeps, Obligation};
 pub use registry::{Holder, Registration, Registry};
+pub use renewal::{Log, Renewal, Renewed};
 pub use terms::Terms;
 pub use wait::{Standing, Tally, Verdict, Wait};
