@@ -66,6 +66,11 @@ impl Door {
         }
     }
 
+    /// What it takes to connect, with the certificates in it.
+    pub(super) fn info(&self) -> RedisResult<ConnectionInfo> {
+        Ok(self.client()?.get_connection_info().clone())
+    }
+
     pub(super) fn client(&self) -> RedisResult<Client> {
         match (&self.certificates, self.info.addr()) {
             (Some(certificates), ConnectionAddr::TcpTls { .. }) => Client::build_with_tls(self.info.clone(), certificates.clone()),

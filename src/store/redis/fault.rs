@@ -3,7 +3,7 @@
 use std::io;
 
 use ::redis::{ErrorKind, RedisError, ServerErrorKind};
-use deadpool::managed::PoolError;
+use deadpool_redis::{HookError, PoolError};
 
 use crate::store::StoreError;
 
@@ -19,9 +19,9 @@ pub(super) fn fault(error: &RedisError) -> StoreError {
 }
 
 /// Why no connection could be had from the pool.
-pub(super) fn no_connection(error: &PoolError<RedisError>) -> StoreError {
+pub(super) fn no_connection(error: &PoolError) -> StoreError {
     match error {
-        PoolError::Backend(error) => fault(error),
+        PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => fault(error),
         PoolError::Timeout(_) => no_answer(),
         other => StoreError::Unavailable(other.to_string()),
     }

@@ -87,9 +87,9 @@ impl RedisStore {
         }
         Ok(Self {
             spread: checks.is_spread().then(|| Spread::new(checks.clone(), settings)),
-            admin: Pool::new(admin, settings, Duration::ZERO)?,
-            leases: Pool::new(checks.clone(), settings, Duration::ZERO)?,
-            feed: Pool::new(checks.clone(), settings, lease::BLOCKED)?,
+            admin: Pool::new(admin, settings, Duration::ZERO),
+            leases: Pool::new(checks.clone(), settings, Duration::ZERO),
+            feed: Pool::new(checks.clone(), settings, lease::BLOCKED),
             checks: Link::new(checks, settings),
             demand: Demand::of(settings),
             lease: settings.lease,

@@ -1,16 +1,16 @@
 //! Connections for everything but checks: borrowed, tried before they are used, and few.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
-use ::redis::{AsyncConnectionConfig, RedisError, RedisResult, cmd};
-use deadpool::Runtime;
-use deadpool::managed::{self, Metrics, Object, RecycleError, RecycleResult};
-use tokio::time::Instant;
+use ::redis::{AsyncConnectionConfig, RedisResult};
+use deadpool_redis::{Connection, Hook, HookError, Manager, PoolError, Runtime, Timeouts};
+use tokio::time::{Instant, timeout, timeout_at};
 
-use super::way::Way;
+use super::door::{Door, Node};
+use super::way::{self, Way};
 use super::{Settings, fault};
 use crate::store::StoreError;
 
@@ -20,37 +20,30 @@ const CONNECTIONS: usize = 8;
 const QUEUED: usize = 8;
 
 /// Connections to the primary, one for each call.
-pub(super) struct Pool(managed::Pool<Connections>);
-
-/// Makes them, and tries them before they are lent again.
-struct Connections {
+pub(super) struct Pool {
     way: Arc<Way>,
     config: AsyncConnectionConfig,
+    timeouts: Timeouts,
+    connect: Duration,
+    /// None before the first call. One leads to one node, and is given up when the way has another number.
+    current: Mutex<Option<Numbered>>,
 }
 
-/// A connection, and the number that its way had.
-struct Lent {
-    connection: MultiplexedConnection,
-    number: u64,
-}
+/// Connections to one node, and the number that the way had.
+type Numbered = (u64, deadpool_redis::Pool);
 
 impl Pool {
     /// `waiting`: how long calls may wait before they answer, by what they are.
-    pub(super) fn new(way: Arc<Way>, settings: &Settings, waiting: Duration) -> Result<Self, StoreError> {
+    pub(super) fn new(way: Arc<Way>, settings: &Settings, waiting: Duration) -> Self {
         let connect = settings.connect_timeout;
         // The caller's deadline ends a call, not less: a commit that is cut off has a fate that nobody knows.
-        let whole = Some(connect + settings.timeout);
+        let whole = connect + settings.timeout;
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(connect))
-            .set_response_timeout(whole.map(|whole| whole + waiting))
+            .set_response_timeout(Some(whole + waiting))
             .set_pipeline_buffer_size(QUEUED);
-        let pool = managed::Pool::builder(Connections { way, config })
-            .max_size(CONNECTIONS)
-            .wait_timeout(whole)
-            .create_timeout(Some(connect))
-            .recycle_timeout(Some(settings.timeout))
-            .runtime(Runtime::Tokio1);
-        pool.build().map(Self).map_err(|error| StoreError::Unavailable(error.to_string()))
+        let timeouts = Timeouts { wait: Some(whole), create: Some(connect), recycle: Some(settings.timeout) };
+        Self { way, config, timeouts, connect, current: Mutex::default() }
     }
 
     /// Makes calls on one connection. Where there is no answer before the deadline, nobody knows whether they were done.
@@ -59,7 +52,7 @@ impl Pool {
         W: FnOnce(MultiplexedConnection) -> F,
         F: Future<Output = RedisResult<T>>,
     {
-        tokio::time::timeout_at(deadline, self.borrow(work)).await.unwrap_or_else(|_| Err(fault::no_answer()))
+        timeout_at(deadline, self.borrow(work)).await.unwrap_or_else(|_| Err(fault::no_answer()))
     }
 
     async fn borrow<T, F, W>(&self, work: W) -> Result<T, StoreError>
@@ -67,29 +60,75 @@ impl Pool {
         W: FnOnce(MultiplexedConnection) -> F,
         F: Future<Output = RedisResult<T>>,
     {
-        let lent = self.0.get().await.map_err(|error| fault::no_connection(&error))?;
-        let outcome = work(lent.connection.clone()).await;
+        let (number, connection) = self.lend().await?;
+        let outcome = work(MultiplexedConnection::clone(&connection)).await;
         if outcome.as_ref().is_err_and(fault::leads_astray) {
-            self.0.manager().way.leads_astray(lent.number);
-            drop(Object::take(lent));
+            self.way.leads_astray(number);
+            drop(Connection::take(connection));
         }
         outcome.map_err(|error| fault::fault(&error))
     }
+
+    /// Where the way turns out to have another number, by this or meanwhile, it is gone once more: nothing was asked for yet.
+    async fn lend(&self) -> Result<(u64, Connection), StoreError> {
+        let known = match self.known() {
+            Some(known) => known,
+            None => self.find().await?,
+        };
+        let lent = self.get(&known).await;
+        if known.0 == self.way.number() {
+            return Ok((known.0, lent?));
+        }
+        drop(lent);
+        let found = self.find().await?;
+        Ok((found.0, self.get(&found).await?))
+    }
+
+    async fn get(&self, (number, pool): &Numbered) -> Result<Connection, StoreError> {
+        let lent = pool.get().await;
+        if matches!(lent, Err(PoolError::Backend(_) | PoolError::PostCreateHook(_))) {
+            self.way.leads_astray(*number);
+        }
+        lent.map_err(|error| fault::no_connection(&error))
+    }
+
+    fn known(&self) -> Option<Numbered> {
+        let number = self.way.number();
+        self.current().clone().filter(|(made_under, _)| *made_under == number)
+    }
+
+    async fn find(&self) -> Result<Numbered, StoreError> {
+        let (number, door) = self.way.door().await.map_err(|error| fault::fault(&error))?;
+        let mut current = self.current();
+        match &*current {
+            // Another call was faster.
+            Some(known) if known.0 >= number => Ok(known.clone()),
+            _ => Ok(current.insert((number, self.make(&door)?)).clone()),
+        }
+    }
+
+    fn make(&self, door: &Door) -> Result<deadpool_redis::Pool, StoreError> {
+        let info = door.info().map_err(|error| fault::unusable(&error))?;
+        let connections = Manager::new_with_config(info, self.config.clone()).map_err(|error| fault::unusable(&error))?;
+        let mut pool = deadpool_redis::Pool::builder(connections).max_size(CONNECTIONS).timeouts(self.timeouts).runtime(Runtime::Tokio1);
+        if let Some(node) = door.node().filter(|_| self.way.is_found()) {
+            pool = pool.post_create(is_primary(node, self.connect));
+        }
+        pool.build().map_err(|error| StoreError::Unavailable(error.to_string()))
+    }
+
+    fn current(&self) -> MutexGuard<'_, Option<Numbered>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-impl managed::Manager for Connections {
-    type Type = Lent;
-    type Error = RedisError;
-
-    async fn create(&self) -> Result<Lent, RedisError> {
-        let (number, connection) = self.way.connect(&self.config).await?;
-        Ok(Lent { connection, number })
-    }
-
-    async fn recycle(&self, lent: &mut Lent, _: &Metrics) -> RecycleResult<RedisError> {
-        if lent.number != self.way.number() {
-            return Err(RecycleError::message("the primary is another one now"));
-        }
-        cmd("PING").exec_async(&mut lent.connection).await.map_err(RecycleError::Backend)
-    }
+/// Whoever is named as the primary has to say so itself. The pool's time for making a connection is over by then: this has its own.
+fn is_primary(node: Node, patience: Duration) -> Hook {
+    Hook::async_fn(move |connection, _| {
+        let node = node.clone();
+        Box::pin(async move {
+            let told = timeout(patience, way::is_primary(connection, &node)).await;
+            told.unwrap_or_else(|_| Err(fault::lost(&format!("{node} did not answer in time")))).map_err(HookError::Backend)
+        })
+    })
 }

@@ -102,6 +102,15 @@ impl Way {
         Ok((number, connection?))
     }
 
+    /// How to speak to the primary, whom it is asked for, and the number of connections that are made so.
+    pub(super) async fn door(&self) -> RedisResult<(u64, Door)> {
+        if !self.is_found() {
+            return Ok((self.number(), self.door.clone()));
+        }
+        let (number, primary) = self.find().await?;
+        Ok((number, self.door.at(&primary)))
+    }
+
     /// Connections under this number lead to no primary: those who have one make another, and it is asked anew where to. Where an address is
     /// all there is, others may stay with what they have.
     pub(super) fn leads_astray(&self, number: u64) {
@@ -150,15 +159,21 @@ impl Way {
     async fn primary(&self, node: &Node, config: &AsyncConnectionConfig) -> RedisResult<MultiplexedConnection> {
         let client = self.door.at(node).client()?;
         let mut connection = client.get_multiplexed_async_connection_with_config(config).await?;
-        let role: Vec<::redis::Value> = cmd("ROLE").query_async(&mut connection).await?;
-        match role.into_iter().next().map(::redis::from_redis_value::<String>) {
-            Some(Ok(role)) if role == "master" => Ok(connection),
-            _ => Err(fault::lost(&format!("{node} is no primary"))),
-        }
+        is_primary(&mut connection, node).await?;
+        Ok(connection)
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Found) -> T) -> T {
         work(&mut self.found.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Whether the node at the other end says so itself: an error where it does not.
+pub(super) async fn is_primary(connection: &mut MultiplexedConnection, node: &Node) -> RedisResult<()> {
+    let role: Vec<::redis::Value> = cmd("ROLE").query_async(connection).await?;
+    match role.into_iter().next().map(::redis::from_redis_value::<String>) {
+        Some(Ok(role)) if role == "master" => Ok(()),
+        _ => Err(fault::lost(&format!("{node} is no primary"))),
     }
 }
 

@@ -235,6 +235,31 @@ async fn with_both_users_everything_works() {
     put(&store, vec![new_key(&key("key_3", &[digest(4)]))]).await;
 }
 
+/// A connection is tried before it is lent again. Where a user may not do what that takes, all calls work, and each makes its own connection.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_both_users_connections_are_lent_again() {
+    let acl = Acl::start();
+    acl.server.ask::<()>("DEL kw:1:{kw}:rolled-back kw:1:{kw}:keys:otesse");
+    let store = RedisStore::connect(&acl.settings()).unwrap();
+    let mut watching = acl.server.connection();
+    let mut made_by_ten_calls_each = async || {
+        let mut made =
+            || redis::cmd("INFO").arg("stats").query::<redis::InfoDict>(&mut watching).unwrap().get("total_connections_received");
+        let before: Option<u64> = made();
+        for _ in 0..10 {
+            store.key(&realm("otesse"), &key("key_1", &[]).id).await.unwrap();
+            store.holders().await.unwrap();
+        }
+        made().unwrap() - before.unwrap()
+    };
+    made_by_ten_calls_each().await;
+    assert_eq!(made_by_ten_calls_each().await, 0);
+    for user in ["keyward-check", "keyward-admin"] {
+        cmd("ACL").arg(&["SETUSER", user, "-unwatch"]).exec(&mut acl.server.connection()).unwrap();
+    }
+    assert!(made_by_ten_calls_each().await >= 20);
+}
+
 /// Nobody else may come in: not even the default user.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_whole_of_keyward_works_with_both_users_and_no_other() {
