@@ -33,9 +33,8 @@ pub struct Follower {
     secured: At,
     /// On the boot clock.
     lease_until: Option<BootTime>,
-    /// How many renewals were asked for, and which one was answered last.
+    /// How many renewals were asked for.
     asked: u64,
-    answered: u64,
     /// The longest lease that was ever heard of.
     longest: Terms,
     /// Whether the secured place was not in the store's log when it was last asked.
@@ -89,7 +88,6 @@ impl Follower {
             secured: At::default(),
             lease_until: None,
             asked: 0,
-            answered: 0,
             longest: terms,
             rolled_back: false,
             watched: BTreeMap::new(),
@@ -105,13 +103,13 @@ impl Follower {
         Asked { sent: now, renewal }
     }
 
-    /// Applies the answer to a renewal, which came at `now`: first the log, then the lease. Answers may be lost, repeated, or come late.
+    /// Applies the answer to a renewal, which came at `now`: first the log, then the lease. It may be lost, repeated, or come
+    /// late: only the newest renewal's is heard, because the store may have served them in another order, and the log must not be taken back.
     pub fn renewed(&mut self, asked: &Asked, answer: &Renewed, now: BootTime, memory: &mut impl Memory) {
         self.longest.lease = self.longest.lease.max(answer.longest);
-        if asked.renewal.number < self.answered {
+        if asked.renewal.number != self.asked {
             return;
         }
-        self.answered = asked.renewal.number;
         self.watch(&answer.holders, now);
         match &answer.log {
             Log::Entries { entries, head } => {

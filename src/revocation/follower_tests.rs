@@ -145,12 +145,15 @@ fn a_jump_to_what_pushes_have_passed_takes_nothing_back() {
 }
 
 #[test]
-fn an_answer_that_comes_after_a_newer_one_is_not_heard() {
+fn only_the_answer_to_the_newest_renewal_is_heard() {
     let (mut follower, mut memory) = follower();
     let (older, newer) = (follower.ask(time(1_000)), follower.ask(time(2_000)));
-    follower.renewed(&newer, &renewed(Log::Lost { head: at(9, 9) }), time(2_100), &mut memory);
-    follower.renewed(&older, &renewed(Log::Jump { head: at(4, 4) }), time(2_200), &mut memory);
-    assert_eq!((follower.applied(), follower.lease_until()), (Some(at(9, 9)), Some(time(6_950))));
+    // the store served the newer one first, and went on
+    follower.renewed(&older, &renewed(Log::Lost { head: at(9, 9) }), time(2_050), &mut memory);
+    assert_eq!((follower.applied(), follower.lease_until()), (Some(at(3, 3)), Some(time(4_950))));
+    follower.renewed(&newer, &renewed(Log::Jump { head: at(8, 8) }), time(2_100), &mut memory);
+    follower.renewed(&older, &renewed(Log::Lost { head: at(9, 9) }), time(2_200), &mut memory);
+    assert_eq!((follower.applied(), follower.lease_until()), (Some(at(8, 8)), Some(time(6_950))));
 }
 
 #[test]
@@ -237,7 +240,7 @@ fn a_holder_is_overdue_when_its_renewals_have_stood_still_for_a_lease_and_its_dr
 fn renewals_are_numbered_and_the_longest_lease_ever_heard_of_is_kept() {
     let (mut follower, mut memory) = follower();
     let asked = follower.ask(time(1_000));
-    assert_eq!((asked.renewal.number, follower.ask(time(1_001)).renewal.number), (2, 3));
+    assert_eq!(asked.renewal.number, 2);
     let long = Renewed { longest: Duration::from_secs(9), ..renewed(Log::Jump { head: at(3, 3) }) };
     follower.renewed(&asked, &long, time(1_002), &mut memory);
     assert_eq!(follower.longest(Duration::ZERO).lease, Duration::from_secs(9));
