@@ -174,8 +174,7 @@ impl World {
 
     fn reconfigure(&mut self, node: usize) {
         let official = self.official;
-        let follows = self.nodes.all[node].upstream.as_ref().is_some_and(|link| link.from == official);
-        if node == official || follows {
+        if node == official || self.nodes.follows(node, official) {
             return;
         }
         let busy = self.isolated[node].max(self.isolated[official]).max(self.nodes.all[node].down_until);

@@ -30,6 +30,8 @@ pub(super) struct Node {
 /// A replica's link to its primary.
 pub(super) struct Link {
     pub(super) from: usize,
+    /// Of the primary, when they were linked: one that has followed another node since has lost its own followers.
+    epoch: u64,
     /// Before that it copies.
     pub(super) online: u64,
     lag: u64,
@@ -86,6 +88,15 @@ impl Nodes {
         nodes
     }
 
+    /// A replica's link to this node, if they are linked.
+    fn link(&self, replica: usize, to: usize) -> Option<&Link> {
+        self.all[replica].upstream.as_ref().filter(|link| (link.from, link.epoch) == (to, self.all[to].epoch))
+    }
+
+    pub(super) fn follows(&self, replica: usize, to: usize) -> bool {
+        self.link(replica, to).is_some()
+    }
+
     pub(super) fn promotable(&self) -> u32 {
         self.all.len() as u32 - 1
     }
@@ -96,7 +107,8 @@ impl Nodes {
         self.all[node].data.apply(&op);
         let offset = self.all[node].data.offset;
         for replica in 0..self.all.len() {
-            if let Some(link) = self.all[replica].upstream.as_mut().filter(|link| link.from == node) {
+            let epoch = self.all[node].epoch;
+            if let Some(link) = self.all[replica].upstream.as_mut().filter(|link| (link.from, link.epoch) == (node, epoch)) {
                 link.ship(op.clone(), offset, now, dice);
             }
         }
@@ -125,7 +137,7 @@ impl Nodes {
         let mut count = 0;
         for replica in 0..self.all.len() {
             self.settle(replica, now);
-            let link = self.all[replica].upstream.as_ref().filter(|link| link.from == node);
+            let link = self.link(replica, node);
             let ghost = self.all[node].ghosts.iter().find(|ghost| ghost.node == replica);
             let known = link.map(|link| link.acknowledged).or(ghost.map(|ghost| ghost.acknowledged));
             count += u32::from(known.is_some_and(|known| known >= offset));
@@ -135,7 +147,7 @@ impl Nodes {
 
     /// How many replicas a primary believes to be in touch.
     pub(super) fn in_touch(&self, node: usize, now: u64) -> u32 {
-        let linked = self.all.iter().filter_map(|other| other.upstream.as_ref()).filter(|link| link.from == node);
+        let linked = (0..self.all.len()).filter_map(|replica| self.link(replica, node));
         let fresh = linked.filter(|link| now >= link.online && now.saturating_sub(link.heard(now)) <= self.max_lag).count();
         let ghosts = self.all[node].ghosts.iter().filter(|ghost| now - ghost.since <= self.max_lag).count();
         (fresh + ghosts) as u32
@@ -143,7 +155,7 @@ impl Nodes {
 
     /// How many replicas are connected, as far as a primary has noticed.
     fn online(&self, node: usize, now: u64) -> u32 {
-        let linked = self.all.iter().filter_map(|other| other.upstream.as_ref()).filter(|link| link.from == node);
+        let linked = (0..self.all.len()).filter_map(|replica| self.link(replica, node));
         (linked.filter(|link| now >= link.online).count() + self.all[node].ghosts.len()) as u32
     }
 
@@ -180,7 +192,7 @@ impl Nodes {
         let shared = of.before.is_some_and(|(before, end)| before == lineage && offset <= end);
         of.ghosts.retain(|ghost| ghost.node != node);
         of.copies += u64::from(!goes_on && !shared);
-        let (data, lineage) = (of.data.clone(), of.lineage);
+        let (data, lineage, epoch) = (of.data.clone(), of.lineage, of.epoch);
         let lag = if dice.chance(200) { dice.any_span(400_000) } else { dice.between(100, 2_000) };
         let acknowledged = data.offset;
         let this = &mut self.all[node];
@@ -189,6 +201,7 @@ impl Nodes {
         this.ghosts.clear();
         this.upstream = Some(Link {
             from: to,
+            epoch,
             online: now + long,
             lag,
             shipped: VecDeque::new(),
@@ -216,6 +229,7 @@ impl Nodes {
     fn leave(&mut self, node: usize, now: u64) {
         if let Some(link) = self.all[node].upstream.take()
             && now < link.acks.until
+            && link.epoch == self.all[link.from].epoch
         {
             let ghost = Ghost { node, since: link.acks.since, acknowledged: link.acknowledged };
             self.all[link.from].ghosts.push(ghost);

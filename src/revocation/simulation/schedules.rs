@@ -41,6 +41,17 @@ fn no_schedule_breaks_the_promise() {
     assert!(idle.is_empty(), "never happened: {idle:?}");
 }
 
+/// What was promised is on every node: a log that goes backwards in a failover would be one of a store that breaks its own word, here or in these
+/// simulated nodes.
+#[test]
+fn no_failover_alone_rolls_the_log_back() {
+    for campaign in [Campaign::Failovers, Campaign::Slow] {
+        let (_, counts) = run(campaign, 0..SOME);
+        assert!(counts.failovers > 0 && counts.lost > 0);
+        assert_eq!((counts.rolled_back, counts.restores), (0, 0), "{campaign:?}");
+    }
+}
+
 /// One schedule, told event by event.
 fn again(text: &str) {
     let (name, seed) = text.split_once(':').unwrap_or(("Mixed", text));
