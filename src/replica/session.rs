@@ -177,8 +177,9 @@ impl Session {
         let now = self.clock.boot();
         self.time.told(answer.now, asked.sent(), now);
         self.ground().observe(&answer.footing, now);
-        let (applied, overdue) = self.apply(&asked, &answer, now);
+        // before the lease is lost for it: nobody is to take the one for the other
         self.tell(&answer.log);
+        let (applied, overdue) = self.apply(&asked, &answer, now);
         let next = Next::after(&answer.log, applied);
         let firm = self.is_news_that_it_is_firm(&answer, asked.sent()).then(|| answer.footing.clone());
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
