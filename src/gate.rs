@@ -2,27 +2,23 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
 use crate::domain::bearer::{Asked, Bearer};
 use crate::domain::credential::Presented;
-use crate::domain::format::Format;
 use crate::domain::key::Peppers;
-use crate::domain::limit::Per;
 use crate::domain::path::Target;
-use crate::domain::realm::{LimitStance, Realm};
+use crate::domain::realm::{LimitStance, Realm, RecordStance};
 use crate::domain::realms::Realms;
 use crate::domain::reason::Reason;
 use crate::domain::request::Request;
 use crate::domain::route::Route;
 use crate::domain::time::StoreTime;
 use crate::domain::verdict::{Counted, Grant, Refusal};
-use crate::domain::window::Spec;
 use crate::replica::records::{Records, Unfound};
-use crate::replica::tokens::{Spent, Tokens};
-use crate::store::{Charge, StoreError, Subject, SubjectName};
+use crate::replica::tokens::{Order, Receipt, Spent, TicketIds, Tokens};
+use crate::store::StoreError;
 
 /// The gate of one replica.
 pub struct Gate {
@@ -30,42 +26,64 @@ pub struct Gate {
     peppers: Arc<Peppers>,
     records: Records,
     tokens: Tokens,
+    tickets: TicketIds,
 }
 
+/// A request that may pass, and what it was charged: dropped before the answer is on its way, that goes back.
+#[derive(Debug)]
+pub struct Admission {
+    pub grant: Grant,
+    pub charge: Option<Receipt>,
+}
+
+/// Why there is no verdict yet: the key or its limits changed while it was looked at.
+enum Undecided {
+    Refused(Refusal),
+    Stale,
+}
+
+/// So often a check begins again when what it looks at changes.
+const ATTEMPTS: usize = 4;
+
 impl Gate {
-    pub fn new(realms: Arc<Realms>, peppers: Arc<Peppers>, records: Records, tokens: Tokens) -> Self {
-        Self { realms, peppers, records, tokens }
+    pub fn new(realms: Arc<Realms>, peppers: Arc<Peppers>, records: Records, tokens: Tokens, tickets: TicketIds) -> Self {
+        Self { realms, peppers, records, tokens, tickets }
     }
 
     /// Decides by `deadline`: a store that has not answered by then is away. Each of its two calls has its own stance.
-    pub async fn decide(&self, request: &Request<'_>, deadline: Instant) -> Result<Grant, Refusal> {
+    pub async fn decide(&self, request: &Request<'_>, deadline: Instant) -> Result<Admission, Refusal> {
         let realm = self.realms.of(request)?;
-        let verdict = self.decide_in(realm, request, deadline).await;
-        verdict.map_err(|refusal| Refusal { realm: Some(realm.clone()), ..refusal })
+        for _ in 0..ATTEMPTS {
+            match self.decide_in(realm, request, deadline).await {
+                Ok(admission) => return Ok(admission),
+                Err(Undecided::Refused(refusal)) => return Err(Refusal { realm: Some(realm.clone()), ..refusal }),
+                Err(Undecided::Stale) => {}
+            }
+        }
+        Err(Refusal { realm: Some(realm.clone()), ..Reason::Unavailable.into() })
     }
 
-    async fn decide_in(&self, realm: &Arc<Realm>, request: &Request<'_>, deadline: Instant) -> Result<Grant, Refusal> {
+    async fn decide_in(&self, realm: &Arc<Realm>, request: &Request<'_>, deadline: Instant) -> Result<Admission, Undecided> {
         let target = Target::parse(request.path).map_err(|_| Reason::Malformed)?;
         realm.transport_of(request)?;
         let route = realm.route(request, &target);
         let Some(presented) = realm.credential(route, request, &target)? else {
             anonymous(realm, route, request)?;
-            let onward = realm.onward(request, &target, None);
-            return Ok(Grant { realm: realm.clone(), bearer: None, onward, counted: Counted::Whole });
+            let grant = Grant::new(realm.clone(), None, realm.onward(request, &target, None));
+            return Ok(Admission { grant, charge: None });
         };
         let format = realm.format(&presented)?;
         let tenant = realm.tenant(request)?;
         let address = realm.address(request)?;
+        let begun = self.tokens.begin();
         let (bearer, now) = self.find(realm, &presented, address, deadline).await?;
         let asked = Asked { now, demands: route.map(|route| &route.demands), tenant, address };
-        let counted = async {
-            bearer.opens(&asked)?;
-            let Some(charge) = charge(realm, &bearer, format, route) else { return Ok(Counted::Whole) };
-            self.count(realm, charge, deadline).await
-        };
-        let counted = counted.await.map_err(|refusal: Refusal| Refusal { bearer: Some(bearer.clone()), ..refusal })?;
+        let whose = |refusal: Refusal| Refusal { bearer: Some(bearer.clone()), ..refusal };
+        bearer.opens(&asked).map_err(|reason| whose(reason.into()))?;
+        let order = Order { realm, bearer: &bearer, format, cost: route.map_or(1, |route| route.cost.get()), begun };
+        let charged = self.charge(&order, deadline).await.map_err(|undecided| undecided.with(whose))?;
         let onward = realm.onward(request, &target, Some(&realm.who(&bearer, format)));
-        Ok(Grant { realm: realm.clone(), bearer: Some(bearer), onward, counted })
+        Ok(self.admit(Grant::new(realm.clone(), Some(bearer), onward), charged))
     }
 
     /// Whose key was presented, and the store's time.
@@ -81,11 +99,57 @@ impl Gate {
     }
 
     /// Takes what the request costs from every limit of the key and its owner.
-    async fn count(&self, realm: &Realm, charge: Charge, deadline: Instant) -> Result<Counted, Refusal> {
-        match by(deadline, self.tokens.spend(charge)).await {
-            Ok(Spent::Spent { .. }) => Ok(Counted::Whole),
-            Ok(Spent::Exhausted { retry_in }) => Err(Refusal { retry_after: retry_in, ..Reason::Limited.into() }),
-            Err(error) => uncounted(realm, &error),
+    async fn charge(&self, order: &Order<'_>, deadline: Instant) -> Result<Charged, Undecided> {
+        match by(deadline, self.tokens.spend(order)).await {
+            Ok(Spent::Charged(receipt)) => Ok(Charged::By(receipt)),
+            Ok(Spent::Unlimited) => Ok(Charged::Nothing),
+            Ok(Spent::Stale) => Err(Undecided::Stale),
+            Ok(Spent::Exhausted(full)) => {
+                let refusal = Refusal { retry_after: full.retry_in(), allowances: full.allowances(), ..Reason::Limited.into() };
+                Err(refusal.into())
+            }
+            Err(error) => Ok(uncounted(order.realm, &error)?),
+        }
+    }
+
+    /// A charge that can be settled has its ticket; one whose request may pass whatever becomes of the answer is kept at once.
+    fn admit(&self, grant: Grant, charged: Charged) -> Admission {
+        match charged {
+            Charged::Nothing => Admission { grant, charge: None },
+            Charged::Unknown => Admission { grant: Grant { counted: Counted::NotAtAll, ..grant }, charge: None },
+            Charged::By(receipt) => {
+                let ticket = receipt.ticket(|| self.tickets.next()).map(|ticket| ticket.seal(&self.peppers));
+                let grant = Grant { allowances: receipt.allowances(), ticket, ..grant };
+                if grant.realm.when_away.records == RecordStance::Defer {
+                    receipt.keep();
+                    return Admission { grant, charge: None };
+                }
+                Admission { grant, charge: Some(receipt) }
+            }
+        }
+    }
+}
+
+/// What a request was charged.
+enum Charged {
+    By(Receipt),
+    /// Nothing limits it.
+    Nothing,
+    /// The limits could not be counted, and the realm lets such requests pass.
+    Unknown,
+}
+
+impl<T: Into<Refusal>> From<T> for Undecided {
+    fn from(refusal: T) -> Self {
+        Self::Refused(refusal.into())
+    }
+}
+
+impl Undecided {
+    fn with(self, more: impl FnOnce(Refusal) -> Refusal) -> Self {
+        match self {
+            Self::Refused(refusal) => Self::Refused(more(refusal)),
+            Self::Stale => Self::Stale,
         }
     }
 }
@@ -102,22 +166,6 @@ fn anonymous(realm: &Realm, route: Option<&Route>, request: &Request<'_>) -> Res
         return Err(Reason::Missing);
     }
     realm.address(request).map(|_| ())
-}
-
-/// The charge on every window of the key and its owner; `None` where nothing limits them.
-fn charge(realm: &Realm, bearer: &Bearer, format: &Format, route: Option<&Route>) -> Option<Charge> {
-    let cost = route.map_or(1, |route| route.cost.get());
-    let limits = realm.limits(bearer, format);
-    let windows = |per| limits.iter().filter(|limit| limit.per == per).map(|limit| Spec::from(*limit)).collect::<Vec<_>>();
-    let owner = &bearer.owner;
-    let subject = |key, generation, windows: Vec<Spec>| {
-        let name = SubjectName { realm: owner.realm.clone(), owner: owner.id.clone(), key };
-        (!windows.is_empty()).then_some(Subject { name, generation, windows })
-    };
-    let of_key = subject(Some(bearer.key.clone()), bearer.generation, windows(Per::Key));
-    let of_owner = subject(None, owner.generation, windows(Per::Owner));
-    let subjects: Vec<Subject> = of_key.into_iter().chain(of_owner).collect();
-    (!subjects.is_empty()).then_some(Charge { subjects, want: cost, cost, ttl: Duration::ZERO, share: 1, returns: Vec::new() })
 }
 
 /// No record was found. The realm's stance is for a store that is away, and for nothing else that goes wrong.
@@ -140,10 +188,10 @@ fn unread(realm: &Realm, error: &StoreError) -> Refusal {
 }
 
 /// The limits could not be counted. The stance is for a store that is away, as above; the record is known under a lease.
-fn uncounted(realm: &Realm, error: &StoreError) -> Result<Counted, Refusal> {
+fn uncounted(realm: &Realm, error: &StoreError) -> Result<Charged, Refusal> {
     tracing::warn!(realm = %realm.id, %error, "limits could not be counted");
     match (error, realm.when_away.limits) {
-        (StoreError::Unavailable(_), LimitStance::Allow) => Ok(Counted::NotAtAll),
+        (StoreError::Unavailable(_), LimitStance::Allow) => Ok(Charged::Unknown),
         (StoreError::Unavailable(_), LimitStance::Deny) => Err(Reason::Unavailable.into()),
         _ => Err(Reason::Internal.into()),
     }

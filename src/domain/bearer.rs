@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::address::AddressList;
+use super::limit::Override;
 use super::name::{KeyId, Scope, Word};
 use super::owner::Owner;
 use super::reason::Reason;
@@ -21,13 +22,22 @@ pub struct Bearer {
     pub plan: Option<Word>,
     pub tenant: Option<Box<str>>,
     pub scopes: Box<[Scope]>,
-    /// `None`: any address.
-    pub addresses: Option<Box<AddressList>>,
+    /// What few keys have.
+    pub special: Option<Box<Special>>,
     pub expires: Option<StoreTime>,
     pub revoked: bool,
     /// Goes up when one of the key's limits is lowered.
     pub generation: u64,
     pub owner: Arc<Owner>,
+}
+
+/// What few keys have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Special {
+    /// Empty: any address.
+    pub addresses: AddressList,
+    /// Numbers of the key's own for limits of its plan.
+    pub limits: Box<[Override]>,
 }
 
 /// What a request asks of a key.
@@ -50,7 +60,7 @@ impl From<Holder> for Bearer {
             plan: record.plan,
             tenant: record.tenant.map(Into::into),
             scopes: record.scopes.into(),
-            addresses: (!record.addresses.0.is_empty()).then(|| Box::new(record.addresses)),
+            special: Special::of(record.addresses, record.limits),
             expires: record.expires,
             revoked: record.revoked.is_some(),
             generation: record.generation,
@@ -59,7 +69,25 @@ impl From<Holder> for Bearer {
     }
 }
 
+impl Special {
+    fn of(addresses: AddressList, limits: Vec<Override>) -> Option<Box<Self>> {
+        let is_special = !(addresses.0.is_empty() && limits.is_empty());
+        is_special.then(|| Box::new(Self { addresses, limits: limits.into() }))
+    }
+}
+
 impl Bearer {
+    /// Numbers of the key's own for limits of its plan.
+    #[must_use]
+    pub fn limits(&self) -> &[Override] {
+        self.special.as_ref().map_or(&[], |special| &special.limits)
+    }
+
+    /// Whether a request may come from this address.
+    fn may_come_from(&self, address: Option<IpAddr>) -> bool {
+        self.special.as_ref().is_none_or(|special| special.addresses.0.is_empty() || special.addresses.holds(address))
+    }
+
     /// Whether the key, found, opens the gate for what is asked. What ends a key stands before what it may not do, so that a dead key
     /// learns nothing of the routes.
     pub fn opens(&self, asked: &Asked<'_>) -> Result<(), Reason> {
@@ -72,7 +100,7 @@ impl Bearer {
         require(allows(&demands.environments, self.environment.as_ref()), Reason::Environment)?;
         require(allows(&demands.kinds, self.kind.as_ref()), Reason::Kind)?;
         require(demands.scopes.iter().all(|scope| self.scopes.contains(scope)), Reason::Scope)?;
-        require(self.addresses.as_ref().is_none_or(|list| list.holds(asked.address)), Reason::Address)
+        require(self.may_come_from(asked.address), Reason::Address)
     }
 }
 

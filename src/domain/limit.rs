@@ -1,7 +1,13 @@
 //! Plans and limits: how much a key and its owner may ask for, and which number counts.
 
+use jiff::tz::TimeZone;
+
 use super::bearer::Bearer;
+use super::calendar::{Period, Unit};
 use super::name::Word;
+use super::outcome::Counts;
+use super::time::StoreTime;
+use super::window::{Force, Span, Spec, WindowId, slot_ms};
 
 /// A named set of limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,14 +16,24 @@ pub struct Plan {
     pub limits: Vec<Limit>,
 }
 
-/// At most `most` tokens in any window of `length_ms`.
+/// At most `most` tokens in any window, or in every calendar period.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limit {
     pub name: Word,
     pub per: Per,
     pub most: u32,
-    /// One second to one day, sliding.
-    pub length_ms: u32,
+    pub length: Length,
+    pub counts: Counts,
+    pub force: Force,
+}
+
+/// How long a limit's window is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Length {
+    /// So many milliseconds: one second to one day.
+    Sliding(u32),
+    /// A quota.
+    Calendar(Unit, TimeZone),
 }
 
 /// Whose window a limit counts in.
@@ -28,35 +44,62 @@ pub enum Per {
     Owner,
 }
 
-impl Limit {
-    /// In how many slots the window's past is kept: more of them forget sooner what is over.
-    #[must_use]
-    pub fn slots(&self) -> u32 {
-        match self.length_ms {
-            0..=60_000 => 16,
-            60_001..=3_600_000 => 32,
-            _ => 48,
-        }
-    }
+/// Another number for one limit, of one key or one owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Override {
+    /// The limit's name in whatever plan is in force.
+    pub limit: Word,
+    pub most: u32,
+}
 
-    /// How long a slot takes grants, in milliseconds. 0 where every grant can have a slot of its own: an exact log.
+/// A limit with the number that counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InForce<'a> {
+    pub limit: &'a Limit,
+    pub most: u32,
+}
+
+impl Limit {
     #[must_use]
-    pub fn slot_ms(&self) -> u32 {
-        if self.most <= self.slots() { 0 } else { self.length_ms / self.slots() }
+    pub fn window(&self) -> WindowId {
+        match &self.length {
+            Length::Sliding(length_ms) => WindowId::sliding(*length_ms),
+            Length::Calendar(unit, _) => WindowId::calendar(*unit),
+        }
     }
 }
 
-/// The limits that a check of this key takes from: per-key limits of the key's plan, else its owner's, else its format's, else the
-/// realm's; per-owner limits never of a key's plan, or two keys would see one window under two numbers.
+impl InForce<'_> {
+    /// What a taker has to know of it at this time; `None` where the calendar ends.
+    #[must_use]
+    pub fn spec(&self, now: StoreTime) -> Option<Spec> {
+        let span = match &self.limit.length {
+            Length::Sliding(length_ms) => Span::Sliding { length_ms: *length_ms, slot_ms: slot_ms(*length_ms, self.most) },
+            Length::Calendar(unit, zone) => Span::Calendar(Period::of(*unit, zone, now)?),
+        };
+        Some(Spec { most: self.most, span, force: self.limit.force })
+    }
+}
+
+/// The limits that a check of this key takes from, with the numbers that count. Per-key limits are those of the key's plan, else its owner's,
+/// else its format's, else the realm's; per-owner limits never of a key's plan, or two keys would see one window under two numbers. A
+/// number of the key's own goes before one that its owner has for it, and either before the plan's.
 #[must_use]
-pub fn of<'a>(plans: &'a [Plan], bearer: &Bearer, format: Option<&Word>, default: Option<&Word>) -> Vec<&'a Limit> {
+pub fn of<'a>(plans: &'a [Plan], bearer: &Bearer, format: Option<&Word>, default: Option<&Word>) -> Vec<InForce<'a>> {
     let limits = |chosen: Option<&Word>, per: Per| {
         let plan = plans.iter().find(|plan| Some(&plan.name) == chosen);
         plan.into_iter().flat_map(move |plan| plan.limits.iter().filter(move |limit| limit.per == per))
     };
     let of_key = plan_of(bearer, format).or(default);
     let of_owner = bearer.owner.plan.as_ref().or(default);
-    limits(of_key, Per::Key).chain(limits(of_owner, Per::Owner)).collect()
+    let own: [&[Override]; 2] = [bearer.limits(), &bearer.owner.limits];
+    let with = |numbers: &[&[Override]], limit: &'a Limit| {
+        let number = numbers.iter().find_map(|numbers| numbers.iter().find(|number| number.limit == limit.name));
+        InForce { limit, most: number.map_or(limit.most, |number| number.most) }
+    };
+    let of_key = limits(of_key, Per::Key).map(|limit| with(&own, limit));
+    let of_owner = limits(of_owner, Per::Owner).map(|limit| with(&own[1..], limit));
+    of_key.chain(of_owner).collect()
 }
 
 /// The plan of a key: its own, else its owner's, else its format's.

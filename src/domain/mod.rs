@@ -4,13 +4,16 @@ pub mod name;
 pub mod time;
 
 pub mod address;
+pub mod allowance;
 pub mod bearer;
+pub mod calendar;
 pub mod credential;
 pub mod denial;
 pub mod format;
 pub mod identity;
 pub mod key;
 pub mod limit;
+pub mod outcome;
 pub mod owner;
 pub mod path;
 pub mod realm;
@@ -20,5 +23,9 @@ pub mod record;
 pub mod request;
 pub mod route;
 pub mod template;
+pub mod ticket;
 pub mod verdict;
 pub mod window;
+
+#[cfg(test)]
+mod window_tests;

@@ -1,5 +1,6 @@
 //! Owners: who keys belong to.
 
+use super::limit::Override;
 use super::name::{OwnerId, RealmId, Word};
 use super::time::StoreTime;
 
@@ -11,6 +12,8 @@ pub struct Owner {
     /// For people.
     pub name: String,
     pub plan: Option<Word>,
+    /// Numbers of its own for limits of the plan in force: per-owner ones, and per-key ones of its keys.
+    pub limits: Box<[Override]>,
     pub created: StoreTime,
     /// Since when all of its keys are refused.
     pub disabled: Option<StoreTime>,

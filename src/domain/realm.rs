@@ -10,7 +10,7 @@ use super::credential::{self, Place, Presented};
 use super::denial::Denial;
 use super::format::Format;
 use super::identity::{IdentityHeader, Onward, Who};
-use super::limit::{self, Limit, Plan};
+use super::limit::{self, InForce, Plan};
 use super::name::{RealmId, Scope, Word};
 use super::path::Target;
 use super::reason::Reason;
@@ -156,7 +156,7 @@ impl Realm {
 
     /// The limits that a check of this key takes from.
     #[must_use]
-    pub fn limits(&self, bearer: &Bearer, format: &Format) -> Vec<&Limit> {
+    pub fn limits(&self, bearer: &Bearer, format: &Format) -> Vec<InForce<'_>> {
         limit::of(&self.plans, bearer, format.plan.as_ref(), self.default_plan.as_ref())
     }
 

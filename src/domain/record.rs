@@ -2,6 +2,7 @@
 
 use super::address::AddressList;
 use super::key::Digest;
+use super::limit::Override;
 use super::name::{KeyId, OwnerId, RealmId, Scope, Word};
 use super::owner::Owner;
 use super::time::StoreTime;
@@ -17,6 +18,8 @@ pub struct Record {
     pub environment: Option<Word>,
     pub kind: Option<Word>,
     pub plan: Option<Word>,
+    /// Its own numbers for limits of its plan.
+    pub limits: Vec<Override>,
     pub tenant: Option<String>,
     pub scopes: Vec<Scope>,
     /// Empty: any address.

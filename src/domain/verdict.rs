@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::allowance::Allowance;
 use super::bearer::Bearer;
 use super::identity::Onward;
 use super::realm::{Realm, RecordStance};
@@ -17,6 +18,18 @@ pub struct Grant {
     /// What changes in the request before the upstream sees it.
     pub onward: Onward,
     pub counted: Counted,
+    /// How every limit of it stands; empty where there is none, or none was asked.
+    pub allowances: Vec<Allowance>,
+    /// The receipt of what was charged, sealed, where the outcome decides about some of it.
+    pub ticket: Option<Vec<u8>>,
+}
+
+impl Grant {
+    /// Of a request that nothing is charged for.
+    #[must_use]
+    pub fn new(realm: Arc<Realm>, bearer: Option<Arc<Bearer>>, onward: Onward) -> Self {
+        Self { realm, bearer, onward, counted: Counted::Whole, allowances: Vec::new(), ticket: None }
+    }
 }
 
 /// Whether the request was counted.
@@ -40,10 +53,12 @@ pub struct Refusal {
     pub retry_after: Option<Duration>,
     /// Whether the proxy's own failure mode may still let it pass.
     pub stance: RecordStance,
+    /// How every limit of it stands, where one refused.
+    pub allowances: Vec<Allowance>,
 }
 
 impl From<Reason> for Refusal {
     fn from(reason: Reason) -> Self {
-        Self { reason, realm: None, bearer: None, retry_after: None, stance: RecordStance::Deny }
+        Self { reason, realm: None, bearer: None, retry_after: None, stance: RecordStance::Deny, allowances: Vec::new() }
     }
 }

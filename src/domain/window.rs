@@ -1,10 +1,12 @@
-//! Sliding windows that never over-admit: slots of grants, each counted in full until the last of its tokens can no longer have been
-//! spent inside the window. The script `take.lua` holds the same rule; a differential test keeps the two equal.
+//! Windows that never over-admit. A sliding window is slots of grants, each counted in full until the last of its tokens can no longer have
+//! been spent inside the window; a calendar one is the count of one period. The script `take.lua` holds the same rule; a differential test
+//! keeps the two equal.
 //!
 //! Why it holds: take the last grant that led to an admission in a window (x−W, x]. Every admission in that window came from a grant no
-//! later than that one and was spent later than x−W, so its slot was still counted then, and the sum after it was at most N.
+//! later than that one and was spent later than x−W, so its slot was still counted then, and the sum after it was at most N. Of a calendar
+//! period: no token outlives the period that it was counted in.
 
-use super::limit::Limit;
+use super::calendar::{Period, Unit};
 use super::time::StoreTime;
 
 /// The counted past of one subject (a key or an owner), all its windows together.
@@ -15,13 +17,17 @@ pub struct Windows {
     pub windows: Vec<Window>,
 }
 
-/// The counted past of one limit, known by its length.
+/// The counted past of one limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {
-    pub length_ms: u32,
-    /// Oldest first.
+    pub id: WindowId,
+    /// Oldest first. Of a calendar window: the current period, from its first instant to its last.
     pub slots: Vec<Slot>,
 }
+
+/// Which of a subject's windows: of sliding ones the length in milliseconds, of calendar ones a number beyond every length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WindowId(pub u32);
 
 /// A piece of the past.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,10 +42,27 @@ pub struct Slot {
 /// What a taker knows of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spec {
-    pub length_ms: u32,
     pub most: u32,
-    /// How long a slot takes grants.
-    pub slot_ms: u32,
+    pub span: Span,
+    pub force: Force,
+}
+
+/// Over what time a limit counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Span {
+    /// Any window of this length; a slot takes grants for `slot_ms`.
+    Sliding { length_ms: u32, slot_ms: u32 },
+    /// The period that it is now, and the one after.
+    Calendar(Period),
+}
+
+/// Whether a limit that is exceeded refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Force {
+    #[default]
+    Enforced,
+    /// It counts what it would admit, and says of the rest that it would refuse it.
+    Shadow,
 }
 
 /// What is asked of the windows of one or more subjects together.
@@ -62,53 +85,136 @@ pub enum Answer {
     Granted {
         /// Between cost and want.
         tokens: u32,
-        /// The start of the slot they were counted in, of each window in the order asked.
-        slots: Vec<i64>,
-        /// What is left of each window, in the order asked.
-        left: Vec<u32>,
+        /// How long they may be spent: less than was asked for where a period ends before.
+        ttl_ms: u32,
+        /// Of each window in the order asked.
+        windows: Vec<Told>,
     },
     /// Nothing was taken from any window.
     Refused {
-        /// The earliest instant at which the cost fits in every window if nobody else asks; `None`: it never will.
+        /// The earliest instant at which the cost fits in every enforced window if nobody else asks; `None`: it never will.
         retry_at: Option<StoreTime>,
-        left: Vec<u32>,
+        windows: Vec<Told>,
     },
+    /// It is later than the periods that the taker knows.
+    Behind,
 }
 
-impl From<&Limit> for Spec {
-    fn from(limit: &Limit) -> Self {
-        Self { length_ms: limit.length_ms, most: limit.most, slot_ms: limit.slot_ms() }
+/// How one window stands after the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    /// The start of the slot that the tokens were counted in; `None`: none were, as in a shadow that would have refused.
+    pub slot: Option<i64>,
+    pub left: u32,
+    /// In so many milliseconds some of what is counted is forgotten; 0 where nothing is counted.
+    pub more_in_ms: u32,
+}
+
+impl WindowId {
+    #[must_use]
+    pub fn sliding(length_ms: u32) -> Self {
+        Self(length_ms)
+    }
+
+    #[must_use]
+    pub fn calendar(unit: Unit) -> Self {
+        Self(match unit {
+            Unit::Day => 4_000_000_001,
+            Unit::Week => 4_000_000_002,
+            Unit::Month => 4_000_000_003,
+        })
+    }
+
+    /// How long after its last token a slot still counts.
+    fn length(self) -> i64 {
+        if self.is_calendar() { 0 } else { i64::from(self.0) }
+    }
+
+    #[must_use]
+    pub fn is_calendar(self) -> bool {
+        self.0 > 4_000_000_000
     }
 }
 
-/// Takes tokens from every window of every subject, all or nothing.
+impl Spec {
+    /// Of an enforced limit that slides.
+    #[must_use]
+    pub fn sliding(length_ms: u32, most: u32) -> Self {
+        Self { most, span: Span::Sliding { length_ms, slot_ms: slot_ms(length_ms, most) }, force: Force::Enforced }
+    }
+
+    #[must_use]
+    pub fn id(&self) -> WindowId {
+        match self.span {
+            Span::Sliding { length_ms, .. } => WindowId::sliding(length_ms),
+            Span::Calendar(period) => WindowId::calendar(period.unit),
+        }
+    }
+
+    /// When tokens that are granted now must be spent.
+    fn ends_at(&self, now: i64) -> Option<i64> {
+        match self.span {
+            Span::Sliding { .. } => None,
+            Span::Calendar(period) => Some(period.at(StoreTime(now)).map_or(now, |(_, until)| until.0)),
+        }
+    }
+}
+
+/// In how many slots the past of a sliding window is kept: more of them forget sooner what is over.
+#[must_use]
+pub fn slots(length_ms: u32) -> u32 {
+    match length_ms {
+        0..=60_000 => 16,
+        60_001..=3_600_000 => 32,
+        _ => 48,
+    }
+}
+
+/// How long a slot takes grants, in milliseconds. 0 where every grant can have a slot of its own: an exact log.
+#[must_use]
+pub fn slot_ms(length_ms: u32, most: u32) -> u32 {
+    if most <= slots(length_ms) { 0 } else { length_ms / slots(length_ms) }
+}
+
+/// Takes tokens from every window of every subject, all or nothing; shadows take part where they have room, and refuse nothing.
 pub fn take(subjects: &mut [(&mut Windows, &[Spec])], ask: &Ask) -> Answer {
     let now = subjects.iter().map(|(windows, _)| windows.latest.0).fold(ask.now.0, i64::max);
+    let behind = |spec: &Spec| matches!(spec.span, Span::Calendar(period) if period.at(StoreTime(now)).is_none());
+    if subjects.iter().flat_map(|(_, specs)| specs.iter()).any(behind) {
+        return Answer::Behind;
+    }
     for (windows, specs) in subjects.iter_mut() {
         windows.advance(now, specs);
     }
-    let asked = || subjects.iter().flat_map(|(windows, specs)| specs.iter().map(|spec| (windows.window(spec.length_ms), spec)));
+    let asked = || subjects.iter().flat_map(|(windows, specs)| specs.iter().map(|spec| (windows.window(spec.id()), spec)));
     let left: Vec<u32> = asked().map(|(window, spec)| spec.most.saturating_sub(sum(window))).collect();
-    let room = left.iter().copied().min().unwrap_or(u32::MAX);
-    if room < ask.cost {
-        let retry_at = asked().map(|(window, spec)| fits_at(window, spec, ask.cost, now)).try_fold(now, |at, fits| Some(at.max(fits?)));
-        return Answer::Refused { retry_at: retry_at.map(StoreTime), left };
+    let enforced = |force| force == Force::Enforced;
+    if asked().zip(&left).any(|((_, spec), left)| enforced(spec.force) && *left < ask.cost) {
+        let fits = asked().filter(|(_, spec)| enforced(spec.force)).map(|(window, spec)| fits_at(window, spec, ask.cost, now));
+        let retry_at = fits.fold(Some(now), |at, fits| Some(at?.max(fits?)));
+        let windows = asked().zip(left).map(|((window, spec), left)| told(window, spec, None, left, now)).collect();
+        return Answer::Refused { retry_at: retry_at.map(StoreTime), windows };
     }
+    let counted: Vec<bool> = left.iter().map(|left| *left >= ask.cost).collect();
+    let room = left.iter().zip(&counted).filter(|(_, counted)| **counted).map(|(left, _)| *left).min().unwrap_or(u32::MAX);
     let tokens = ask.want.min(ask.cost.max(room / ask.share.max(1)));
-    let last = now + i64::from(ask.ttl_ms);
-    let mut slots = Vec::new();
-    for (windows, specs) in subjects.iter_mut() {
+    let until = asked().filter_map(|(_, spec)| spec.ends_at(now)).fold(now + i64::from(ask.ttl_ms), i64::min);
+    let (mut windows, mut nth) = (Vec::with_capacity(left.len()), 0);
+    for (subject, specs) in subjects.iter_mut() {
         for spec in *specs {
-            slots.push(windows.count(spec, now, last, tokens));
+            let slot = counted[nth].then(|| subject.count(spec, now, until, tokens));
+            let left = if slot.is_some() { left[nth] - tokens } else { left[nth] };
+            windows.push(told(subject.window(spec.id()), spec, slot, left, now));
+            nth += 1;
         }
     }
-    Answer::Granted { tokens, slots, left: left.iter().map(|left| left - tokens).collect() }
+    Answer::Granted { tokens, ttl_ms: u32::try_from(until - now).unwrap_or(0), windows }
 }
 
 impl Windows {
     /// Takes back tokens that were never spent. A slot that is gone, or holds fewer, is left as it is or emptied.
-    pub fn give_back(&mut self, length_ms: u32, start: i64, tokens: u32) {
-        let window = self.windows.iter_mut().find(|window| window.length_ms == length_ms);
+    pub fn give_back(&mut self, id: WindowId, start: i64, tokens: u32) {
+        let window = self.windows.iter_mut().find(|window| window.id == id);
         if let Some(slot) = window.and_then(|window| window.slots.iter_mut().find(|slot| slot.start == start)) {
             slot.count = slot.count.saturating_sub(tokens);
         }
@@ -117,7 +223,7 @@ impl Windows {
     /// When nothing of the past counts any more.
     #[must_use]
     pub fn over_at(&self) -> StoreTime {
-        let ends = self.windows.iter().flat_map(|window| window.slots.iter().map(|slot| slot.last + i64::from(window.length_ms)));
+        let ends = self.windows.iter().flat_map(|window| window.slots.iter().map(|slot| slot.last + window.id.length()));
         StoreTime(ends.max().unwrap_or(self.latest.0))
     }
 
@@ -125,33 +231,48 @@ impl Windows {
     fn advance(&mut self, now: i64, specs: &[Spec]) {
         self.latest = StoreTime(now);
         for window in &mut self.windows {
-            let length = i64::from(window.length_ms);
+            let length = window.id.length();
             window.slots.retain(|slot| slot.count > 0 && slot.last > now - length);
         }
         for spec in specs {
-            if self.window(spec.length_ms).is_empty() && !self.windows.iter().any(|window| window.length_ms == spec.length_ms) {
-                self.windows.push(Window { length_ms: spec.length_ms, slots: Vec::new() });
-            }
+            self.begin(spec, now);
         }
-        self.windows.retain(|window| !window.slots.is_empty() || specs.iter().any(|spec| spec.length_ms == window.length_ms));
+        self.windows.retain(|window| !window.slots.is_empty() || specs.iter().any(|spec| spec.id() == window.id));
     }
 
-    fn window(&self, length_ms: u32) -> &[Slot] {
-        self.windows.iter().find(|window| window.length_ms == length_ms).map_or(&[], |window| &window.slots)
+    /// Has a window for it. A period that is none of its calendar's, as when its time zone was changed, counts no more.
+    fn begin(&mut self, spec: &Spec, now: i64) {
+        let id = spec.id();
+        let Some(window) = self.windows.iter_mut().find(|window| window.id == id) else {
+            self.windows.push(Window { id, slots: Vec::new() });
+            return;
+        };
+        if let Span::Calendar(period) = spec.span {
+            let current = period.at(StoreTime(now)).map(|(from, _)| from.0);
+            window.slots.retain(|slot| Some(slot.start) == current);
+        }
+    }
+
+    fn window(&self, id: WindowId) -> &[Slot] {
+        self.windows.iter().find(|window| window.id == id).map_or(&[], |window| &window.slots)
     }
 
     /// Counts tokens in the newest slot while that is young, else in a new one, and names it.
-    fn count(&mut self, spec: &Spec, now: i64, last: i64, tokens: u32) -> i64 {
-        let Some(window) = self.windows.iter_mut().find(|window| window.length_ms == spec.length_ms) else { return now };
+    fn count(&mut self, spec: &Spec, now: i64, until: i64, tokens: u32) -> i64 {
+        let (start, last, young) = match spec.span {
+            Span::Sliding { slot_ms, .. } => (now, until, i64::from(slot_ms.max(1))),
+            Span::Calendar(period) => period.at(StoreTime(now)).map_or((now, now, 1), |(from, until)| (from.0, until.0, i64::MAX)),
+        };
+        let Some(window) = self.windows.iter_mut().find(|window| window.id == spec.id()) else { return start };
         match window.slots.last_mut() {
-            Some(slot) if now - slot.start < i64::from(spec.slot_ms.max(1)) => {
+            Some(slot) if now - slot.start < young => {
                 slot.count += tokens;
                 slot.last = slot.last.max(last);
                 slot.start
             }
             _ => {
-                window.slots.push(Slot { start: now, last, count: tokens });
-                now
+                window.slots.push(Slot { start, last, count: tokens });
+                start
             }
         }
     }
@@ -159,6 +280,11 @@ impl Windows {
 
 fn sum(slots: &[Slot]) -> u32 {
     slots.iter().map(|slot| slot.count).fold(0, u32::saturating_add)
+}
+
+fn told(slots: &[Slot], spec: &Spec, slot: Option<i64>, left: u32, now: i64) -> Told {
+    let oldest = slots.iter().map(|slot| slot.last + spec.id().length()).min();
+    Told { slot, left, more_in_ms: oldest.map_or(0, |at| u32::try_from(at - now).unwrap_or(u32::MAX)) }
 }
 
 /// The earliest instant at which `cost` fits in the window: enough slots are dropped by then.
@@ -172,84 +298,8 @@ fn fits_at(slots: &[Slot], spec: &Spec, cost: u32, now: i64) -> Option<i64> {
     for slot in by_end {
         over -= i64::from(slot.count);
         if over <= 0 {
-            return Some(slot.last + i64::from(spec.length_ms));
+            return Some(slot.last + spec.id().length());
         }
     }
     None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MINUTE: Spec = Spec { length_ms: 60_000, most: 5, slot_ms: 0 };
-
-    fn ask(now: i64, want: u32) -> Ask {
-        Ask { now: StoreTime(now), want, cost: 1, ttl_ms: 50, share: 1 }
-    }
-
-    fn one(windows: &mut Windows, spec: Spec, ask: &Ask) -> Answer {
-        take(&mut [(windows, &[spec])], ask)
-    }
-
-    #[test]
-    fn a_slot_counts_in_full_until_its_last_token_leaves_the_window() {
-        let mut windows = Windows::default();
-        assert!(matches!(one(&mut windows, MINUTE, &ask(1_000, 5)), Answer::Granted { tokens: 5, .. }));
-        let refused = Answer::Refused { retry_at: Some(StoreTime(61_050)), left: vec![0] };
-        assert_eq!(one(&mut windows, MINUTE, &ask(61_049, 1)), refused);
-        assert!(matches!(one(&mut windows, MINUTE, &ask(61_050, 1)), Answer::Granted { tokens: 1, .. }));
-    }
-
-    #[test]
-    fn a_refusal_by_one_window_takes_nothing_from_the_others() {
-        let hour = Spec { length_ms: 3_600_000, most: 100, slot_ms: 112_500 };
-        let (mut key, mut owner) = (Windows::default(), Windows::default());
-        for _ in 0..5 {
-            take(&mut [(&mut key, &[MINUTE, hour]), (&mut owner, &[hour])], &ask(0, 1));
-        }
-        let answer = take(&mut [(&mut key, &[MINUTE, hour]), (&mut owner, &[hour])], &ask(0, 1));
-        assert_eq!(answer, Answer::Refused { retry_at: Some(StoreTime(60_050)), left: vec![0, 95, 95] });
-        assert_eq!(sum(owner.window(3_600_000)), 5);
-    }
-
-    #[test]
-    fn a_grant_is_a_share_of_the_room_and_never_less_than_the_cost() {
-        let spec = Spec { length_ms: 60_000, most: 100, slot_ms: 3_750 };
-        let mut windows = Windows::default();
-        let ask = Ask { share: 4, cost: 1, ..ask(0, 80) };
-        let granted: Vec<u32> = std::iter::from_fn(|| match one(&mut windows, spec, &ask) {
-            Answer::Granted { tokens, .. } => Some(tokens),
-            Answer::Refused { .. } => None,
-        })
-        .collect();
-        assert_eq!(granted.iter().sum::<u32>(), 100);
-        assert_eq!(granted[..4], [25, 18, 14, 10]);
-        assert_eq!(*granted.last().unwrap(), 1);
-    }
-
-    #[test]
-    fn a_cost_above_the_limit_never_fits() {
-        let answer = one(&mut Windows::default(), MINUTE, &Ask { cost: 6, ..ask(0, 6) });
-        assert_eq!(answer, Answer::Refused { retry_at: None, left: vec![5] });
-    }
-
-    #[test]
-    fn what_is_given_back_can_be_taken_again_and_never_more_than_was_taken() {
-        let mut windows = Windows::default();
-        one(&mut windows, MINUTE, &ask(7, 5));
-        windows.give_back(60_000, 7, 2);
-        assert!(matches!(one(&mut windows, MINUTE, &ask(8, 5)), Answer::Granted { tokens: 2, .. }));
-        windows.give_back(60_000, 7, 99);
-        windows.give_back(60_000, 12_345, 99);
-        assert!(matches!(one(&mut windows, MINUTE, &ask(9, 5)), Answer::Granted { tokens: 3, .. }));
-    }
-
-    #[test]
-    fn time_that_runs_backwards_is_taken_as_standing_still() {
-        let mut windows = Windows::default();
-        one(&mut windows, MINUTE, &ask(100_000, 5));
-        assert!(matches!(one(&mut windows, MINUTE, &ask(0, 1)), Answer::Refused { .. }));
-        assert_eq!(windows.latest, StoreTime(100_000));
-    }
 }

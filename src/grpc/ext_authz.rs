@@ -19,10 +19,11 @@ use super::status::{Caller, response};
 use super::trace_context;
 use crate::domain::reason::Reason;
 use crate::domain::request::{Headers, Request};
-use crate::domain::verdict::{Grant, Refusal};
-use crate::gate::Gate;
+use crate::domain::verdict::Refusal;
+use crate::gate::{Admission, Gate};
 use crate::proto::envoy::service::auth::v3::attribute_context::{HttpRequest, Peer};
 use crate::proto::envoy::service::auth::v3::{CheckRequest, CheckResponse};
+use crate::replica::tokens::Receipt;
 use crate::telemetry::metrics::Metrics;
 
 /// The service.
@@ -47,11 +48,18 @@ impl Authorizer {
         let caller = if request.is_grpc() { Caller::Grpc } else { Caller::Http };
         let decision = AssertUnwindSafe(self.decide(&request, metadata)).catch_unwind();
         let verdict = decision.await.unwrap_or_else(|_| Err(Reason::Internal.into()));
+        let (verdict, charge) = match verdict {
+            Ok(Admission { grant, charge }) => (Ok(grant), charge),
+            Err(refusal) => (Err(refusal), None),
+        };
         self.metrics.decided(&verdict);
-        response(&verdict, caller)
+        let response = response(&verdict, caller);
+        // nothing is awaited any more: from here on it is answered
+        charge.into_iter().for_each(Receipt::keep);
+        response
     }
 
-    async fn decide(&self, request: &Request<'_>, metadata: &MetadataMap) -> Result<Grant, Refusal> {
+    async fn decide(&self, request: &Request<'_>, metadata: &MetadataMap) -> Result<Admission, Refusal> {
         if self.secret.as_ref().is_some_and(|secret| !secret.admits(metadata)) {
             tracing::warn!("a check came without this server's Envoy secret");
             return Err(Reason::Internal.into());

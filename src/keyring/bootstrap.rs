@@ -87,7 +87,7 @@ fn admins() -> Result<OwnerId, KeyringError> {
 
 fn fresh(realm: RealmId, id: OwnerId, now: StoreTime) -> Owner {
     let name = "Administrators".into();
-    Owner { realm, id, name, plan: None, created: now, disabled: None, revision: 1, generation: 0 }
+    Owner { realm, id, name, plan: None, limits: [].into(), created: now, disabled: None, revision: 1, generation: 0 }
 }
 
 fn draft(now: StoreTime) -> Result<KeyDraft, KeyringError> {
@@ -97,6 +97,7 @@ fn draft(now: StoreTime) -> Result<KeyDraft, KeyringError> {
         environment: None,
         kind: None,
         plan: None,
+        limits: Vec::new(),
         tenant: None,
         scopes: vec![Scope::parse(Role::Admin.scope())?],
         addresses: AddressList::default(),

@@ -1,6 +1,7 @@
 //! What a maker of keys and owners chooses. What a realm makes of it is in [`contract`](super::contract).
 
 use crate::domain::address::AddressList;
+use crate::domain::limit::Override;
 use crate::domain::name::{OwnerId, Scope, Word};
 use crate::domain::time::StoreTime;
 
@@ -13,6 +14,7 @@ pub struct KeyDraft {
     pub environment: Option<Word>,
     pub kind: Option<Word>,
     pub plan: Option<Word>,
+    pub limits: Vec<Override>,
     pub tenant: Option<String>,
     pub scopes: Vec<Scope>,
     pub addresses: AddressList,
@@ -25,4 +27,5 @@ pub struct OwnerDraft {
     /// For people.
     pub name: String,
     pub plan: Option<Word>,
+    pub limits: Box<[Override]>,
 }

@@ -48,7 +48,7 @@ pub(super) struct Promise<'a> {
     pub(super) begun: BootTime,
 }
 
-/// The pauses between two looks at the registry, which grow from the one to the other.
+/// The shortest and the longest pause between two looks at the registry: a quarter of what was waited already, so that little is added to it.
 const PAUSES: (Duration, Duration) = (Duration::from_micros(200), Duration::from_millis(20));
 
 impl Keyring {
@@ -70,7 +70,6 @@ impl Keyring {
         let durable = clock.boot();
         let mut wait = Wait::new(Keeps::ALL, standing, begun, (firmness(), longest));
         wait.secured(durable);
-        let mut pause = PAUSES.0;
         loop {
             let now = clock.boot();
             let until = match wait.verdict(now) {
@@ -81,8 +80,8 @@ impl Keyring {
                 Verdict::Wait { until } => until,
             };
             let left = until.map_or(PAUSES.1, |until| until.0.saturating_sub(now.0));
+            let pause = (now.0.saturating_sub(durable.0) / 4).clamp(PAUSES.0, PAUSES.1);
             rest(pause.min(left)).await;
-            pause = PAUSES.1.min(pause * 2);
             // whoever cannot be asked is waited for by the timer
             if let Ok(Ok(holders)) = timeout(left, self.store.holders()).await {
                 // asked after they came: the registry of another primary speaks for nobody who held a lease of this one's

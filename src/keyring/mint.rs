@@ -37,6 +37,7 @@ impl Keyring {
             environment: format.environment.clone(),
             kind: format.kind.clone(),
             plan: draft.plan.clone(),
+            limits: draft.limits.clone(),
             tenant: draft.tenant.clone(),
             scopes: draft.scopes.clone(),
             addresses: draft.addresses.clone(),

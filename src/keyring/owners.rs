@@ -58,6 +58,7 @@ impl NewOwner {
             id: self.id.clone(),
             name: self.owner.name.clone(),
             plan: self.owner.plan.clone(),
+            limits: self.owner.limits.clone(),
             created: now,
             disabled: None,
             revision: 1,

@@ -5,7 +5,7 @@ mod lease;
 pub mod memory;
 mod owners;
 pub mod records;
-mod remembered;
+pub mod remembered;
 pub mod session;
 mod sources;
 mod status;

@@ -9,6 +9,19 @@ pub trait Remembered: Send + Sync {
     fn forget_all(&self);
 }
 
+/// All that a session tells of the log, in this order.
+pub struct Told<const N: usize>(pub [std::sync::Arc<dyn Remembered>; N]);
+
+impl<const N: usize> Remembered for Told<N> {
+    fn forget(&self, touched: &Touched) {
+        self.0.iter().for_each(|memory| memory.forget(touched));
+    }
+
+    fn forget_all(&self) {
+        self.0.iter().for_each(|memory| memory.forget_all());
+    }
+}
+
 pub(super) struct Forgetting<'a>(pub(super) &'a dyn Remembered);
 
 impl Memory for Forgetting<'_> {

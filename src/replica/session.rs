@@ -4,7 +4,7 @@
 //! Two loops: renewals, every fifth of a lease, which alone extend it; and the log as it is pushed, so that a change is applied at once. Pushes
 //! may be lost: a renewal brings what they did not.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -42,6 +42,7 @@ pub struct Session {
     last: Mutex<Option<Renewed>>,
     leased: watch::Sender<bool>,
     rolled_back: AtomicBool,
+    replicas: AtomicU32,
 }
 
 impl Session {
@@ -63,6 +64,7 @@ impl Session {
             last: Mutex::default(),
             leased: watch::Sender::new(false),
             rolled_back: AtomicBool::new(false),
+            replicas: AtomicU32::new(1),
         })
     }
 
@@ -111,6 +113,11 @@ impl Session {
     /// What the store's registry is worth in an answer on this footing that was asked for at `asked`; `longest`: the longest lease there is.
     pub fn firmness(&self, footing: &Footing, asked: BootTime, longest: Terms) -> Firmness {
         self.ground().under(footing, asked, longest)
+    }
+
+    /// How many replicas there are, as far as is known; this one at least.
+    pub fn replicas(&self) -> u32 {
+        self.replicas.load(Ordering::Relaxed).max(1)
     }
 
     /// How it stands now.
@@ -177,6 +184,7 @@ impl Session {
         let now = self.clock.boot();
         self.time.told(answer.now, asked.sent(), now);
         self.ground().observe(&answer.footing, now);
+        self.replicas.store(u32::try_from(answer.holders.len()).unwrap_or(u32::MAX), Ordering::Relaxed);
         // before the lease is lost for it: nobody is to take the one for the other
         self.tell(&answer.log);
         let (applied, overdue) = self.apply(&asked, &answer, now);

@@ -4,8 +4,8 @@ use std::mem::size_of;
 
 use ipnet::IpNet;
 
-use crate::domain::address::AddressList;
-use crate::domain::bearer::Bearer;
+use crate::domain::bearer::{Bearer, Special};
+use crate::domain::limit::Override;
 use crate::domain::name::Scope;
 use crate::domain::owner::Owner;
 
@@ -18,14 +18,20 @@ const COUNTERS: usize = 16;
 pub(super) fn of(bearer: &Bearer) -> usize {
     let tenant = bearer.tenant.as_ref().map_or(0, |tenant| piece(tenant.len()));
     let scopes = piece(bearer.scopes.len() * size_of::<Scope>());
-    let addresses = bearer.addresses.as_ref();
-    let addresses = addresses.map_or(0, |list| piece(size_of::<AddressList>()) + piece(list.0.capacity() * size_of::<IpNet>()));
+    let special = bearer.special.as_ref().map_or(0, |special| {
+        piece(size_of::<Special>()) + piece(special.addresses.0.capacity() * size_of::<IpNet>()) + numbers(&special.limits)
+    });
     let key = piece(COUNTERS + size_of::<Bearer>()) + piece(COUNTERS + bearer.key.as_str().len());
-    PLACE + key + tenant + scopes + addresses + of_owner(&bearer.owner)
+    PLACE + key + tenant + scopes + special + of_owner(&bearer.owner)
 }
 
 fn of_owner(owner: &Owner) -> usize {
-    piece(COUNTERS + size_of::<Owner>()) + piece(COUNTERS + owner.id.as_str().len())
+    piece(COUNTERS + size_of::<Owner>()) + piece(COUNTERS + owner.id.as_str().len()) + numbers(&owner.limits)
+}
+
+/// Their names are counted in full as well.
+fn numbers(numbers: &[Override]) -> usize {
+    piece(size_of_val(numbers)) + numbers.iter().map(|number| piece(COUNTERS + number.limit.as_str().len())).sum::<usize>()
 }
 
 /// A piece of memory as the allocator gives it out: in eight sizes between a power of two and the next.

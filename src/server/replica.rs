@@ -8,7 +8,9 @@ use crate::clock::SharedClock;
 use crate::config::{Config, ReplicaConfig};
 use crate::replica::memory::{Bounds, Memory};
 use crate::replica::records::{Parts, Records};
+use crate::replica::remembered::Told;
 use crate::replica::session::{Leased, Session};
+use crate::replica::tokens::TokensMemory;
 use crate::revocation::{Holder, Level, Terms};
 use crate::store::SharedStore;
 use crate::telemetry::metrics::Replica;
@@ -17,10 +19,16 @@ use crate::telemetry::metrics::Replica;
 const MOST_UNKNOWN: usize = 1 << 16;
 
 /// Its records. The session is theirs, and has to run for them to know anything.
-pub(super) fn records(config: &Config, store: SharedStore, clock: SharedClock) -> anyhow::Result<(Records, Arc<Memory>, Arc<Session>)> {
+pub(super) fn records(
+    config: &Config,
+    store: SharedStore,
+    clock: SharedClock,
+    tokens: Arc<TokensMemory>,
+) -> anyhow::Result<(Records, Arc<Memory>, Arc<Session>)> {
     let ReplicaConfig { lease, memory, max_age, .. } = config.replica;
     let memory = Memory::new(Bounds { bytes: memory, unknown: MOST_UNKNOWN, max_age });
-    let session = Session::new(store.clone(), clock.clone(), Terms { lease }, holder(&config.replica)?, memory.clone());
+    let told = Arc::new(Told::<2>([memory.clone(), tokens]));
+    let session = Session::new(store.clone(), clock.clone(), Terms { lease }, holder(&config.replica)?, told);
     let parts = Parts { store, clock, session: session.clone(), memory: memory.clone(), patience: config.check_deadline };
     Ok((Records::new(parts), memory, session))
 }

@@ -1,9 +1,12 @@
-//! What a check takes of limits.
+//! What checks take of limits, and what goes back.
 
 use std::time::Duration;
 
+use super::StoreError;
 use crate::domain::name::{KeyId, OwnerId, RealmId};
-use crate::domain::window::Spec;
+use crate::domain::ticket::TicketId;
+use crate::domain::time::StoreTime;
+use crate::domain::window::{Spec, Told, WindowId};
 
 /// Tokens asked for, of one or two subjects together: a key and its owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +45,7 @@ pub struct SubjectName {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Return {
     pub subject: SubjectName,
-    pub length_ms: u32,
+    pub window: WindowId,
     /// The slot's start, as the grant told it.
     pub slot: i64,
     pub tokens: u32,
@@ -51,31 +54,58 @@ pub struct Return {
 /// The answer to a charge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Taken {
-    /// Counted in every window.
+    /// Counted in every window, shadows without room apart.
     Granted {
         tokens: u32,
-        /// The slot's start in each window, in the order of subjects and their windows.
-        slots: Vec<i64>,
-        /// What is left of each window, in the same order.
-        left: Vec<u32>,
+        /// How long they may be spent, from before the call was sent: less than was asked for where a period ends before.
+        ttl: Duration,
+        /// In the order of subjects and their windows.
+        windows: Vec<Told>,
     },
     /// Counted in none.
     Refused {
         /// How long until it may fit; `None`: it never will.
         retry_in: Option<Duration>,
-        left: Vec<u32>,
+        windows: Vec<Told>,
     },
-    /// A subject has newer limits than the charge knows: read the record again.
+    /// A subject has newer limits than the charge knows, or it is later than the periods that it knows: look at both again.
     Stale,
+    /// Nobody knows what became of it, or what is kept cannot be read.
+    Failed(StoreError),
 }
 
-impl Charge {
-    /// The returns that undo a grant of this charge.
-    #[must_use]
-    pub fn undo(&self, tokens: u32, slots: &[i64]) -> Vec<Return> {
-        let windows = self.subjects.iter().flat_map(|subject| subject.windows.iter().map(move |spec| (&subject.name, spec.length_ms)));
-        let slot =
-            |((name, length_ms), slot): ((&SubjectName, u32), &i64)| Return { subject: name.clone(), length_ms, slot: *slot, tokens };
-        windows.zip(slots).map(slot).collect()
-    }
+/// A ticket that is settled: what goes back for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    pub ticket: TicketId,
+    /// When it was minted, on the store's clock.
+    pub minted: StoreTime,
+    /// All of one owner.
+    pub returns: Vec<Return>,
+}
+
+/// What became of a settlement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settled {
+    /// Its tokens went back; those of slots that are gone had been forgotten already.
+    Done,
+    /// It was done before.
+    Replayed,
+    /// It is older than [`TICKETS_LIVE`]: its tokens stay counted.
+    TooLate,
+    /// Nobody knows, or what is kept cannot be read.
+    Failed(StoreError),
+}
+
+/// For how long after it was minted a ticket can be settled.
+pub const TICKETS_LIVE: Duration = Duration::from_mins(10);
+
+/// The returns that undo a grant of so many tokens to these subjects.
+#[must_use]
+pub fn undo(subjects: &[Subject], tokens: u32, windows: &[Told]) -> Vec<Return> {
+    let counted = subjects.iter().flat_map(|subject| subject.windows.iter().map(move |spec| (&subject.name, spec.id())));
+    let back = |((subject, window), told): ((&SubjectName, WindowId), &Told)| {
+        Some(Return { subject: subject.clone(), window, slot: told.slot?, tokens })
+    };
+    counted.zip(windows).filter_map(back).collect()
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub use charge::{Charge, Return, Subject, SubjectName, Taken};
+pub use charge::{Charge, Return, Settled, Settlement, Subject, SubjectName, TICKETS_LIVE, Taken, undo};
 pub use commit::{AuditNote, Change, Commit, Committed, Expect, RequestId};
 pub use error::StoreError;
 pub use round::Round;
@@ -51,8 +51,18 @@ pub trait Store: Send + Sync {
     /// - no window ever holds more than its limit, whatever takes at once
     /// - returns are applied before anything is taken, and a return of what is gone changes nothing
     /// - a charge that names an older generation than its subject's is stale
+    /// - a charge that knows only periods that are over is stale
+    /// - no token outlives the calendar period that it was counted in
+    /// - a shadow counts what it would admit and refuses nothing
     /// - what was granted is still counted after a crash
     async fn take(&self, charges: &[Charge]) -> Result<Vec<Taken>, StoreError>;
+
+    /// Gives back what settled tickets do not count.
+    ///
+    /// - a ticket is settled once, whoever settles it
+    /// - a ticket that is too old is settled no more
+    /// - a settlement that was acknowledged is not repeated after a crash
+    async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError>;
 
     /// Applies all changes of a commit, with one audit entry and one log entry a change, or nothing.
     ///

@@ -6,7 +6,8 @@ use std::time::Instant;
 use async_trait::async_trait;
 
 use super::{
-    AuditNote, Charge, Commit, Committed, Finding, Kept, LeaseHolder, Page, PepperClaim, Round, SharedStore, Store, StoreError, Taken, What,
+    AuditNote, Charge, Commit, Committed, Finding, Kept, LeaseHolder, Page, PepperClaim, Round, Settled, Settlement, SharedStore, Store,
+    StoreError, Taken, What,
 };
 use crate::domain::key::Digest;
 use crate::domain::name::{KeyId, OwnerId, RealmId};
@@ -55,6 +56,10 @@ impl Round for Observed {
 
     async fn take(&self, charges: &[Charge]) -> Result<Vec<Taken>, StoreError> {
         self.observe("take", self.inner.take(charges)).await
+    }
+
+    async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
+        self.observe("settle", self.inner.settle(settlements)).await
     }
 
     async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {

@@ -6,6 +6,7 @@ use prost::Message;
 use super::error::StoreError;
 use crate::domain::address::AddressList;
 use crate::domain::key::Digest;
+use crate::domain::limit::Override;
 use crate::domain::name::{KeyId, NameError, OwnerId, RealmId, Scope, Word};
 use crate::domain::owner::Owner;
 use crate::domain::record::{KeptSecret, Record};
@@ -32,6 +33,7 @@ pub fn encode_key(record: &Record) -> Vec<u8> {
         secrets: record.secrets.iter().map(secret).collect(),
         revision: record.revision,
         generation: record.generation,
+        limits: record.limits.iter().map(number).collect(),
     }
     .encode_to_vec()
 }
@@ -56,6 +58,7 @@ pub fn decode_key(bytes: &[u8]) -> Result<Record, StoreError> {
         secrets: key.secrets.into_iter().map(kept).collect::<Result<_, _>>()?,
         revision: key.revision,
         generation: key.generation,
+        limits: key.limits.iter().map(own_number).collect::<Result<_, _>>()?,
     })
 }
 
@@ -71,6 +74,7 @@ pub fn encode_owner(owner: &Owner) -> Vec<u8> {
         disabled_ms: owner.disabled.map_or(0, |at| at.0),
         revision: owner.revision,
         generation: owner.generation,
+        limits: owner.limits.iter().map(number).collect(),
     }
     .encode_to_vec()
 }
@@ -87,6 +91,7 @@ pub fn decode_owner(bytes: &[u8]) -> Result<Owner, StoreError> {
         disabled: instant(owner.disabled_ms),
         revision: owner.revision,
         generation: owner.generation,
+        limits: owner.limits.iter().map(own_number).collect::<Result<_, _>>()?,
     })
 }
 
@@ -108,6 +113,14 @@ fn kept(secret: stored::Secret) -> Result<KeptSecret, StoreError> {
         last_four: secret.last_four,
         created: StoreTime(secret.created_ms),
     })
+}
+
+fn number(number: &Override) -> stored::Override {
+    stored::Override { limit: number.limit.to_string(), most: number.most }
+}
+
+fn own_number(number: &stored::Override) -> Result<Override, StoreError> {
+    Ok(Override { limit: Word::parse(&number.limit).map_err(corrupt)?, most: number.most })
 }
 
 fn text(word: Option<&Word>) -> String {

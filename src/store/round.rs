@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{AuditNote, Charge, Commit, Committed, Finding, Kept, LeaseHolder, Page, PepperClaim, Store, StoreError, Taken, What};
+use super::{
+    AuditNote, Charge, Commit, Committed, Finding, Kept, LeaseHolder, Page, PepperClaim, Settled, Settlement, Store, StoreError, Taken,
+    What,
+};
 use crate::domain::key::Digest;
 use crate::domain::name::{KeyId, OwnerId, RealmId};
 use crate::domain::owner::Owner;
@@ -24,6 +27,10 @@ pub trait Round: Send + Sync {
 
     async fn take(&self, charges: &[Charge]) -> Result<Vec<Taken>, StoreError> {
         self.inner()?.take(charges).await
+    }
+
+    async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
+        self.inner()?.settle(settlements).await
     }
 
     async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {
@@ -95,6 +102,10 @@ impl<T: Round> Store for T {
 
     async fn take(&self, charges: &[Charge]) -> Result<Vec<Taken>, StoreError> {
         Round::take(self, charges).await
+    }
+
+    async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
+        Round::settle(self, settlements).await
     }
 
     async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {

@@ -25,6 +25,5 @@ mod stances;
 mod store_contract;
 mod support;
 mod traps;
-mod window_script;
 mod windows_over_processes;
 mod wire;

@@ -36,7 +36,8 @@ pub(super) fn new_owner(mut request: wire::CreateOwnerRequest) -> Result<NewOwne
     let realm = fields.take("parent", names::realm(&request.parent));
     let id = fields.take("owner_id", OwnerId::parse(&request.owner_id));
     let owner = request.owner.unwrap_or_default();
-    let draft = OwnerDraft { name: owner.display_name, plan: fields.unless_empty("owner.plan", &owner.plan, Word::parse) };
+    let draft =
+        OwnerDraft { name: owner.display_name, plan: fields.unless_empty("owner.plan", &owner.plan, Word::parse), limits: [].into() };
     let made = realm.zip(id).map(|(realm, id)| NewOwner { realm, id, owner: draft, once });
     fields.all(made)
 }
@@ -78,7 +79,18 @@ fn draft(fields: &mut Fields, realm: &RealmId, key: &wire::Key) -> Option<KeyDra
     let addresses = AddressList(fields.each("key.allowed_addresses", &key.allowed_addresses, block));
     let expires = key.expire_time.as_ref().and_then(|at| fields.take("key.expire_time", fields::instant(at)));
     let tenant = (!key.tenant.is_empty()).then(|| key.tenant.clone());
-    Some(KeyDraft { owner: owner?, label: key.label.clone(), environment, kind, plan, tenant, scopes, addresses, expires })
+    Some(KeyDraft {
+        owner: owner?,
+        label: key.label.clone(),
+        environment,
+        kind,
+        plan,
+        limits: Vec::new(),
+        tenant,
+        scopes,
+        addresses,
+        expires,
+    })
 }
 
 pub(super) fn of_realm(realm: &RealmId, owner: Target<OwnerId>) -> Result<OwnerId, String> {

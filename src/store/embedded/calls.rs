@@ -6,8 +6,6 @@ use async_trait::async_trait;
 use redb::ReadTransaction;
 use tokio::time::sleep;
 
-use super::account::By;
-use super::accounts::Held;
 use super::clock::StoreClock;
 use super::log::{self, Stands};
 use super::writer::Job;
@@ -18,7 +16,10 @@ use crate::domain::owner::Owner;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
 use crate::revocation::{At, Entry, Footing, Mark, Registration, Renewal, Renewed, Standing};
-use crate::store::{AuditNote, Charge, Commit, Committed, Finding, Kept, LeaseHolder, Page, PepperClaim, Store, StoreError, Taken, What};
+use crate::store::{
+    AuditNote, Charge, Commit, Committed, Finding, Kept, LeaseHolder, Page, PepperClaim, Settled, Settlement, Store, StoreError, Taken,
+    What,
+};
 
 #[async_trait]
 impl Store for Embedded {
@@ -28,14 +29,11 @@ impl Store for Embedded {
     }
 
     async fn take(&self, charges: &[Charge]) -> Result<Vec<Taken>, StoreError> {
-        let at = self.shared.clock.moment();
-        let mut answers: Vec<Held> = charges.iter().map_while(|charge| self.shared.accounts.answer(charge, at, By::Caller)).collect();
-        // in the order given: what comes after one that needs the writer waits with it
-        let rest = charges.get(answers.len()..).unwrap_or_default();
-        if !rest.is_empty() {
-            answers.extend(self.ask(self.timeouts.check, |reply| Job::Take(rest.to_vec(), reply)).await?);
-        }
-        Ok(answers.into_iter().map(Held::keep).collect())
+        self.ask(self.timeouts.check, |reply| Job::Take(charges.to_vec(), reply)).await
+    }
+
+    async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
+        self.ask(self.timeouts.admin, |reply| Job::Settle(settlements.to_vec(), reply)).await
     }
 
     async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {

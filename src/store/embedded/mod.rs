@@ -1,10 +1,7 @@
 //! The embedded engine: one process, one file, every acknowledged write durable.
 //!
-//! Read [`writer`] for how writes are made, [`take`] for how a check takes tokens without waiting for the disk, `mutate` for commits.
+//! Read [`writer`] for how writes are made, [`take`] for what it says of windows, `mutate` for commits.
 
-mod account;
-mod accounts;
-mod block;
 mod calls;
 mod clock;
 mod disk;
@@ -31,7 +28,6 @@ use redb::{Database, ReadTransaction, ReadableDatabase as _, StorageBackend};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 
-use self::accounts::Accounts;
 use self::clock::StoreClock;
 use self::disk::{Opener, Stop};
 use self::leases::Leases;
@@ -66,7 +62,6 @@ struct Shared {
     /// `None`: it failed and was not opened again yet.
     database: ArcSwapOption<Database>,
     clock: StoreClock,
-    accounts: Arc<Accounts>,
     leases: Leases,
 }
 
@@ -109,7 +104,7 @@ impl Embedded {
         let clock = StoreClock::after(persisted.time, clock);
         let leases = Leases::new(persisted.head, drawn()?);
         let database = ArcSwapOption::from_pointee(database);
-        let shared = Arc::new(Shared { database, clock, accounts: Arc::default(), leases });
+        let shared = Arc::new(Shared { database, clock, leases });
         let (jobs, queue) = sync_channel(QUEUE);
         let (end, ended) = sync_channel(0);
         let writer = Writer::new(shared.clone(), opener, end);
@@ -162,7 +157,7 @@ impl Embedded {
     }
 }
 
-/// Waits for the writer to give back what is unspent and to close the file, but not for a disk that hangs.
+/// Waits for the writer to close the file, but not for a disk that hangs.
 impl Drop for Embedded {
     fn drop(&mut self) {
         drop(self.jobs.take());

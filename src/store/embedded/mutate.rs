@@ -42,9 +42,6 @@ pub(super) fn commit(turn: &mut Turn<'_>, commit: &Commit, mark: Mark) -> Result
         at = At { position: at.position + 1, mark };
         write(&mut turn.tables, step)?;
         note(turn, commit, step, at)?;
-        if step.renews_limits() {
-            turn.renew(&step.subject())?;
-        }
     }
     turn.tables.set_head(at)?;
     turn.effects.head = Some(at);

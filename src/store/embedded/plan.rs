@@ -10,7 +10,7 @@ use crate::domain::key::Digest;
 use crate::domain::name::{KeyId, RealmId};
 use crate::domain::record::Record;
 use crate::store::record::{decode_key, decode_owner};
-use crate::store::{Change, Commit, Expect, StoreError, SubjectName};
+use crate::store::{Change, Commit, Expect, StoreError};
 
 /// Checks every change of a commit, each against what the ones before it leave.
 pub(super) fn check(tables: &Tables<'_>, commit: &Commit) -> Result<Vec<Step>, Stop> {
@@ -84,27 +84,6 @@ impl Plan<'_, '_> {
             self.secrets.insert((record.realm.clone(), kept.digest), Some(record.id.clone()));
         }
         Ok(())
-    }
-}
-
-impl Step {
-    /// Whose windows it may concern.
-    pub(super) fn subject(&self) -> SubjectName {
-        match &self.after {
-            Change::Key { record, .. } => {
-                SubjectName { realm: record.realm.clone(), owner: record.owner.clone(), key: Some(record.id.clone()) }
-            }
-            Change::Owner { owner, .. } => SubjectName { realm: owner.realm.clone(), owner: owner.id.clone(), key: None },
-        }
-    }
-
-    /// Whether limits known before are older than the record's.
-    pub(super) fn renews_limits(&self) -> bool {
-        let generation = |change: &Change| match change {
-            Change::Key { record, .. } => record.generation,
-            Change::Owner { owner, .. } => owner.generation,
-        };
-        generation(&self.after) > self.before.as_ref().map_or(0, generation)
     }
 }
 

@@ -12,6 +12,8 @@ use crate::store::StoreError;
 type Named = (&'static str, &'static str);
 /// Realm, owner, and a key's id, or nothing for the owner itself.
 type Owned = (&'static str, &'static str, &'static str);
+/// When a ticket was minted, and its id.
+type Minted = (i64, &'static [u8; 16]);
 /// Position and mark.
 type Place = (u64, u64);
 
@@ -37,6 +39,8 @@ pub(super) const ANSWERS_BY_END: TableDefinition<(i64, &str, &str), ()> = TableD
 pub(super) const MARKS: TableDefinition<&[u8; 32], i64> = TableDefinition::new("marks");
 pub(super) const PEPPERS: TableDefinition<&str, &[u8; 32]> = TableDefinition::new("peppers");
 pub(super) const WINDOWS: TableDefinition<Owned, &[u8]> = TableDefinition::new("windows");
+/// Tickets that are settled, by when they were minted: kept as long as they could be settled again.
+pub(super) const SETTLED: TableDefinition<Minted, ()> = TableDefinition::new("settled");
 
 const SCHEMA: &str = "schema";
 const SCHEMA_VERSION: u64 = 1;
@@ -63,6 +67,7 @@ pub(super) struct Tables<'t> {
     pub marks: Table<'t, &'static [u8; 32], i64>,
     pub peppers: Table<'t, &'static str, &'static [u8; 32]>,
     pub windows: Table<'t, Owned, &'static [u8]>,
+    pub settled: Table<'t, Minted, ()>,
 }
 
 impl<'t> Tables<'t> {
@@ -83,6 +88,7 @@ impl<'t> Tables<'t> {
             marks: txn.open_table(MARKS)?,
             peppers: txn.open_table(PEPPERS)?,
             windows: txn.open_table(WINDOWS)?,
+            settled: txn.open_table(SETTLED)?,
         })
     }
 
@@ -145,7 +151,7 @@ fn prepared(database: &Database) -> Result<(Persisted, bool), Stop> {
         Err(redb::TableError::TableDoesNotExist(_)) => return Ok((Persisted::default(), false)),
         meta => meta?,
     };
-    let whole = txn.list_tables()?.any(|table| table.name() == AUDIT_BESIDE.name());
+    let whole = txn.list_tables()?.any(|table| table.name() == SETTLED.name());
     match meta.get(SCHEMA)?.map(|version| version.value()) {
         Some(SCHEMA_VERSION) => {
             let time = StoreTime(meta.get(TIME)?.map_or(0, |time| time.value().cast_signed()));

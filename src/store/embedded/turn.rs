@@ -1,27 +1,20 @@
-//! One turn of the writer: a transaction, a moment, and what it changes in memory.
-
-use std::collections::HashSet;
-use std::sync::Arc;
+//! One turn of the writer: a transaction, a moment, and the answers that wait for both.
 
 use redb::ReadableTable as _;
 
-use super::account::Purses;
-use super::accounts::{Accounts, Name};
 use super::clock::Moment;
 use super::disk::Stop;
 use super::tables::Tables;
 use super::windows;
-use crate::domain::time::BootTime;
 use crate::revocation::At;
 use crate::store::record::{decode_key, decode_owner};
-use crate::store::{Return, StoreError, Subject, SubjectName};
+use crate::store::{Settlement, StoreError, Subject, SubjectName};
 
-/// What jobs work on. Nothing of it is answered, and no block of it is spent by a caller, before the transaction is durable.
+/// What jobs work on. Nothing of it is answered before the transaction is durable.
 pub(super) struct Turn<'t> {
     pub tables: Tables<'t>,
     /// Read after the last job of the turn had come.
     pub at: Moment,
-    pub accounts: &'t Arc<Accounts>,
     pub effects: &'t mut Effects,
 }
 
@@ -38,48 +31,9 @@ pub(super) struct Effects {
     pub waiting: Vec<Waiting>,
     /// The log's last entry, where there are new ones.
     pub head: Option<At>,
-    /// Blocks to publish when the transaction is durable.
-    pub blocks: Vec<(SubjectName, u64)>,
-    /// Accounts to forget when it fails.
-    pub touched: HashSet<Name>,
-    /// Purses to tidy, and when.
-    pub due: Vec<Due>,
-}
-
-/// A purse to tidy.
-pub(super) struct Due {
-    pub at: BootTime,
-    pub event: u64,
-    pub whose: SubjectName,
 }
 
 impl Turn<'_> {
-    /// Takes what is unspent out of a purse, or all purses of an owner, and puts it back into the windows.
-    pub(super) fn reclaim(&mut self, name: &Name, which: Purses<'_>) -> Result<(), Stop> {
-        let returns = self.accounts.with(name, |account| account.reclaim(which)).unwrap_or_default();
-        if !returns.is_empty() {
-            self.effects.touched.insert(name.clone());
-        }
-        self.give_back(&returns)
-    }
-
-    /// Puts tokens back that were never spent.
-    pub(super) fn give_back(&mut self, returns: &[Return]) -> Result<(), Stop> {
-        for same in returns.chunk_by(|a, b| a.subject == b.subject) {
-            let Some(first) = same.first() else { continue };
-            let mut kept = match windows::load(&self.tables, &first.subject) {
-                // they stay counted, and whoever takes from it is told
-                Err(Stop::Refused(_)) => continue,
-                kept => kept?,
-            };
-            for back in same {
-                kept.windows.give_back(back.length_ms, back.slot, back.tokens);
-            }
-            self.keep(&first.subject, &kept)?;
-        }
-        Ok(())
-    }
-
     /// Writes a subject's windows.
     pub(super) fn keep(&mut self, name: &SubjectName, kept: &windows::Kept) -> Result<(), Stop> {
         self.effects.dirty = true;
@@ -87,13 +41,14 @@ impl Turn<'_> {
         windows::store(&mut self.tables, name, kept)
     }
 
-    /// A subject has newer limits: blocks taken under the older ones end.
-    pub(super) fn renew(&mut self, subject: &SubjectName) -> Result<(), Stop> {
-        let name = Name::of(subject);
-        let which = if subject.key.is_some() { Purses::Of(subject) } else { Purses::All };
-        self.reclaim(&name, which)?;
-        self.accounts.with(&name, |account| account.end(which));
-        Ok(())
+    /// Notes that a ticket is settled, unless it was before.
+    pub(super) fn settles(&mut self, settlement: &Settlement) -> Result<bool, Stop> {
+        let (minted, id) = (settlement.minted.0, &settlement.ticket.0);
+        if self.tables.settled.insert((minted, id), ())?.is_some() {
+            return Ok(false);
+        }
+        self.effects.dirty = true;
+        Ok(true)
     }
 
     /// The generation of a subject's limits, as its record has it.

@@ -1,4 +1,4 @@
-//! Windows as they are kept, and tokens that go back into them.
+//! Windows as they are kept, and tickets that were settled.
 
 use prost::Message as _;
 use redb::ReadableTable as _;
@@ -6,9 +6,9 @@ use redb::ReadableTable as _;
 use super::disk::Stop;
 use super::tables::Tables;
 use crate::domain::time::StoreTime;
-use crate::domain::window::{Slot, Window, Windows};
+use crate::domain::window::{Slot, Window, WindowId, Windows};
 use crate::proto::keyward::store::v1 as stored;
-use crate::store::{StoreError, SubjectName};
+use crate::store::{StoreError, SubjectName, TICKETS_LIVE};
 
 /// The counted past of one subject.
 #[derive(Debug, Clone, Default)]
@@ -58,13 +58,22 @@ pub(super) fn sweep(tables: &mut Tables<'_>, now: StoreTime, cursor: &mut Cursor
     Ok(())
 }
 
+/// Forgets tickets that can be settled no more, some at a time.
+pub(super) fn forget_settled(tables: &mut Tables<'_>, now: StoreTime, count: usize) -> Result<(), Stop> {
+    let live = i64::try_from(TICKETS_LIVE.as_millis()).unwrap_or(i64::MAX);
+    let (first, end) = ((i64::MIN, &[0; 16]), (now.0.saturating_sub(live), &[0; 16]));
+    let over = tables.settled.extract_from_if(first..end, |_, ()| true)?.take(count);
+    over.collect::<Result<Vec<_>, _>>()?;
+    Ok(())
+}
+
 fn key(name: &SubjectName) -> (&str, &str, &str) {
     (name.realm.as_str(), name.owner.as_str(), name.key.as_ref().map_or("", |id| id.as_str()))
 }
 
 fn encode(kept: &Kept) -> Vec<u8> {
     let slot = |slot: &Slot| stored::Slot { start_ms: slot.start, last_ms: slot.last, count: slot.count };
-    let window = |window: &Window| stored::Window { length_ms: window.length_ms, slots: window.slots.iter().map(slot).collect() };
+    let window = |window: &Window| stored::Window { length_ms: window.id.0, slots: window.slots.iter().map(slot).collect() };
     let windows = kept.windows.windows.iter().map(window).collect();
     stored::Windows { generation: kept.generation, latest_ms: kept.windows.latest.0, windows }.encode_to_vec()
 }
@@ -72,7 +81,7 @@ fn encode(kept: &Kept) -> Vec<u8> {
 fn decode(bytes: &[u8]) -> Result<Kept, StoreError> {
     let kept = stored::Windows::decode(bytes).map_err(|error| StoreError::Corrupt(error.to_string()))?;
     let slot = |slot: stored::Slot| Slot { start: slot.start_ms, last: slot.last_ms, count: slot.count };
-    let window = |window: stored::Window| Window { length_ms: window.length_ms, slots: window.slots.into_iter().map(slot).collect() };
+    let window = |window: stored::Window| Window { id: WindowId(window.length_ms), slots: window.slots.into_iter().map(slot).collect() };
     let windows = Windows { latest: StoreTime(kept.latest_ms), windows: kept.windows.into_iter().map(window).collect() };
     Ok(Kept { generation: kept.generation, windows })
 }

@@ -1,6 +1,5 @@
 //! The one writer: a thread that puts everything that waits into one transaction, makes it durable, and answers then.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
@@ -10,17 +9,15 @@ use tokio::sync::oneshot;
 use tracing::{error, info};
 
 use super::Shared;
-
-use super::accounts::{Held, Name};
 use super::disk::{Opener, Stop};
 use super::mutate::Made;
 use super::tables::{self, Tables};
-use super::turn::{Due, Effects, Turn};
+use super::turn::{Effects, Turn};
 use super::windows::Cursor;
 use super::{log, mutate, take, windows};
 use crate::domain::time::BootTime;
 use crate::revocation::{At, Mark};
-use crate::store::{AuditNote, Charge, Commit, PepperClaim, StoreError};
+use crate::store::{AuditNote, Charge, Commit, PepperClaim, Settled, Settlement, StoreError, Taken};
 
 /// Where an answer goes.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -29,7 +26,8 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 pub(super) enum Job {
     /// With the mark that was drawn for it.
     Commit(Box<Commit>, Mark, Reply<Made>),
-    Take(Vec<Charge>, Reply<Vec<Held>>),
+    Take(Vec<Charge>, Reply<Vec<Taken>>),
+    Settle(Vec<Settlement>, Reply<Vec<Settled>>),
     ClaimPeppers(Vec<PepperClaim>, Reply<()>),
     /// A place that was promised to somebody is not in the log.
     Miss(At, Reply<()>),
@@ -49,7 +47,6 @@ const TICK: Duration = Duration::from_mins(1);
 pub(super) struct Writer {
     shared: Arc<Shared>,
     opener: Opener,
-    due: BTreeMap<(BootTime, u64), Due>,
     cursor: Cursor,
     /// When the time was persisted last.
     persisted: BootTime,
@@ -60,13 +57,13 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn new(shared: Arc<Shared>, opener: Opener, ended: SyncSender<()>) -> Self {
         let persisted = shared.clock.boot();
-        Self { shared, opener, due: BTreeMap::new(), cursor: None, persisted, _ended: ended }
+        Self { shared, opener, cursor: None, persisted, _ended: ended }
     }
 
     /// Works until nobody can ask any more.
     pub(super) fn run(mut self, jobs: &Receiver<Job>) {
         loop {
-            match jobs.recv_timeout(self.pause()) {
+            match jobs.recv_timeout(TICK) {
                 Ok(first) => self.turn(std::iter::once(first).chain(jobs.try_iter()).take(MOST).collect()),
                 Err(RecvTimeoutError::Timeout) => self.turn(Vec::new()),
                 Err(RecvTimeoutError::Disconnected) => return self.close(),
@@ -74,16 +71,11 @@ impl Writer {
         }
     }
 
-    fn pause(&self) -> Duration {
-        let next = self.due.first_key_value().map_or(TICK, |((at, _), _)| at.0.saturating_sub(self.shared.clock.boot().0));
-        next.clamp(Duration::from_millis(10), TICK)
-    }
-
     fn turn(&mut self, jobs: Vec<Job>) {
         let mut jobs = jobs.into_iter().filter(Job::is_awaited);
         let mut effects = Effects::default();
         let done = self.database().and_then(|database| self.transact(&database, &mut jobs, &mut effects));
-        let fate = self.settle(done, &mut effects);
+        let fate = self.settle(done, &effects);
         for answer in effects.waiting {
             answer(fate.clone());
         }
@@ -96,8 +88,7 @@ impl Writer {
         let txn = tables::begin(database)?;
         // after the last job has come, so that no caller's deadline is later than one counted from here
         let at = self.shared.clock.moment();
-        let mut turn = Turn { tables: Tables::open(&txn)?, at, accounts: &self.shared.accounts, effects };
-        tidy(&mut self.due, &mut turn)?;
+        let mut turn = Turn { tables: Tables::open(&txn)?, at, effects };
         for job in jobs {
             job.work(&mut turn)?;
         }
@@ -107,6 +98,7 @@ impl Writer {
             return Ok(txn.abort()?);
         }
         windows::sweep(&mut turn.tables, at.now, &mut self.cursor, turn.effects.windows + SWEPT)?;
+        windows::forget_settled(&mut turn.tables, at.now, MOST)?;
         turn.tables.set_time(at.now)?;
         drop(turn);
         txn.commit()?;
@@ -114,24 +106,11 @@ impl Writer {
         Ok(())
     }
 
-    /// Makes what the turn did known in memory, or undone.
-    fn settle(&mut self, done: Result<(), Stop>, effects: &mut Effects) -> Result<(), StoreError> {
-        for due in effects.due.drain(..) {
-            self.due.insert((due.at, due.event), due);
-        }
-        match done {
-            Ok(()) => {
-                effects.head.into_iter().for_each(|head| self.shared.leases.reached(head));
-                for (whose, id) in &effects.blocks {
-                    self.shared.accounts.with(&Name::of(whose), |account| account.publish(whose, *id));
-                }
-                Ok(())
-            }
-            Err(stop) => {
-                effects.touched.iter().for_each(|name| self.shared.accounts.forget(name));
-                Err(self.fail(stop))
-            }
-        }
+    /// Makes what the turn did known.
+    fn settle(&mut self, done: Result<(), Stop>, effects: &Effects) -> Result<(), StoreError> {
+        done.map_err(|stop| self.fail(stop))?;
+        effects.head.into_iter().for_each(|head| self.shared.leases.reached(head));
+        Ok(())
     }
 
     /// The database, opened anew if it failed before.
@@ -158,39 +137,18 @@ impl Writer {
         why
     }
 
-    /// Gives back what is unspent, so that the next start counts only what was spent.
-    fn close(mut self) {
-        let returns = self.shared.accounts.drain();
+    /// Keeps the time, so that the next start goes on from it.
+    fn close(self) {
         let closed = self.database().and_then(|database| {
             let txn = tables::begin(&database)?;
-            let at = self.shared.clock.moment();
-            let mut effects = Effects::default();
-            let mut turn = Turn { tables: Tables::open(&txn)?, at, accounts: &self.shared.accounts, effects: &mut effects };
-            turn.give_back(&returns)?;
-            turn.tables.set_time(at.now)?;
-            drop(turn);
+            Tables::open(&txn)?.set_time(self.shared.clock.now())?;
             Ok(txn.commit()?)
         });
         if let Err(stop) = closed {
-            error!(why = %StoreError::from(stop), "the embedded store could not be closed in order: unspent tokens stay counted");
+            error!(why = %StoreError::from(stop), "the embedded store could not be closed in order");
         }
-        self.due.clear();
         self.shared.database.store(None);
     }
-}
-
-/// Tidies purses whose time has come.
-fn tidy(due: &mut BTreeMap<(BootTime, u64), Due>, turn: &mut Turn<'_>) -> Result<(), Stop> {
-    while let Some(first) = due.first_entry().filter(|first| first.key().0 <= turn.at.boot) {
-        let Due { event, whose, .. } = first.remove();
-        let (returns, again) =
-            turn.accounts.with(&Name::of(&whose), |account| account.tidy(&whose, event, turn.at.boot)).unwrap_or_default();
-        if let Some(at) = again {
-            due.insert((at, event), Due { at, event, whose });
-        }
-        turn.give_back(&returns)?;
-    }
-    Ok(())
 }
 
 impl Job {
@@ -199,6 +157,7 @@ impl Job {
         match self {
             Self::Commit(.., reply) => !reply.is_closed(),
             Self::Take(_, reply) => !reply.is_closed(),
+            Self::Settle(_, reply) => !reply.is_closed(),
             Self::ClaimPeppers(_, reply) | Self::Miss(_, reply) | Self::Resume(_, reply) => !reply.is_closed(),
             Self::Open => true,
         }
@@ -212,6 +171,10 @@ impl Job {
             }
             Self::Take(charges, reply) => {
                 let answer = charges.iter().map(|charge| take::take(turn, charge)).collect();
+                wait(reply, answer, turn)
+            }
+            Self::Settle(settlements, reply) => {
+                let answer = settlements.iter().map(|settlement| take::settle(turn, settlement)).collect();
                 wait(reply, answer, turn)
             }
             Self::ClaimPeppers(claims, reply) => {
@@ -235,6 +198,7 @@ impl Job {
         match self {
             Self::Commit(.., reply) => drop(reply.send(Err(why.clone()))),
             Self::Take(_, reply) => drop(reply.send(Err(why.clone()))),
+            Self::Settle(_, reply) => drop(reply.send(Err(why.clone()))),
             Self::ClaimPeppers(_, reply) | Self::Miss(_, reply) | Self::Resume(_, reply) => drop(reply.send(Err(why.clone()))),
             Self::Open => {}
         }

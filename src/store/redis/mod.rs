@@ -40,7 +40,10 @@ use self::pool::Pool;
 pub use self::settings::{Certificates, Place, Settings, User};
 use self::spread::Spread;
 use self::way::Way;
-use super::{AuditNote, Charge, Commit, Committed, Finding, Kept, LeaseHolder, Page, PepperClaim, Store, StoreError, Taken, What};
+use super::{
+    AuditNote, Charge, Commit, Committed, Finding, Kept, LeaseHolder, Page, PepperClaim, Settled, Settlement, Store, StoreError, Taken,
+    What,
+};
 use crate::domain::key::Digest;
 use crate::domain::name::{KeyId, OwnerId, RealmId};
 use crate::domain::owner::Owner;
@@ -145,6 +148,11 @@ impl Store for RedisStore {
             Some(spread) => spread.take(deadline, charges).await,
             None => take::take(&self.checks, deadline, charges).await,
         }
+    }
+
+    async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
+        let _ = settlements;
+        Err(StoreError::Unavailable("tickets are not settled yet".into()))
     }
 
     async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {

@@ -43,7 +43,11 @@ impl Spread {
             answers.extend(self.send(deadline, charges, &again).await?);
         }
         let answer = |at| answers.remove(&at).unwrap_or_else(|| Err(fault::no_answer()));
-        all.into_iter().map(answer).map(|answer| take::read(answer?.map_err(|error| fault::fault(&error))?)).collect()
+        Ok(all
+            .into_iter()
+            .map(answer)
+            .map(|answer| take::answered(answer.and_then(|answer| answer.map_err(|error| fault::fault(&error)))))
+            .collect())
     }
 
     async fn send(&self, deadline: Instant, charges: &[Charge], which: &[usize]) -> Result<Vec<(usize, Answer)>, StoreError> {

@@ -2,20 +2,31 @@
 --
 -- KEYS  the windows of every subject, all of one owner
 -- ARGV  now ('' for this server's; only a test names another), want, cost, ttl, share;
---       number of subjects asked, for each: its place in KEYS, generation, number of limits, for each limit: length, most, slot;
---       number of returns, for each: its subject's place in KEYS, length, slot's start, tokens. Times are in milliseconds.
--- Answers {'granted', tokens, slots' starts.., left..}, {'refused', until it may fit or -1, left..}, {'returned', left..} or {'stale'}.
+--       number of subjects asked, for each: its place in KEYS, generation, number of limits, for each limit: window, most, slot, whether it is
+--       a shadow (1), and of a calendar window from when until when its period lasts, and the next one (0 0 0 where it slides);
+--       number of returns, for each: its subject's place in KEYS, window, slot's start, tokens. Times are in milliseconds.
+-- Answers {'granted', tokens, ttl, told..}, {'refused', until it may fit or -1, told..}, {'returned', told..} or {'stale'}; told of each limit:
+-- the start of the slot that counts the tokens or -1, what is left, and in how long there is more.
 --
--- A subject is kept as: latest instant seen (6 bytes), generation (4); for every window its length (4) and number of slots (2); for every
--- slot how long before the latest instant it started (4), how long after its start its last token may be spent (3), and count (4).
--- Here a window is a list of numbers, three a slot (start, last, count), oldest slot first: a table for each slot would cost twice as much.
+-- A window is known by its length; one of a calendar by a number above CALENDAR, and it is one slot, from its period's start to its end.
+-- A subject is kept as: latest instant seen (6 bytes), generation (4); for every window its number (4) and how many slots (2); for every
+-- slot how long before the latest instant it started (4), how long after its start its last token may be spent (3, a calendar's in seconds),
+-- and count (4). Here a window is a list of numbers, three a slot (start, last, count), oldest slot first: a table for each slot would cost
+-- twice as much.
 
+local CALENDAR = 4000000000
 local LONGEST = 16777215
 
 local next_arg = 0
 local function number()
   next_arg = next_arg + 1
   return tonumber(ARGV[next_arg])
+end
+
+-- How long after its last token a slot still counts.
+local function name_window(window, id)
+  window.id, window.length = id, id > CALENDAR and 0 or id
+  return window
 end
 
 local function read(name)
@@ -28,11 +39,12 @@ local function read(name)
     local length, slots = struct.unpack('>I4I2', text, at)
     local window = {struct.unpack('>' .. string.rep('I4I3I4', slots), text, at + 6)}
     at, window[#window] = window[#window], nil
+    local unit = length > CALENDAR and 1000 or 1
     for i = 1, #window, 3 do
       window[i] = latest - window[i]
-      window[i + 1] = window[i] + window[i + 1]
+      window[i + 1] = window[i] + window[i + 1] * unit
     end
-    window.length = length
+    name_window(window, length)
     subject[#subject + 1] = window
   end
   return subject
@@ -45,24 +57,24 @@ local function write(subject, clock)
     if #window > 0 then
       for i = 1, #window, 3 do
         over = math.max(over, window[i + 1] + window.length)
-        window[i + 1] = window[i + 1] - window[i]
+        window[i + 1] = (window[i + 1] - window[i]) / (window.id > CALENDAR and 1000 or 1)
         window[i] = latest - window[i]
       end
-      parts[#parts + 1] = struct.pack('>I4I2' .. string.rep('I4I3I4', #window / 3), window.length, #window / 3, unpack(window))
+      parts[#parts + 1] = struct.pack('>I4I2' .. string.rep('I4I3I4', #window / 3), window.id, #window / 3, unpack(window))
     end
   end
   if over == 0 then return redis.call('DEL', subject.name) end
   return redis.call('SET', subject.name, table.concat(parts), 'PX', over - clock)
 end
 
-local function find(subject, length)
+local function find(subject, id)
   for _, window in ipairs(subject) do
-    if window.length == length then return window end
+    if window.id == id then return window end
   end
 end
 
-local function give_back(subject, length, start, tokens)
-  local window = find(subject, length) or {}
+local function give_back(subject, id, start, tokens)
+  local window = find(subject, id) or {}
   for i = 1, #window, 3 do
     if window[i] == start and window[i + 2] > 0 then
       window[i + 2] = math.max(window[i + 2] - tokens, 0)
@@ -97,22 +109,45 @@ local function fits_at(limit, cost, now)
   table.sort(by_end, function(a, b) return a.last < b.last end)
   for _, slot in ipairs(by_end) do
     over = over - slot.count
-    if over <= 0 then return slot.last + limit.length end
+    if over <= 0 then return slot.last + window.length end
   end
 end
 
 -- Counts tokens in the newest slot while that is young, else in a new one, and names it.
 local function count(limit, now, last, tokens)
-  local window = limit.window
+  local window, start = limit.window, now
   local newest = #window - 2
-  if newest > 0 and now - window[newest] < math.max(limit.slot, 1) then
+  if limit.from then start, last = limit.from, limit.till end
+  if newest > 0 and (limit.from or now - window[newest] < math.max(limit.slot, 1)) then
     window[newest + 1] = math.max(window[newest + 1], last)
     window[newest + 2] = window[newest + 2] + tokens
   else
     newest = #window + 1
-    window[newest], window[newest + 1], window[newest + 2] = now, last, tokens
+    window[newest], window[newest + 1], window[newest + 2] = start, last, tokens
   end
   return window[newest]
+end
+
+-- A period that is none of the calendar's, as when its time zone was changed, counts no more.
+local function only_current(limit)
+  local window = limit.window
+  if limit.from and #window > 0 and (#window > 3 or window[1] ~= limit.from) then
+    local count = 0
+    for i = 1, #window, 3 do
+      if window[i] == limit.from then count = count + window[i + 2] end
+    end
+    for i = #window, 1, -1 do window[i] = nil end
+    if count > 0 then window[1], window[2], window[3] = limit.from, limit.till, count end
+    window.sum = count
+  end
+end
+
+-- What is told of a limit: the slot that counts, what is left, in how long there is more.
+local function tell(answer, limit, slot, left, now)
+  local oldest
+  for i = 2, #limit.window, 3 do oldest = math.min(oldest or limit.window[i], limit.window[i]) end
+  local n = #answer
+  answer[n + 1], answer[n + 2], answer[n + 3] = slot, left, oldest and oldest + limit.window.length - now or 0
 end
 
 local clock = number()
@@ -129,7 +164,9 @@ for i = 1, number() do
   asked[i], subject.asked = subject, number()
   now = math.max(now, subject.latest)
   for _ = 1, number() do
-    local limit = {subject = subject, length = number(), most = number(), slot = number()}
+    local limit = {subject = subject, id = number(), most = number(), slot = number(), is_shadow = number() == 1}
+    local from, till, next_till = number(), number(), number()
+    if limit.id > CALENDAR then limit.from, limit.till, limit.next_till = from, till, next_till end
     if limit.slot + ttl > LONGEST then return redis.error_reply('ERR a slot and a lease together may last four hours at most') end
     limits[#limits + 1] = limit
   end
@@ -143,6 +180,12 @@ for _, subject in ipairs(asked) do
   stale = stale or subject.asked < subject.generation
   if subject.asked > subject.generation then subject.generation, subject.touched = subject.asked, true end
 end
+for _, limit in ipairs(limits) do
+  if limit.from and now >= limit.till then
+    stale = stale or now >= limit.next_till
+    limit.from, limit.till = limit.till, limit.next_till
+  end
+end
 local function keep()
   for _, subject in ipairs(subjects) do
     if subject.touched then write(subject, clock) end
@@ -153,34 +196,53 @@ if stale then
   return {'stale'}
 end
 
-local room, left = 4294967295, {}
+local room, left, full = 4294967295, {}, false
 for i, limit in ipairs(limits) do
-  limit.window = find(limit.subject, limit.length)
+  limit.window = find(limit.subject, limit.id)
   if not limit.window then
-    limit.window = {length = limit.length, sum = 0}
+    limit.window = name_window({sum = 0}, limit.id)
     table.insert(limit.subject, limit.window)
   end
+  only_current(limit)
   left[i] = math.max(limit.most - limit.window.sum, 0)
-  room = math.min(room, left[i])
+  limit.has_room = left[i] >= cost
+  if limit.has_room then room = math.min(room, left[i]) end
+  full = full or not (limit.has_room or limit.is_shadow)
+end
+
+local function all(answer)
+  for i, limit in ipairs(limits) do tell(answer, limit, -1, left[i], now) end
+  return answer
 end
 if want == 0 and cost == 0 then
   keep()
-  return {'returned', unpack(left)}
+  return all({'returned'})
 end
-if room < cost then
+if full then
   local retry_at = now
   for _, limit in ipairs(limits) do
-    local fits = fits_at(limit, cost, now)
-    retry_at = fits and retry_at and math.max(retry_at, fits)
+    if not limit.is_shadow then
+      local fits = fits_at(limit, cost, now)
+      retry_at = fits and retry_at and math.max(retry_at, fits)
+    end
   end
   keep()
-  return {'refused', retry_at and retry_at - clock or -1, unpack(left)}
+  return all({'refused', retry_at and retry_at - clock or -1})
 end
 
 local tokens = math.min(want, math.max(cost, math.floor(room / math.max(share, 1))))
-local answer = {'granted', tokens}
-for _, limit in ipairs(limits) do answer[#answer + 1] = count(limit, now, now + ttl, tokens) end
-for i in ipairs(limits) do answer[#answer + 1] = left[i] - tokens end
+local last = now + ttl
+for _, limit in ipairs(limits) do
+  if limit.from then last = math.min(last, limit.till) end
+end
+local answer = {'granted', tokens, last - now}
+for i, limit in ipairs(limits) do
+  if limit.has_room then
+    tell(answer, limit, count(limit, now, last, tokens), left[i] - tokens, now)
+  else
+    tell(answer, limit, -1, left[i], now)
+  end
+end
 for _, subject in ipairs(asked) do subject.touched = true end
 keep()
 return answer

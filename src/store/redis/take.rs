@@ -11,6 +11,7 @@ use super::link::Link;
 use super::script::Script;
 use super::{fault, names};
 use crate::domain::time::StoreTime;
+use crate::domain::window::{Force, Span, Spec, Told};
 use crate::store::{Charge, StoreError, SubjectName, Taken};
 
 /// The rule of [`window::take`](crate::domain::window::take), as Redis runs it.
@@ -23,9 +24,13 @@ pub(super) async fn take(link: &Link, deadline: Instant, charges: &[Charge]) -> 
         return Ok(Vec::new());
     }
     let charges: Vec<&Charge> = charges.iter().collect();
-    let answers = link.run(deadline, |connection| async move { answers(connection, &charges).await?.into_iter().collect() });
-    let answers: Vec<Value> = answers.await?;
-    answers.into_iter().map(read).collect()
+    let answers = link.run(deadline, |connection| async move { answers(connection, &charges).await }).await?;
+    Ok(answers.into_iter().map(|answer| answered(answer.map_err(|error| fault::fault(&error)))).collect())
+}
+
+/// What became of one charge of a batch: the fault of one is none of the others'.
+pub(super) fn answered(answer: Result<Value, StoreError>) -> Taken {
+    answer.and_then(read).unwrap_or_else(Taken::Failed)
 }
 
 /// Writes a charge's names and arguments behind the start of a call. `now` is this server's time, or, in tests of the rule, any.
@@ -44,13 +49,21 @@ pub fn write(call: &mut Cmd, charge: &Charge, now: Option<StoreTime>) {
     for subject in &charge.subjects {
         call.arg(place(&subject.name)).arg(u32::try_from(subject.generation).unwrap_or(u32::MAX)).arg(subject.windows.len());
         for window in &subject.windows {
-            call.arg(window.length_ms).arg(window.most).arg(window.slot_ms);
+            write_limit(call, window);
         }
     }
     call.arg(charge.returns.len());
     for back in &charge.returns {
-        call.arg(place(&back.subject)).arg(back.length_ms).arg(back.slot).arg(back.tokens);
+        call.arg(place(&back.subject)).arg(back.window.0).arg(back.slot).arg(back.tokens);
     }
+}
+
+fn write_limit(call: &mut Cmd, spec: &Spec) {
+    let (slot_ms, [from, until, next_until]) = match spec.span {
+        Span::Sliding { slot_ms, .. } => (slot_ms, [0; 3]),
+        Span::Calendar(period) => (0, [period.from.0, period.until.0, period.next_until.0]),
+    };
+    call.arg(spec.id().0).arg(spec.most).arg(slot_ms).arg(u8::from(spec.force == Force::Shadow)).arg(from).arg(until).arg(next_until);
 }
 
 /// Reads the script's answer.
@@ -61,14 +74,14 @@ pub fn read(answer: Value) -> Result<Taken, StoreError> {
     let numbers = parts.map(|part| if let Value::Int(number) = part { Ok(number) } else { Err(odd("no number")) });
     let numbers = numbers.collect::<Result<Vec<i64>, _>>()?;
     match (word.as_str(), numbers.as_slice()) {
-        ("granted", [tokens, rest @ ..]) => {
-            let (slots, left) = rest.split_at(rest.len() / 2);
-            Ok(Taken::Granted { tokens: count(*tokens)?, slots: slots.to_vec(), left: counts(left)? })
+        ("granted", [tokens, ttl, rest @ ..]) => {
+            let ttl = Duration::from_millis(count(*ttl)?.into());
+            Ok(Taken::Granted { tokens: count(*tokens)?, ttl, windows: told(rest)? })
         }
-        ("refused", [wait, left @ ..]) => {
-            Ok(Taken::Refused { retry_in: u64::try_from(*wait).ok().map(Duration::from_millis), left: counts(left)? })
+        ("refused", [wait, rest @ ..]) => {
+            Ok(Taken::Refused { retry_in: u64::try_from(*wait).ok().map(Duration::from_millis), windows: told(rest)? })
         }
-        ("returned", left) => Ok(Taken::Granted { tokens: 0, slots: Vec::new(), left: counts(left)? }),
+        ("returned", rest) => Ok(Taken::Granted { tokens: 0, ttl: Duration::ZERO, windows: told(rest)? }),
         ("stale", []) => Ok(Taken::Stale),
         _ => Err(odd(&word)),
     }
@@ -119,8 +132,15 @@ fn milliseconds(ttl: Duration) -> u32 {
     u32::try_from(ttl.as_nanos().div_ceil(1_000_000)).unwrap_or(u32::MAX)
 }
 
-fn counts(numbers: &[i64]) -> Result<Vec<u32>, StoreError> {
-    numbers.iter().copied().map(count).collect()
+/// Three numbers a limit.
+fn told(numbers: &[i64]) -> Result<Vec<Told>, StoreError> {
+    let told = |numbers: &[i64]| match numbers {
+        [slot, left, more_in] => {
+            Ok(Told { slot: (*slot >= 0).then_some(*slot), left: count(*left)?, more_in_ms: u32::try_from(*more_in).unwrap_or(u32::MAX) })
+        }
+        _ => Err(odd("too few numbers")),
+    };
+    numbers.chunks(3).map(told).collect()
 }
 
 fn count(number: i64) -> Result<u32, StoreError> {

@@ -159,6 +159,7 @@ fn draft() -> KeyDraft {
         environment: Some(Word::parse("live").unwrap()),
         kind: None,
         plan: None,
+        limits: Vec::new(),
         tenant: None,
         scopes: Vec::new(),
         addresses: AddressList::default(),

@@ -43,6 +43,7 @@ fn given() -> NewKey {
         environment: None,
         kind: None,
         plan: None,
+        limits: Vec::new(),
         tenant: None,
         scopes: Vec::new(),
         addresses: AddressList::default(),

@@ -51,7 +51,7 @@ fn every_value_of_a_file_arrives_in_the_realm() {
     assert_eq!((one.demands.scopes[0].as_str(), one.demands.kinds[0].as_str(), one.cost.get()), ("a:read", "secret", 5));
     assert_eq!(one.places, Some(vec![header("x-api-key", None)]));
     assert_eq!((all.places.as_ref(), all.cost.get(), all.anonymous, all.methods.len()), (None, 1, false, 0));
-    let limits: Vec<_> = realm.plans[0].limits.iter().map(|limit| (limit.name.as_str(), limit.per, limit.most, limit.length_ms)).collect();
+    let limits: Vec<_> = realm.plans[0].limits.iter().map(|limit| (limit.name.as_str(), limit.per, limit.most, limit.window().0)).collect();
     assert_eq!(limits, [("minute", Per::Key, 5, 60_000), ("hour", Per::Owner, 100, 3_600_000)]);
     assert_eq!(realm.default_plan.unwrap().as_str(), "small");
     assert_eq!(&*realm.identity[0].name, "x-owner");

@@ -1,7 +1,6 @@
 //! What the embedded store promises beyond the contract of every store: nothing acknowledged is lost with the power, blocks of tokens never
 //! over-admit, and a disk that fails or hangs is an answer.
 
-mod blocks;
 mod campaign;
 mod failing;
 mod records;

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use keyward::domain::address::AddressList;
 use keyward::domain::key::Digest;
-use keyward::domain::limit::{Limit, Per};
 use keyward::domain::name::{KeyId, OwnerId, RealmId, Word};
 use keyward::domain::owner::Owner;
 use keyward::domain::record::{KeptSecret, Record};
@@ -43,6 +42,7 @@ pub fn owner(id: &OwnerId) -> Owner {
         id: id.clone(),
         name: format!("the owner {id}"),
         plan: None,
+        limits: [].into(),
         created: StoreTime(1),
         disabled: None,
         revision: 1,
@@ -61,6 +61,7 @@ pub fn record(id: &KeyId, owner: &OwnerId) -> Record {
         environment: None,
         kind: None,
         plan: None,
+        limits: Vec::new(),
         tenant: None,
         scopes: Vec::new(),
         addresses: AddressList::default(),
@@ -87,7 +88,7 @@ pub fn new_owner(owner: Owner) -> Change {
 
 /// At most `most` in any `seconds`.
 pub fn spec(most: u32, seconds: u32) -> Spec {
-    Spec::from(&Limit { name: word("limit"), per: Per::Key, most, length_ms: seconds * 1000 })
+    Spec::sliding(seconds * 1000, most)
 }
 
 /// One token of a key and, where there are `of_owner` limits, of its owner.

@@ -11,9 +11,7 @@ use keyward::clock::{Clock, SharedClock};
 use keyward::config;
 use keyward::domain::realms::Realms;
 use keyward::domain::time::{BootTime, StoreTime};
-use keyward::gate::Gate;
 use keyward::grpc::ext_authz::Authorizer;
-use keyward::replica::tokens::Tokens;
 use keyward::store::SharedStore;
 use keyward::store::embedded::{Embedded, Timeouts};
 use keyward::telemetry::metrics::Metrics;
@@ -74,8 +72,7 @@ impl Asked {
         let realms = FILES.iter().map(|(file, text)| config::realm(file, text).unwrap_or_else(|problems| panic!("{problems}")));
         let realms = Arc::new(Realms::new(realms).unwrap());
         let replica = Replica::leased(&store, &clock).await;
-        let tokens = Tokens::new(store, clock, PATIENCE);
-        let gate = Gate::new(realms, peppers, replica.records(), tokens);
+        let gate = replica.gate(realms, peppers, PATIENCE);
         let authorizer = Authorizer::new(gate, None, PATIENCE, Arc::new(Metrics::default()));
         Self { authorizer, none: MetadataMap::new(), _replica: replica, _folder: folder }
     }

@@ -17,10 +17,8 @@ use keyward::domain::realm::Realm;
 use keyward::domain::realms::Realms;
 use keyward::domain::record::{Holder, KeptSecret, Record};
 use keyward::domain::time::{BootTime, StoreTime};
-use keyward::gate::Gate;
 use keyward::grpc::ext_authz::Authorizer;
 use keyward::replica::records::{Records, Unfound};
-use keyward::replica::tokens::Tokens;
 use keyward::revocation::{At, Entry, Firmness, Footing, Holder as LeaseHolder, Level, Log, Mark, Renewal, Renewed, Touched, Whole};
 use keyward::store::{Finding, Round, SharedStore, Store, StoreError};
 use keyward::telemetry::metrics::Metrics;
@@ -124,8 +122,7 @@ impl Stage {
     /// A gate on these records.
     pub(super) fn authorizer(&self) -> Authorizer {
         let realms = Arc::new(Realms::new([Realm::clone(&self.realm)]).unwrap());
-        let tokens = Tokens::new(self.store.clone(), self.clock.clone(), PATIENCE);
-        let gate = Gate::new(realms, Arc::new(peppers()), self.replica.records(), tokens);
+        let gate = self.replica.gate(realms, Arc::new(peppers()), PATIENCE);
         Authorizer::new(gate, None, PATIENCE, Arc::new(Metrics::default()))
     }
 
@@ -264,7 +261,7 @@ pub(super) fn digest(number: u32) -> Digest {
 pub(super) fn owner(id: &str) -> Owner {
     let realm = RealmId::parse("stage").unwrap();
     let (id, name) = (OwnerId::parse(id).unwrap(), "Acme Corporation".into());
-    Owner { realm, id, name, plan: None, created: StoreTime(1), disabled: None, revision: 1, generation: 0 }
+    Owner { realm, id, name, plan: None, limits: [].into(), created: StoreTime(1), disabled: None, revision: 1, generation: 0 }
 }
 
 /// A key of an owner with one secret.
@@ -279,6 +276,7 @@ pub(super) fn key(number: u32, owner: &Owner) -> Holder {
         environment: None,
         kind: None,
         plan: None,
+        limits: Vec::new(),
         tenant: None,
         scopes: Vec::new(),
         addresses: AddressList::default(),

@@ -51,6 +51,7 @@ pub(super) fn key(id: &str, digests: &[Digest]) -> Record {
         environment: word("live"),
         kind: word("secret"),
         plan: word("live"),
+        limits: Vec::new(),
         tenant: Some("north".into()),
         scopes: ["bookings:read", "bookings:write"].map(|scope| Scope::parse(scope).unwrap()).into(),
         addresses: AddressList(vec!["192.0.2.0/24".parse().unwrap(), "2001:db8::/32".parse().unwrap()]),
@@ -70,6 +71,7 @@ pub(super) fn owner(id: &str) -> Owner {
         id: owner_id(id),
         name: "Acme Ltd".into(),
         plan: None,
+        limits: [].into(),
         created: StoreTime(1_800_000_000_000),
         disabled: None,
         revision: 1,
@@ -116,7 +118,7 @@ pub(super) fn page(after: Option<&str>, count: usize) -> Page {
 /// Of `acme`, or of one of its keys.
 pub(super) fn subject(key: Option<&str>, windows: &[(u32, u32)]) -> Subject {
     let name = SubjectName { realm: realm("otesse"), owner: owner_id("acme"), key: key.map(key_id) };
-    let spec = |&(length_ms, most): &(u32, u32)| Spec { length_ms, most, slot_ms: if most <= 16 { 0 } else { length_ms / 16 } };
+    let spec = |&(length_ms, most): &(u32, u32)| Spec::sliding(length_ms, most);
     Subject { name, generation: 1, windows: windows.iter().map(spec).collect() }
 }
 

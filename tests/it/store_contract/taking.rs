@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use keyward::store::{Charge, Return, SharedStore, Subject, Taken};
+use keyward::domain::window::{Told, WindowId};
+use keyward::store::{Charge, Return, SharedStore, Subject, Taken, undo};
 
 use super::engines::Engine;
 use super::samples::{DAY, MINUTE, charge, subject};
@@ -13,14 +14,14 @@ pub(super) async fn a_charge_takes_from_all_of_its_windows_or_from_none(engine: 
     assert_eq!(granted(&store, both(2)).await, (2, vec![3, 98, 1]));
     let refused = taken(&store, Charge { cost: 2, ..both(2) }).await;
     assert!(
-        matches!(&refused, Taken::Refused { retry_in: Some(wait), left } if *wait > Duration::ZERO && *left == [3, 98, 1]),
+        matches!(&refused, Taken::Refused { retry_in: Some(wait), windows } if *wait > Duration::ZERO && left(windows) == [3, 98, 1]),
         "{refused:?}"
     );
     assert_eq!(granted(&store, both(5)).await, (1, vec![2, 97, 0]), "nothing was taken by the refusal, and no more than all of them hold");
     let of_the_key = charge(vec![subject(Some("key_1"), &[(MINUTE, 5), (DAY, 100)])], 5);
     assert_eq!(granted(&store, of_the_key).await, (2, vec![0, 95]));
     let never = taken(&store, Charge { want: 4, cost: 4, ..charge(vec![subject(None, &[(DAY, 3)])], 4) }).await;
-    assert_eq!(never, Taken::Refused { retry_in: None, left: vec![0] });
+    assert!(matches!(&never, Taken::Refused { retry_in: None, windows } if left(windows) == [0]), "{never:?}");
 }
 
 pub(super) async fn no_window_ever_holds_more_than_its_limit_whatever_takes_at_once(engine: &mut impl Engine) {
@@ -60,20 +61,23 @@ pub(super) async fn returns_are_applied_before_anything_is_taken_and_a_return_of
     let store = engine.store();
     let all = || charge(vec![subject(Some("key_1"), &[(DAY, 5)]), subject(None, &[(DAY, 8)])], 5);
     let first = all();
-    let Taken::Granted { tokens: 5, slots, .. } = taken(&store, first.clone()).await else { panic!("a first charge fits") };
+    let Taken::Granted { tokens: 5, windows, .. } = taken(&store, first.clone()).await else { panic!("a first charge fits") };
     assert!(matches!(taken(&store, all()).await, Taken::Refused { .. }), "the control: without a return it does not fit");
-    let with_returns = Charge { returns: first.undo(2, &slots), ..all() };
+    let with_returns = Charge { returns: undo(&first.subjects, 2, &windows), ..all() };
     assert_eq!(granted(&store, with_returns).await, (2, vec![0, 3]));
 
-    let gone = |back: Return| vec![Return { slot: back.slot - 1, ..back.clone() }, Return { length_ms: MINUTE, ..back }];
-    let returns = first.undo(5, &slots).into_iter().flat_map(gone).collect();
+    let gone = |back: Return| vec![Return { slot: back.slot - 1, ..back.clone() }, Return { window: WindowId::sliding(MINUTE), ..back }];
+    let returns = undo(&first.subjects, 5, &windows).into_iter().flat_map(gone).collect();
     let nothing = taken(&store, Charge { returns, ..all() }).await;
-    assert!(matches!(&nothing, Taken::Refused { left, .. } if *left == [0, 3]), "{nothing:?}");
+    assert!(matches!(&nothing, Taken::Refused { windows, .. } if left(windows) == [0, 3]), "{nothing:?}");
 
     // What was granted again may share the slot, if it was in the same millisecond, and then comes back too; never more than both.
-    let only = Charge { want: 0, cost: 0, returns: first.undo(99, &slots), ..all() };
+    let only = Charge { want: 0, cost: 0, returns: undo(&first.subjects, 99, &windows), ..all() };
     let back = taken(&store, only).await;
-    assert!(matches!(&back, Taken::Granted { tokens: 0, left, .. } if [[3, 6], [5, 8]].iter().any(|most| left == most)), "{back:?}");
+    assert!(
+        matches!(&back, Taken::Granted { tokens: 0, windows, .. } if [[3, 6], [5, 8]].iter().any(|most| left(windows) == most)),
+        "{back:?}"
+    );
 }
 
 pub(super) async fn a_charge_that_names_an_older_generation_than_its_subjects_is_stale(engine: &mut impl Engine) {
@@ -96,8 +100,8 @@ pub(super) async fn what_was_granted_is_still_counted_after_a_crash(engine: &mut
     assert_eq!(granted(&before, charges()).await, (3, vec![2, 97]));
     engine.crash().await;
     let after = engine.store();
-    let Taken::Granted { tokens, left, .. } = taken(&after, charges()).await else { panic!("two tokens are left at most") };
-    assert!(tokens <= 2 && left[0] == 0, "{tokens} granted of two");
+    let Taken::Granted { tokens, windows, .. } = taken(&after, charges()).await else { panic!("two tokens are left at most") };
+    assert!(tokens <= 2 && windows[0].left == 0, "{tokens} granted of two");
 }
 
 pub(super) async fn charges_are_taken_in_the_order_given(engine: &mut impl Engine) {
@@ -109,6 +113,10 @@ pub(super) async fn charges_are_taken_in_the_order_given(engine: &mut impl Engin
     assert_eq!(store.take(&[]).await.unwrap(), []);
 }
 
+fn left(windows: &[Told]) -> Vec<u32> {
+    windows.iter().map(|told| told.left).collect()
+}
+
 async fn taken(store: &SharedStore, charge: Charge) -> Taken {
     store.take(&[charge]).await.unwrap().remove(0)
 }
@@ -116,7 +124,7 @@ async fn taken(store: &SharedStore, charge: Charge) -> Taken {
 /// Tokens, and what is left.
 async fn granted(store: &SharedStore, charge: Charge) -> (u32, Vec<u32>) {
     match taken(store, charge).await {
-        Taken::Granted { tokens, left, .. } => (tokens, left),
+        Taken::Granted { tokens, windows, .. } => (tokens, left(&windows)),
         other => panic!("{other:?}"),
     }
 }

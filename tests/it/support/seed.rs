@@ -42,7 +42,17 @@ async fn commit(store: &dyn Store, changes: Vec<Change>) {
 
 fn owner(realm: &str, owner: &str) -> Change {
     let (realm, id) = (RealmId::parse(realm).unwrap(), OwnerId::parse(owner).unwrap());
-    let owner = Owner { realm, id, name: String::new(), plan: None, created: StoreTime(1), disabled: None, revision: 1, generation: 0 };
+    let owner = Owner {
+        realm,
+        id,
+        name: String::new(),
+        plan: None,
+        limits: [].into(),
+        created: StoreTime(1),
+        disabled: None,
+        revision: 1,
+        generation: 0,
+    };
     Change::Owner { owner, expect: Expect::Absent }
 }
 
@@ -59,6 +69,7 @@ fn key(realm: &str, owner: &str, id: &str, secret: &str) -> Change {
         environment: None,
         kind: None,
         plan: None,
+        limits: Vec::new(),
         tenant: None,
         scopes: Vec::new(),
         addresses: AddressList::default(),

@@ -68,7 +68,7 @@ impl World {
             times.sort_unstable();
             let specs = if name.1.is_some() { of_key() } else { of_owner() };
             for spec in specs {
-                let within = |end: &u64| times.iter().filter(|at| **at <= *end && **at + u64::from(spec.length_ms) > *end).count();
+                let within = |end: &u64| times.iter().filter(|at| **at <= *end && **at + u64::from(spec.id().0) > *end).count();
                 let most = times.iter().map(within).max().unwrap_or(0);
                 if most > spec.most as usize {
                     self.lose(Loss::Window, &format!("{most} in {spec:?} of {name:?}"));

@@ -111,8 +111,8 @@ async fn a_server_that_stands_still_is_away_within_the_timeout_and_nothing_it_mi
     until_it_answers(&store).await;
     // What was sent while it stood still is done when it goes on, and once at most: `take` was called once then, and is called once more here.
     let day = charge(vec![subject(None, &[(DAY, 1_000)])], 1);
-    let Taken::Granted { left, .. } = server.store().take(&[day]).await.unwrap().remove(0) else { panic!("it fits") };
-    assert!(left[0] >= 998, "{left:?}");
+    let Taken::Granted { windows, .. } = server.store().take(&[day]).await.unwrap().remove(0) else { panic!("it fits") };
+    assert!(windows[0].left >= 998, "{windows:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -193,8 +193,8 @@ async fn a_server_that_is_emptied_of_scripts_between_calls_fails_none() {
     }
     done.store(true, Ordering::Relaxed);
     emptying.join().unwrap();
-    let Taken::Granted { left, .. } = store.take(&batch[..1]).await.unwrap().remove(0) else { panic!("it fits") };
-    assert_eq!(left, [100_000 - 1_001]);
+    let Taken::Granted { windows, .. } = store.take(&batch[..1]).await.unwrap().remove(0) else { panic!("it fits") };
+    assert_eq!(windows.iter().map(|told| told.left).collect::<Vec<_>>(), [100_000 - 1_001]);
     // The control: by its hash alone a script is not found after that.
     server.ask::<()>("SCRIPT FLUSH");
     let hash = redis::Script::new(keyward::store::redis::take::SCRIPT).get_hash().to_owned();

@@ -55,9 +55,9 @@ async fn everything_scripts_do(store: &dyn Store) {
     let moved = Record { revision: 2, owner: owner_id("other"), ..key("key_1", &[digest(2)]) };
     put(store, vec![changed_key(&moved)]).await;
     let all = [charge(vec![subject(Some("key_1"), &[(DAY, 5)])], 5)];
-    let Taken::Granted { tokens, slots, .. } = store.take(&all).await.unwrap().remove(0) else { panic!("it fits") };
+    let Taken::Granted { tokens, windows, .. } = store.take(&all).await.unwrap().remove(0) else { panic!("it fits") };
     let [all] = all;
-    store.take(&[Charge { want: 0, cost: 0, returns: all.undo(tokens, &slots), ..all }]).await.unwrap();
+    store.take(&[Charge { want: 0, cost: 0, returns: keyward::store::undo(&all.subjects, tokens, &windows), ..all }]).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -225,8 +225,8 @@ async fn with_both_users_everything_works() {
     let moved = Record { revision: 2, owner: owner_id("other"), ..key("key_2", &[digest(3)]) };
     put(&store, vec![changed_key(&moved)]).await;
     let all = charge(vec![subject(Some("key_1"), &[(DAY, 5)])], 5);
-    let Taken::Granted { tokens, slots, .. } = store.take(std::slice::from_ref(&all)).await.unwrap().remove(0) else { panic!("it fits") };
-    store.take(&[Charge { want: 0, cost: 0, returns: all.undo(tokens, &slots), ..all }]).await.unwrap();
+    let Taken::Granted { tokens, windows, .. } = store.take(std::slice::from_ref(&all)).await.unwrap().remove(0) else { panic!("it fits") };
+    store.take(&[Charge { want: 0, cost: 0, returns: keyward::store::undo(&all.subjects, tokens, &windows), ..all }]).await.unwrap();
     // The server forgets its scripts: they are sent again, by whoever needs them.
     acl.server.ask::<()>("SCRIPT FLUSH");
     assert!(store.find(&realm("otesse"), &[digest(1)]).await.unwrap().holder.is_some());

@@ -1,0 +1,81 @@
+//! Calls for tokens leave together: what has queued while the last ones were being sent goes into one call of the store.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::Shared;
+use super::terms::Terms;
+use crate::domain::name::{KeyId, RealmId};
+use crate::store::{Charge, StoreError, Taken};
+
+/// Which purse.
+pub(super) type Name = (RealmId, KeyId);
+
+/// A call for one purse.
+pub(super) struct Call {
+    pub charge: Charge,
+    /// Whose answer it is waiting for; `None`: only returns.
+    pub whose: Option<(Name, Arc<Terms>)>,
+}
+
+/// Where calls are put.
+pub(super) struct Batches {
+    calls: Sender<Call>,
+}
+
+/// Calls that wait to be sent. Beyond it a call fails at once, and returns stay counted.
+const QUEUED: usize = 16_384;
+/// Charges in one call of the store.
+const TOGETHER: usize = 256;
+/// Calls of the store at one time.
+const IN_FLIGHT: usize = 16;
+
+impl Batches {
+    pub(super) fn new() -> (Self, Receiver<Call>) {
+        let (calls, queue) = channel(QUEUED);
+        (Self { calls }, queue)
+    }
+
+    /// Has a call made. It is handed back where too many wait.
+    pub(super) fn put(&self, call: Call) -> Result<(), Call> {
+        self.calls.try_send(call).map_err(tokio::sync::mpsc::error::TrySendError::into_inner)
+    }
+}
+
+/// Sends what comes until nobody can put anything any more.
+pub(super) async fn send_all(shared: std::sync::Weak<Shared>, mut queue: Receiver<Call>) {
+    let in_flight = Arc::new(Semaphore::new(IN_FLIGHT));
+    let mut calls = Vec::with_capacity(TOGETHER);
+    while queue.recv_many(&mut calls, TOGETHER).await > 0 {
+        // what comes until there is room for another goes along
+        let Ok(permit) = in_flight.clone().acquire_owned().await else { return };
+        while calls.len() < TOGETHER
+            && let Ok(call) = queue.try_recv()
+        {
+            calls.push(call);
+        }
+        let Some(shared) = shared.upgrade() else { return };
+        tokio::spawn(send(shared, std::mem::take(&mut calls), permit));
+    }
+}
+
+/// The grant is this task's, not that of whoever waits: what it brings is known and can go back.
+async fn send(shared: Arc<Shared>, calls: Vec<Call>, permit: OwnedSemaphorePermit) {
+    let (charges, whose): (Vec<Charge>, Vec<_>) = calls.into_iter().map(|call| (call.charge, call.whose)).unzip();
+    let sent = shared.clock.boot();
+    let answer = shared.store.take(&charges).await;
+    drop(permit);
+    let mut answers = match answer {
+        Ok(answers) => answers,
+        // returns that were in it are not made again: they may have been made
+        Err(error) => vec![Taken::Failed(error); whose.len()],
+    };
+    answers.resize(whose.len(), Taken::Failed(StoreError::Corrupt("a charge without an answer".into())));
+    for (whose, answer) in whose.into_iter().zip(answers) {
+        if let Some((name, terms)) = whose {
+            shared.landed(&name, &terms, answer, sent);
+        }
+    }
+}

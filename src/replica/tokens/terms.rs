@@ -1,0 +1,104 @@
+//! What a check of one key is charged with: made of the key's record and its realm, and used until either says something else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::bearer::Bearer;
+use crate::domain::format::Format;
+use crate::domain::limit::{InForce, Limit, Per};
+use crate::domain::name::Word;
+use crate::domain::outcome::Counts;
+use crate::domain::realm::Realm;
+use crate::domain::time::StoreTime;
+use crate::domain::window::Span;
+use crate::store::{Subject, SubjectName};
+
+/// Who is charged, and by what.
+#[derive(Debug)]
+pub struct Terms {
+    bearer: Arc<Bearer>,
+    format_plan: Option<Word>,
+    pub subjects: Vec<Subject>,
+    /// One for each window, in the order of the subjects and their windows.
+    pub limits: Vec<(Limit, u32)>,
+    /// The periods that the windows name are over then.
+    until: Option<StoreTime>,
+    /// How long tokens may be held in advance; zero: not at all.
+    pub ahead: Duration,
+    /// How long a refusal is remembered at most.
+    pub refusal: Duration,
+}
+
+/// Tokens are never held longer than this, and neither is a refusal.
+const LONGEST_AHEAD: Duration = Duration::from_millis(500);
+const LONGEST_REFUSAL: Duration = Duration::from_secs(1);
+
+impl Terms {
+    /// The terms of this key; `None` where nothing limits it.
+    #[must_use]
+    pub fn of(realm: &Realm, bearer: &Arc<Bearer>, format: &Format, now: StoreTime) -> Option<Self> {
+        let limits = realm.limits(bearer, format);
+        let specs: Vec<_> = limits.iter().filter_map(|in_force| Some((in_force, in_force.spec(now)?))).collect();
+        let owner = &bearer.owner;
+        let subject = |per, key, generation| {
+            let windows: Vec<_> = specs.iter().filter(|(in_force, _)| in_force.limit.per == per).map(|(_, spec)| *spec).collect();
+            let name = SubjectName { realm: owner.realm.clone(), owner: owner.id.clone(), key };
+            (!windows.is_empty()).then_some(Subject { name, generation, windows })
+        };
+        let of_key = subject(Per::Key, Some(bearer.key.clone()), bearer.generation);
+        let of_owner = subject(Per::Owner, None, owner.generation);
+        let subjects: Vec<Subject> = of_key.into_iter().chain(of_owner).collect();
+        let until = specs.iter().filter_map(|(_, spec)| if let Span::Calendar(period) = spec.span { Some(period.until) } else { None });
+        let until = until.min();
+        let of = |per| specs.iter().filter(move |(in_force, _)| in_force.limit.per == per).map(|(in_force, _)| owned(in_force));
+        (!subjects.is_empty()).then(|| Self {
+            bearer: bearer.clone(),
+            format_plan: format.plan.clone(),
+            limits: of(Per::Key).chain(of(Per::Owner)).collect(),
+            ahead: ahead(&subjects),
+            refusal: refusal(&subjects),
+            subjects,
+            until,
+        })
+    }
+
+    /// Whether they are those of this key at this time, as far as can be told without making them.
+    #[must_use]
+    pub fn are_of(&self, bearer: &Arc<Bearer>, format: &Format, now: StoreTime) -> bool {
+        Arc::ptr_eq(&self.bearer, bearer) && self.format_plan == format.plan && self.until.is_none_or(|until| now < until)
+    }
+
+    /// Whether the outcome decides about some of what is charged.
+    #[must_use]
+    pub fn depend_on_the_outcome(&self) -> bool {
+        self.limits.iter().any(|(limit, _)| limit.counts != Counts::All)
+    }
+
+    #[must_use]
+    pub fn bearer(&self) -> &Arc<Bearer> {
+        &self.bearer
+    }
+}
+
+fn owned(in_force: &InForce<'_>) -> (Limit, u32) {
+    (in_force.limit.clone(), in_force.most)
+}
+
+/// A quarter of the time that the smallest slot takes grants: what is held that long and not spent makes a window forget as much later. A
+/// window that is an exact log has no slots to hide it in.
+fn ahead(subjects: &[Subject]) -> Duration {
+    let slots = subjects.iter().flat_map(|subject| &subject.windows).map(|spec| match spec.span {
+        Span::Sliding { slot_ms, .. } => Duration::from_millis(slot_ms.into()) / 4,
+        Span::Calendar(_) => LONGEST_AHEAD,
+    });
+    slots.min().unwrap_or_default().min(LONGEST_AHEAD)
+}
+
+/// A quarter of what a slot would be, whether there are slots or not.
+fn refusal(subjects: &[Subject]) -> Duration {
+    let slots = subjects.iter().flat_map(|subject| &subject.windows).map(|spec| match spec.span {
+        Span::Sliding { length_ms, .. } => Duration::from_millis(length_ms.into()) / 64,
+        Span::Calendar(_) => LONGEST_REFUSAL,
+    });
+    slots.min().unwrap_or_default().min(LONGEST_REFUSAL)
+}
