@@ -61,7 +61,7 @@ pub struct Fullness {
 /// In milliseconds. Short: a key that is made elsewhere is found when the log tells of it, or then.
 const NOBODYS_FOR: i64 = 2_000;
 /// What a small record weighs, to lay the table out by.
-const SMALL: u64 = 448;
+const SMALL: u64 = 512;
 /// The table is laid out at once for so many: one that grows leaves its former selves behind for a while, and they are as large as itself.
 const MOST_AT_ONCE: u64 = 1 << 22;
 /// One part of so many is for owners to be shared.
@@ -130,8 +130,8 @@ impl Memory {
         for scope in &mut bearer.scopes {
             *scope = words.scope(scope);
         }
-        if let Some(addresses) = &mut bearer.addresses {
-            addresses.0.shrink_to_fit();
+        if let Some(special) = &mut bearer.special {
+            special.addresses.0.shrink_to_fit();
         }
         Arc::new(bearer)
     }
