@@ -21,7 +21,7 @@ pub struct Bearer {
     pub kind: Option<Word>,
     pub plan: Option<Word>,
     pub tenant: Option<Box<str>>,
-    pub scopes: Box<[Scope]>,
+    pub scopes: Arc<[Scope]>,
     /// What few keys have.
     pub special: Option<Box<Special>>,
     pub expires: Option<StoreTime>,

@@ -127,9 +127,7 @@ impl Memory {
         for word in [&mut bearer.environment, &mut bearer.kind, &mut bearer.plan].into_iter().flatten() {
             *word = words.word(word);
         }
-        for scope in &mut bearer.scopes {
-            *scope = words.scope(scope);
-        }
+        bearer.scopes = words.scopes(&bearer.scopes);
         if let Some(special) = &mut bearer.special {
             special.addresses.0.shrink_to_fit();
         }
@@ -201,6 +199,7 @@ struct Words {
     realms: Mutex<HashSet<RealmId>>,
     others: Mutex<HashSet<Word>>,
     scopes: Mutex<HashSet<Scope>>,
+    lists: Mutex<HashSet<Arc<[Scope]>>>,
 }
 
 const MOST_WORDS: usize = 4096;
@@ -214,8 +213,9 @@ impl Words {
         once(&self.others, word)
     }
 
-    fn scope(&self, scope: &Scope) -> Scope {
-        once(&self.scopes, scope)
+    /// Many keys may do the same.
+    fn scopes(&self, scopes: &[Scope]) -> Arc<[Scope]> {
+        once(&self.lists, &scopes.iter().map(|scope| once(&self.scopes, scope)).collect())
     }
 }
 

@@ -17,7 +17,7 @@ const COUNTERS: usize = 16;
 /// All that goes when it is forgotten. Its owner is counted in full: it may be the only one left that holds it.
 pub(super) fn of(bearer: &Bearer) -> usize {
     let tenant = bearer.tenant.as_ref().map_or(0, |tenant| piece(tenant.len()));
-    let scopes = piece(bearer.scopes.len() * size_of::<Scope>());
+    let scopes = piece(COUNTERS + bearer.scopes.len() * size_of::<Scope>());
     let special = bearer.special.as_ref().map_or(0, |special| {
         piece(size_of::<Special>()) + piece(special.addresses.0.capacity() * size_of::<IpNet>()) + numbers(&special.limits)
     });
