@@ -116,6 +116,12 @@ impl Memory {
         digests.iter().any(|digest| self.keys.peek(digest).is_some_and(|key| key.bearer.owner.realm == *realm))
     }
 
+    /// Whose they are, however long ago that was read: what the log has told of since is not among it.
+    pub fn of_any_age(&self, realm: &RealmId, digests: &[Digest]) -> Option<Arc<Bearer>> {
+        let known = digests.iter().find_map(|digest| self.keys.get(digest).filter(|key| self.owners.unchanged(key.owner)));
+        known.filter(|key| key.bearer.owner.realm == *realm).map(|key| key.bearer)
+    }
+
     /// What a check has to know of a holder, in as little memory as it can be kept in: what others have too is shared, and the owner has no
     /// name, which is for people.
     #[must_use]

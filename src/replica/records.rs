@@ -92,9 +92,10 @@ impl Records {
             .map(|(rate, address)| Counted::new(&realm.id, address.into(), rate));
         shared.admit(source.as_ref())?;
         let sought = Sought { realm: realm.id.clone(), digests: digests.to_vec(), source };
-        let landed = timeout_at(deadline, shared.look_up(sought)).await.unwrap_or_else(|_| Err(too_late()))?;
+        let landed = timeout_at(deadline, shared.look_up(sought)).await.unwrap_or_else(|_| Err(too_late()));
         shared.lease()?;
-        Ok((landed.ok_or(Unfound::Unknown)?, shared.parts.session.now()))
+        let found = landed.or_else(|error| shared.aged(realm, digests, error))?;
+        Ok((found.ok_or(Unfound::Unknown)?, shared.parts.session.now()))
     }
 
     /// What became of everyone who asked.
@@ -125,6 +126,13 @@ impl Shared {
                 Err(Unfound::Unknown)
             }
         }
+    }
+
+    /// A record that was only too old is as good as under its lease, where the store is away and it cannot be read anew: what the log did not
+    /// tell of has not changed. To be asked under a lease, as above.
+    fn aged(&self, realm: &Realm, digests: &[Digest], error: StoreError) -> Landed {
+        let known = || self.parts.memory.of_any_age(&realm.id, digests);
+        if let (StoreError::Unavailable(_), Some(bearer)) = (&error, known()) { Ok(Some(bearer)) } else { Err(error) }
     }
 
     fn admit(&self, source: Option<&Counted>) -> Result<(), Unfound> {

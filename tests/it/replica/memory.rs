@@ -91,6 +91,30 @@ async fn a_record_is_read_again_when_it_has_its_maximum_age() {
 }
 
 #[tokio::test]
+async fn a_record_of_any_age_is_used_under_the_lease_while_the_store_is_away_unless_the_log_has_touched_it() {
+    let stage = Stage::set().await;
+    let (one, two) = (key(1, &owner("acme")), key(2, &owner("acme")));
+    stage.store.put(&one);
+    stage.store.put(&two);
+    for number in [1, 2] {
+        stage.ask(&[digest(number)]).await.unwrap();
+    }
+    for _ in 0..14 {
+        stage.clock.pass(Duration::from_secs(43));
+        stage.replica.session.catch_up(u64::MAX).await;
+    }
+    stage.store.put(&revoked(&two));
+    stage.applied().await;
+    stage.store.is_away(true);
+    assert_eq!(stage.ask(&[digest(1)]).await.unwrap().key.as_str(), "key_1");
+    let is_away = |found| matches!(found, Err(Unfound::Store(StoreError::Unavailable(_))));
+    assert!(is_away(stage.ask(&[digest(2)]).await), "the log has told of it");
+    assert!(is_away(stage.ask(&[digest(3)]).await), "it was never seen");
+    stage.clock.pass(Duration::from_mins(1));
+    assert!(is_away(stage.ask(&[digest(1)]).await), "without the lease it is worth nothing");
+}
+
+#[tokio::test]
 async fn a_key_is_remembered_in_its_own_realm_only() {
     let stage = Stage::set().await;
     stage.store.put(&key(1, &owner("acme")));
