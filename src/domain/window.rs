@@ -21,7 +21,8 @@ pub struct Windows {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {
     pub id: WindowId,
-    /// Oldest first. Of a calendar window: the current period, from its first instant to its last.
+    /// Oldest first. Of a calendar window: one for each period that is not over, from its first instant to its end. That is one, and two only
+    /// where a time zone was changed: what was counted in the other one stays counted until that is over.
     pub slots: Vec<Slot>,
 }
 
@@ -85,7 +86,7 @@ pub enum Answer {
     Granted {
         /// Between cost and want.
         tokens: u32,
-        /// How long they may be spent: less than was asked for where a period ends before.
+        /// How long they may be spent: less than was asked for where a period ends before. 0 without tokens.
         ttl_ms: u32,
         /// Of each window in the order asked.
         windows: Vec<Told>,
@@ -183,8 +184,8 @@ pub fn take(subjects: &mut [(&mut Windows, &[Spec])], ask: &Ask) -> Answer {
     if subjects.iter().flat_map(|(_, specs)| specs.iter()).any(behind) {
         return Answer::Behind;
     }
-    for (windows, specs) in subjects.iter_mut() {
-        windows.advance(now, specs);
+    for (windows, _) in subjects.iter_mut() {
+        windows.advance(now);
     }
     let asked = || subjects.iter().flat_map(|(windows, specs)| specs.iter().map(|spec| (windows.window(spec.id()), spec)));
     let left: Vec<u32> = asked().map(|(window, spec)| spec.most.saturating_sub(sum(window))).collect();
@@ -195,17 +196,20 @@ pub fn take(subjects: &mut [(&mut Windows, &[Spec])], ask: &Ask) -> Answer {
         let windows = asked().zip(left).map(|((window, spec), left)| told(window, spec, None, left, now)).collect();
         return Answer::Refused { retry_at: retry_at.map(StoreTime), windows };
     }
-    let counted: Vec<bool> = left.iter().map(|left| *left >= ask.cost).collect();
-    let room = left.iter().zip(&counted).filter(|(_, counted)| **counted).map(|(left, _)| *left).min().unwrap_or(u32::MAX);
+    let has_room = |left: &u32| *left >= ask.cost;
+    let room = left.iter().copied().filter(has_room).min().unwrap_or(u32::MAX);
     let tokens = ask.want.min(ask.cost.max(room / ask.share.max(1)));
+    if tokens == 0 {
+        let windows = asked().zip(left).map(|((window, spec), left)| told(window, spec, None, left, now)).collect();
+        return Answer::Granted { tokens, ttl_ms: 0, windows };
+    }
     let until = asked().filter_map(|(_, spec)| spec.ends_at(now)).fold(now + i64::from(ask.ttl_ms), i64::min);
-    let (mut windows, mut nth) = (Vec::with_capacity(left.len()), 0);
+    let (mut windows, mut all_left) = (Vec::with_capacity(left.len()), left.into_iter());
     for (subject, specs) in subjects.iter_mut() {
-        for spec in *specs {
-            let slot = counted[nth].then(|| subject.count(spec, now, until, tokens));
-            let left = if slot.is_some() { left[nth] - tokens } else { left[nth] };
+        for (spec, left) in specs.iter().zip(&mut all_left) {
+            let slot = has_room(&left).then(|| subject.count(spec, now, until, tokens));
+            let left = if slot.is_some() { left - tokens } else { left };
             windows.push(told(subject.window(spec.id()), spec, slot, left, now));
-            nth += 1;
         }
     }
     Answer::Granted { tokens, ttl_ms: u32::try_from(until - now).unwrap_or(0), windows }
@@ -227,54 +231,49 @@ impl Windows {
         StoreTime(ends.max().unwrap_or(self.latest.0))
     }
 
-    /// Drops what no longer counts and makes room for windows not seen before.
-    fn advance(&mut self, now: i64, specs: &[Spec]) {
+    /// Drops what no longer counts.
+    fn advance(&mut self, now: i64) {
         self.latest = StoreTime(now);
         for window in &mut self.windows {
             let length = window.id.length();
             window.slots.retain(|slot| slot.count > 0 && slot.last > now - length);
         }
-        for spec in specs {
-            self.begin(spec, now);
-        }
-        self.windows.retain(|window| !window.slots.is_empty() || specs.iter().any(|spec| spec.id() == window.id));
-    }
-
-    /// Has a window for it. A period that is none of its calendar's, as when its time zone was changed, counts no more.
-    fn begin(&mut self, spec: &Spec, now: i64) {
-        let id = spec.id();
-        let Some(window) = self.windows.iter_mut().find(|window| window.id == id) else {
-            self.windows.push(Window { id, slots: Vec::new() });
-            return;
-        };
-        if let Span::Calendar(period) = spec.span {
-            let current = period.at(StoreTime(now)).map(|(from, _)| from.0);
-            window.slots.retain(|slot| Some(slot.start) == current);
-        }
+        self.windows.retain(|window| !window.slots.is_empty());
     }
 
     fn window(&self, id: WindowId) -> &[Slot] {
         self.windows.iter().find(|window| window.id == id).map_or(&[], |window| &window.slots)
     }
 
-    /// Counts tokens in the newest slot while that is young, else in a new one, and names it.
+    /// Counts tokens in the newest slot while that is young, or in that of the period, else in a new one, and names it.
     fn count(&mut self, spec: &Spec, now: i64, until: i64, tokens: u32) -> i64 {
-        let (start, last, young) = match spec.span {
-            Span::Sliding { slot_ms, .. } => (now, until, i64::from(slot_ms.max(1))),
-            Span::Calendar(period) => period.at(StoreTime(now)).map_or((now, now, 1), |(from, until)| (from.0, until.0, i64::MAX)),
+        let slots = self.slots(spec.id());
+        let (found, start, last) = match spec.span {
+            Span::Sliding { slot_ms, .. } => {
+                let young = |slot: &&mut Slot| now - slot.start < i64::from(slot_ms.max(1));
+                (slots.last_mut().filter(young), now, until)
+            }
+            Span::Calendar(period) => {
+                let (from, until) = period.at(StoreTime(now)).map_or((now, now), |(from, until)| (from.0, until.0));
+                (slots.iter_mut().find(|slot| slot.start == from), from, until)
+            }
         };
-        let Some(window) = self.windows.iter_mut().find(|window| window.id == spec.id()) else { return start };
-        match window.slots.last_mut() {
-            Some(slot) if now - slot.start < young => {
-                slot.count += tokens;
-                slot.last = slot.last.max(last);
-                slot.start
-            }
-            _ => {
-                window.slots.push(Slot { start, last, count: tokens });
-                start
-            }
+        if let Some(slot) = found {
+            slot.count += tokens;
+            slot.last = slot.last.max(last);
+            return slot.start;
         }
+        slots.push(Slot { start, last, count: tokens });
+        start
+    }
+
+    /// Of a window that may be new.
+    fn slots(&mut self, id: WindowId) -> &mut Vec<Slot> {
+        let at = self.windows.iter().position(|window| window.id == id).unwrap_or_else(|| {
+            self.windows.push(Window { id, slots: Vec::new() });
+            self.windows.len() - 1
+        });
+        &mut self.windows[at].slots
     }
 }
 

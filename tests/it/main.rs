@@ -25,5 +25,6 @@ mod stances;
 mod store_contract;
 mod support;
 mod traps;
+mod window_script;
 mod windows_over_processes;
 mod wire;

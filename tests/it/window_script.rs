@@ -21,9 +21,9 @@ const STEPS_OF_A_CONTROL: u64 = 3_000;
 const BROKEN: [(&str, &str); 14] = [
     ("last > now - window.length", "last >= now - window.length"),
     ("count > 0 and last", "count >= 0 and last"),
-    ("now - window[newest] < math.max(limit.slot, 1)", "now - window[newest] <= math.max(limit.slot, 1)"),
-    ("window[newest + 1] = math.max(window[newest + 1], last)", "window[newest + 1] = last"),
-    ("if room < cost then", "if room <= cost then"),
+    ("now - window[#window - 2] < math.max(limit.slot, 1)", "now - window[#window - 2] <= math.max(limit.slot, 1)"),
+    ("window[at + 1] = math.max(window[at + 1], last)", "window[at + 1] = last"),
+    ("left[i] >= cost", "left[i] > cost"),
     ("subject.asked < subject.generation", "subject.asked <= subject.generation"),
     ("if subject.asked > subject.generation", "if subject.asked > subject.generation + 1"),
     ("if over <= 0 then return now end", "if over < 0 then return now end"),

@@ -8,10 +8,10 @@
 -- Answers {'granted', tokens, ttl, told..}, {'refused', until it may fit or -1, told..}, {'returned', told..} or {'stale'}; told of each limit:
 -- the start of the slot that counts the tokens or -1, what is left, and in how long there is more.
 --
--- A window is known by its length; one of a calendar by a number above CALENDAR, and it is one slot, from its period's start to its end.
+-- A window is known by its length; one of a calendar by a number above CALENDAR, and its slots are periods, from their start to their end.
 -- A subject is kept as: latest instant seen (6 bytes), generation (4); for every window its number (4) and how many slots (2); for every
--- slot how long before the latest instant it started (4), how long after its start its last token may be spent (3, a calendar's in seconds),
--- and count (4). Here a window is a list of numbers, three a slot (start, last, count), oldest slot first: a table for each slot would cost
+-- slot how long before the latest instant it started (4), how long after its start its last token may be spent (3), and count (4). Periods
+-- may start later than the latest instant and last for months: theirs are the seconds since the epoch and how many they last. Here a window is a list of numbers, three a slot (start, last, count), oldest slot first: a table for each slot would cost
 -- twice as much.
 
 local CALENDAR = 4000000000
@@ -39,10 +39,13 @@ local function read(name)
     local length, slots = struct.unpack('>I4I2', text, at)
     local window = {struct.unpack('>' .. string.rep('I4I3I4', slots), text, at + 6)}
     at, window[#window] = window[#window], nil
-    local unit = length > CALENDAR and 1000 or 1
     for i = 1, #window, 3 do
-      window[i] = latest - window[i]
-      window[i + 1] = window[i] + window[i + 1] * unit
+      if length > CALENDAR then
+        window[i], window[i + 1] = window[i] * 1000, (window[i] + window[i + 1]) * 1000
+      else
+        window[i] = latest - window[i]
+        window[i + 1] = window[i] + window[i + 1]
+      end
     end
     name_window(window, length)
     subject[#subject + 1] = window
@@ -50,15 +53,18 @@ local function read(name)
   return subject
 end
 
--- Kept until nothing of it counts any more.
+-- Kept until nothing of it counts any more. The subject is of no use afterwards.
 local function write(subject, clock)
   local latest, over, parts = subject.latest, 0, {struct.pack('>I6I4', subject.latest, subject.generation)}
   for _, window in ipairs(subject) do
     if #window > 0 then
       for i = 1, #window, 3 do
         over = math.max(over, window[i + 1] + window.length)
-        window[i + 1] = (window[i + 1] - window[i]) / (window.id > CALENDAR and 1000 or 1)
-        window[i] = latest - window[i]
+        if window.id > CALENDAR then
+          window[i], window[i + 1] = window[i] / 1000, (window[i + 1] - window[i]) / 1000
+        else
+          window[i], window[i + 1] = latest - window[i], window[i + 1] - window[i]
+        end
       end
       parts[#parts + 1] = struct.pack('>I4I2' .. string.rep('I4I3I4', #window / 3), window.id, #window / 3, unpack(window))
     end
@@ -113,33 +119,30 @@ local function fits_at(limit, cost, now)
   end
 end
 
--- Counts tokens in the newest slot while that is young, else in a new one, and names it.
-local function count(limit, now, last, tokens)
-  local window, start = limit.window, now
-  local newest = #window - 2
-  if limit.from then start, last = limit.from, limit.till end
-  if newest > 0 and (limit.from or now - window[newest] < math.max(limit.slot, 1)) then
-    window[newest + 1] = math.max(window[newest + 1], last)
-    window[newest + 2] = window[newest + 2] + tokens
-  else
-    newest = #window + 1
-    window[newest], window[newest + 1], window[newest + 2] = start, last, tokens
+-- The slot that tokens are counted in: of a calendar window its period's, else the newest while that is young.
+local function open(limit, now)
+  local window = limit.window
+  if limit.from then
+    for i = 1, #window, 3 do
+      if window[i] == limit.from then return i end
+    end
+  elseif #window > 0 and now - window[#window - 2] < math.max(limit.slot, 1) then
+    return #window - 2
   end
-  return window[newest]
 end
 
--- A period that is none of the calendar's, as when its time zone was changed, counts no more.
-local function only_current(limit)
-  local window = limit.window
-  if limit.from and #window > 0 and (#window > 3 or window[1] ~= limit.from) then
-    local count = 0
-    for i = 1, #window, 3 do
-      if window[i] == limit.from then count = count + window[i + 2] end
-    end
-    for i = #window, 1, -1 do window[i] = nil end
-    if count > 0 then window[1], window[2], window[3] = limit.from, limit.till, count end
-    window.sum = count
+-- Counts tokens in it, or in a new one, and names it.
+local function count(limit, now, last, tokens)
+  local window, start, at = limit.window, limit.from or now, open(limit, now)
+  if limit.from then last = limit.till end
+  if at then
+    window[at + 1] = math.max(window[at + 1], last)
+    window[at + 2] = window[at + 2] + tokens
+  else
+    at = #window + 1
+    window[at], window[at + 1], window[at + 2] = start, last, tokens
   end
+  return window[at]
 end
 
 -- What is told of a limit: the slot that counts, what is left, in how long there is more.
@@ -203,20 +206,17 @@ for i, limit in ipairs(limits) do
     limit.window = name_window({sum = 0}, limit.id)
     table.insert(limit.subject, limit.window)
   end
-  only_current(limit)
   left[i] = math.max(limit.most - limit.window.sum, 0)
   limit.has_room = left[i] >= cost
   if limit.has_room then room = math.min(room, left[i]) end
   full = full or not (limit.has_room or limit.is_shadow)
 end
 
+-- Where nothing is taken.
 local function all(answer)
   for i, limit in ipairs(limits) do tell(answer, limit, -1, left[i], now) end
-  return answer
-end
-if want == 0 and cost == 0 then
   keep()
-  return all({'returned'})
+  return answer
 end
 if full then
   local retry_at = now
@@ -226,11 +226,11 @@ if full then
       retry_at = fits and retry_at and math.max(retry_at, fits)
     end
   end
-  keep()
   return all({'refused', retry_at and retry_at - clock or -1})
 end
 
 local tokens = math.min(want, math.max(cost, math.floor(room / math.max(share, 1))))
+if tokens == 0 then return all({'returned'}) end
 local last = now + ttl
 for _, limit in ipairs(limits) do
   if limit.from then last = math.min(last, limit.till) end

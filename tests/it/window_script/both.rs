@@ -1,6 +1,7 @@
 //! One charge, answered by the rule and by the script.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use keyward::domain::time::StoreTime;
 use keyward::domain::window::{self, Answer, Ask, Spec, Windows};
@@ -76,7 +77,7 @@ impl Both {
             }
         }
         let answer = if stale { Taken::Stale } else { self.decide(now, clock, charge) };
-        if matches!(&answer, Taken::Granted { .. } if !is_idle(charge)) {
+        if matches!(answer, Taken::Granted { tokens: 1.., .. }) {
             touched.extend(names);
         }
         for name in touched {
@@ -91,7 +92,7 @@ impl Both {
         for back in &charge.returns {
             let windows = &mut self.of(&back.subject).windows;
             let before = windows.clone();
-            windows.give_back(back.length_ms, back.slot, back.tokens);
+            windows.give_back(back.window, back.slot, back.tokens);
             if *windows != before {
                 touched.push(&back.subject);
             }
@@ -106,14 +107,16 @@ impl Both {
         let specs = charge.subjects.iter().map(|subject| &subject.windows[..]);
         let mut asked: Vec<(&mut Windows, &[Spec])> = windows.iter_mut().zip(specs).collect();
         match window::take(&mut asked, &ask) {
-            Answer::Granted { left, .. } if is_idle(charge) => Taken::Granted { tokens: 0, slots: Vec::new(), left },
-            Answer::Granted { tokens, slots, left } => {
-                for (subject, windows) in charge.subjects.iter().zip(windows) {
-                    self.of(&subject.name).windows = windows;
+            Answer::Granted { tokens, ttl_ms, windows: told } => {
+                if tokens > 0 {
+                    for (subject, windows) in charge.subjects.iter().zip(windows) {
+                        self.of(&subject.name).windows = windows;
+                    }
                 }
-                Taken::Granted { tokens, slots, left }
+                Taken::Granted { tokens, ttl: Duration::from_millis(ttl_ms.into()), windows: told }
             }
-            Answer::Refused { retry_at, left } => Taken::Refused { retry_in: retry_at.map(|at| StoreTime(clock).until(at)), left },
+            Answer::Refused { retry_at, windows } => Taken::Refused { retry_in: retry_at.map(|at| StoreTime(clock).until(at)), windows },
+            Answer::Behind => Taken::Stale,
         }
     }
 
@@ -127,7 +130,7 @@ impl Both {
         let now = now.max(kept.windows.latest.0);
         kept.windows.latest = StoreTime(now);
         for window in &mut kept.windows.windows {
-            let length = i64::from(window.length_ms);
+            let length = if window.id.is_calendar() { 0 } else { i64::from(window.id.0) };
             window.slots.retain(|slot| slot.count > 0 && slot.last > now - length);
         }
         kept.windows.windows.retain(|window| !window.slots.is_empty());
@@ -135,9 +138,4 @@ impl Both {
             self.kept.remove(name);
         }
     }
-}
-
-/// A charge that only gives back.
-fn is_idle(charge: &Charge) -> bool {
-    charge.want == 0 && charge.cost == 0
 }

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use keyward::domain::name::{KeyId, OwnerId, RealmId};
-use keyward::domain::window::Spec;
+use keyward::domain::window::{Force, Span, Spec, Told, WindowId};
 use keyward::store::{Charge, Return, Subject, SubjectName, Taken};
 
 use super::both::Both;
 
-const MINUTE: Spec = Spec { length_ms: 60_000, most: 5, slot_ms: 0 };
-const COARSE: Spec = Spec { length_ms: 60_000, most: 100, slot_ms: 3_750 };
-const HOUR: Spec = Spec { length_ms: 3_600_000, most: 100, slot_ms: 112_500 };
-const DAY: Spec = Spec { length_ms: 86_400_000, most: 1_000, slot_ms: 1_800_000 };
+const MINUTE: Spec = sliding(60_000, 5, 0);
+const COARSE: Spec = sliding(60_000, 100, 3_750);
+const HOUR: Spec = sliding(3_600_000, 100, 112_500);
+const DAY: Spec = sliding(86_400_000, 1_000, 1_800_000);
 /// Some instant.
 const T: i64 = 1_800_000_000_000;
 
@@ -120,7 +120,7 @@ fn older_limits_are_stale_even_after_a_refusal(both: &mut Both) -> Result<(), St
     let under = |generation, most| charge(vec![Subject { generation, ..subject(Some("key_1"), &[Spec { most, ..COARSE }]) }], 1);
     granted(both, T, &under(1, 100), (1, &[T], &[99]))?;
     refused(both, T, &under(2, 1), (Some(60_050), &[0]))?;
-    expect(both, T, &under(1, 100), &Taken::Stale)?;
+    stale(both, T, &under(1, 100))?;
     granted(both, T, &under(2, 100), (1, &[T], &[98]))
 }
 
@@ -134,7 +134,8 @@ fn what_comes_back_is_there_for_the_same_charge(both: &mut Both) -> Result<(), S
 
 fn what_comes_back_to_nothing_changes_nothing(both: &mut Both) -> Result<(), String> {
     granted(both, T, &one(MINUTE, 4), (4, &[T], &[1]))?;
-    let elsewhere = [back(T + 1, 9), Return { length_ms: 61_000, ..back(T, 9) }, Return { subject: name(Some("key_2")), ..back(T, 9) }];
+    let elsewhere =
+        [back(T + 1, 9), Return { window: WindowId::sliding(61_000), ..back(T, 9) }, Return { subject: name(Some("key_2")), ..back(T, 9) }];
     granted(both, T + 5, &Charge { returns: elsewhere.into(), ..one(MINUTE, 1) }, (1, &[T + 5], &[0]))?;
     granted(both, T + 60_050, &Charge { returns: vec![back(T, 4)], ..one(MINUTE, 5) }, (4, &[T + 60_050], &[0]))
 }
@@ -155,19 +156,46 @@ fn time_that_runs_backwards_stands_still(both: &mut Both) -> Result<(), String> 
     refused(both, T + 60_049, &one(MINUTE, 1), (Some(1), &[0]))
 }
 
+const fn sliding(length_ms: u32, most: u32, slot_ms: u32) -> Spec {
+    Spec { most, span: Span::Sliding { length_ms, slot_ms }, force: Force::Enforced }
+}
+
 /// Expects so many tokens, counted in these slots, and so much left.
 fn granted(both: &mut Both, now: i64, charge: &Charge, (tokens, slots, left): (u32, &[i64], &[u32])) -> Result<(), String> {
-    expect(both, now, charge, &Taken::Granted { tokens, slots: slots.into(), left: left.into() })
+    match both.take(now, charge)? {
+        Taken::Granted { tokens: found, windows, .. } if found == tokens && starts(&windows) == slots && left_of(&windows) == left => {
+            Ok(())
+        }
+        other => Err(format!("at T{:+} {other:?} instead of {tokens} in {slots:?}, {left:?} left", now - T)),
+    }
 }
 
 /// Expects a wait, and so much left.
 fn refused(both: &mut Both, now: i64, charge: &Charge, (retry_in, left): (Option<u64>, &[u32])) -> Result<(), String> {
-    expect(both, now, charge, &Taken::Refused { retry_in: retry_in.map(Duration::from_millis), left: left.into() })
+    match both.take(now, charge)? {
+        Taken::Refused { retry_in: found, windows }
+            if found == retry_in.map(Duration::from_millis) && starts(&windows).is_empty() && left_of(&windows) == left =>
+        {
+            Ok(())
+        }
+        other => Err(format!("at T{:+} {other:?} instead of a wait of {retry_in:?}, {left:?} left", now - T)),
+    }
 }
 
-fn expect(both: &mut Both, now: i64, charge: &Charge, expected: &Taken) -> Result<(), String> {
-    let taken = both.take(now, charge)?;
-    if taken == *expected { Ok(()) } else { Err(format!("at T{:+} {taken:?} instead of {expected:?}", now - T)) }
+fn stale(both: &mut Both, now: i64, charge: &Charge) -> Result<(), String> {
+    match both.take(now, charge)? {
+        Taken::Stale => Ok(()),
+        other => Err(format!("at T{:+} {other:?} instead of stale", now - T)),
+    }
+}
+
+/// Of windows that count the tokens.
+fn starts(windows: &[Told]) -> Vec<i64> {
+    windows.iter().filter_map(|told| told.slot).collect()
+}
+
+fn left_of(windows: &[Told]) -> Vec<u32> {
+    windows.iter().map(|told| told.left).collect()
 }
 
 /// Of one limit of one key.
@@ -184,7 +212,7 @@ fn subject(key: Option<&str>, windows: &[Spec]) -> Subject {
 }
 
 fn back(slot: i64, tokens: u32) -> Return {
-    Return { subject: name(Some("key_1")), length_ms: 60_000, slot, tokens }
+    Return { subject: name(Some("key_1")), window: WindowId::sliding(60_000), slot, tokens }
 }
 
 pub(super) fn name(key: Option<&str>) -> SubjectName {

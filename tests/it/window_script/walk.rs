@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use keyward::domain::window::Spec;
-use keyward::store::{Charge, Return, Subject, SubjectName, Taken};
+use keyward::store::{Charge, Return, Subject, SubjectName, Taken, undo};
 
 use super::both::Both;
 use super::fixed::name;
@@ -36,12 +36,13 @@ pub(super) fn run(both: &mut Both, seed: u64, steps: u64) -> Result<Answers, Str
         let taken = both.take(walk.now, &charge).map_err(|difference| format!("seed {seed}, step {step}: {difference}"))?;
         match &taken {
             Taken::Granted { tokens: 0, .. } => answers.returned += 1,
-            Taken::Granted { tokens, slots, .. } => {
+            Taken::Granted { tokens, windows, .. } => {
                 answers.granted += 1;
-                walk.grants.extend(charge.undo(*tokens, slots));
+                walk.grants.extend(undo(&charge.subjects, *tokens, windows));
             }
             Taken::Refused { .. } => answers.refused += 1,
             Taken::Stale => answers.stale += 1,
+            Taken::Failed(error) => return Err(format!("seed {seed}, step {step}: {error}")),
         }
     }
     Ok(answers)
@@ -65,15 +66,15 @@ enum Plan {
 impl Plan {
     fn of_key(self) -> Vec<Spec> {
         match self {
-            Self::A => vec![spec(60_000, 9), spec(3_600_000, 90)],
-            Self::B => vec![spec(60_000, 25)],
+            Self::A => vec![Spec::sliding(60_000, 9), Spec::sliding(3_600_000, 90)],
+            Self::B => vec![Spec::sliding(60_000, 25)],
         }
     }
 
     fn of_owner(self) -> Vec<Spec> {
         match self {
-            Self::A => vec![spec(60_000, 40)],
-            Self::B => vec![spec(86_400_000, 900), spec(60_000, 20)],
+            Self::A => vec![Spec::sliding(60_000, 40)],
+            Self::B => vec![Spec::sliding(86_400_000, 900), Spec::sliding(60_000, 20)],
         }
     }
 }
@@ -130,17 +131,6 @@ impl Walk {
         }
         returns
     }
-}
-
-/// As limits of that length and number are kept.
-fn spec(length_ms: u32, most: u32) -> Spec {
-    let limit = keyward::domain::limit::Limit {
-        name: keyward::domain::name::Word::parse("limit").unwrap(),
-        per: keyward::domain::limit::Per::Key,
-        most,
-        length_ms,
-    };
-    Spec::from(&limit)
 }
 
 /// Numbers that look random: a Weyl sequence, scrambled.
