@@ -16,7 +16,7 @@ const KEYS: usize = 10_000;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn none_of_an_owners_many_keys_is_admitted_once_it_was_disabled() {
     // every replica is asked for every key first, and a build for tests takes its time
-    let (owners, keys) = (share(1, 20), share(400, KEYS));
+    let (owners, keys) = (share(1, 5), share(400, KEYS));
     let redis = RedisServer::durable();
     let store = redis.store();
     let (realms, first) = World::prepare(&*store, 0).await;
