@@ -191,8 +191,8 @@ pub fn take(subjects: &mut [(&mut Windows, &[Spec])], ask: &Ask) -> Answer {
     let left: Vec<u32> = asked().map(|(window, spec)| spec.most.saturating_sub(sum(window))).collect();
     let enforced = |force| force == Force::Enforced;
     if asked().zip(&left).any(|((_, spec), left)| enforced(spec.force) && *left < ask.cost) {
-        let fits = asked().filter(|(_, spec)| enforced(spec.force)).map(|(window, spec)| fits_at(window, spec, ask.cost, now));
-        let retry_at = fits.fold(Some(now), |at, fits| Some(at?.max(fits?)));
+        let mut fits = asked().filter(|(_, spec)| enforced(spec.force)).map(|(window, spec)| fits_at(window, spec, ask.cost, now));
+        let retry_at = fits.try_fold(now, |at, fits| Some(at.max(fits?)));
         let windows = asked().zip(left).map(|((window, spec), left)| told(window, spec, None, left, now)).collect();
         return Answer::Refused { retry_at: retry_at.map(StoreTime), windows };
     }

@@ -80,7 +80,7 @@ pub struct Settlement {
     pub ticket: TicketId,
     /// When it was minted, on the store's clock.
     pub minted: StoreTime,
-    /// All of one owner.
+    /// All of one owner. Without any there is nothing to settle, and it is done.
     pub returns: Vec<Return>,
 }
 

@@ -1,5 +1,5 @@
 //! Takes tokens from windows, and settles tickets. Every answer waits for its transaction: what was granted is counted after a crash, and a
-//! ticket that was settled stays so.
+//! ticket that was settled stays so. What cannot be read fails the one charge or ticket that it is about.
 //!
 //! The turn reads the boot clock before the store's time, and after the last of its jobs has come. A caller counts the life of its tokens from
 //! before it asked, so they are spent before their slot is forgotten, as long as the store's time does not run ahead of the boot clock: it does
@@ -11,11 +11,30 @@ use super::disk::Stop;
 use super::turn::Turn;
 use super::windows::{self, Kept};
 use crate::domain::window::{self, Answer, Ask, Spec, Windows};
-use crate::store::{Charge, Return, Settled, Settlement, TICKETS_LIVE, Taken};
+use crate::store::{Charge, Return, Settled, Settlement, StoreError, SubjectName, TICKETS_LIVE, Taken};
 
-/// Answers one charge within the turn's transaction.
-pub(super) fn take(turn: &mut Turn<'_>, charge: &Charge) -> Result<Taken, Stop> {
-    give_back(turn, &charge.returns)?;
+/// Answers charges within the turn's transaction.
+pub(super) fn take(turn: &mut Turn<'_>, charges: &[Charge]) -> Result<Vec<Taken>, Stop> {
+    charges.iter().map(|charge| unless_refused(take_one(turn, charge), Taken::Failed)).collect()
+}
+
+/// Settles tickets within the turn's transaction.
+pub(super) fn settle(turn: &mut Turn<'_>, settlements: &[Settlement]) -> Result<Vec<Settled>, Stop> {
+    settlements.iter().map(|settlement| unless_refused(settle_one(turn, settlement), Settled::Failed)).collect()
+}
+
+/// A disk that fails ends the turn; what was refused is the answer to one.
+fn unless_refused<T>(answer: Result<T, Stop>, refused: impl Fn(StoreError) -> T) -> Result<T, Stop> {
+    match answer {
+        Err(Stop::Refused(why)) => Ok(refused(why)),
+        other => other,
+    }
+}
+
+fn take_one(turn: &mut Turn<'_>, charge: &Charge) -> Result<Taken, Stop> {
+    for (name, kept) in returned(turn, &charge.returns)? {
+        turn.keep(name, &kept)?;
+    }
     let mut kept = charge.subjects.iter().map(|subject| windows::load(&turn.tables, &subject.name)).collect::<Result<Vec<_>, _>>()?;
     if is_stale(turn, charge, &mut kept)? {
         return Ok(Taken::Stale);
@@ -36,15 +55,19 @@ pub(super) fn take(turn: &mut Turn<'_>, charge: &Charge) -> Result<Taken, Stop> 
     })
 }
 
-/// Settles one ticket within the turn's transaction.
-pub(super) fn settle(turn: &mut Turn<'_>, settlement: &Settlement) -> Result<Settled, Stop> {
+fn settle_one(turn: &mut Turn<'_>, settlement: &Settlement) -> Result<Settled, Stop> {
+    if settlement.returns.is_empty() {
+        return Ok(Settled::Done);
+    }
     if settlement.minted.until(turn.at.now) >= TICKETS_LIVE {
         return Ok(Settled::TooLate);
     }
+    // read before the ticket is noted: it is not settled where its windows cannot be read
+    let returned = returned(turn, &settlement.returns)?;
     if !turn.settles(settlement)? {
         return Ok(Settled::Replayed);
     }
-    give_back(turn, &settlement.returns)?;
+    returned.iter().try_for_each(|(name, kept)| turn.keep(name, kept))?;
     Ok(Settled::Done)
 }
 
@@ -69,19 +92,23 @@ fn is_stale(turn: &mut Turn<'_>, charge: &Charge, kept: &mut [Kept]) -> Result<b
     Ok(stale)
 }
 
-fn give_back(turn: &mut Turn<'_>, returns: &[Return]) -> Result<(), Stop> {
-    for same in returns.chunk_by(|a, b| a.subject == b.subject) {
-        let Some(first) = same.first() else { continue };
-        let mut kept = windows::load(&turn.tables, &first.subject)?;
+/// Whose windows hold less for these returns.
+fn returned<'a>(turn: &Turn<'_>, returns: &'a [Return]) -> Result<Vec<(&'a SubjectName, Kept)>, Stop> {
+    let mut changed = Vec::new();
+    for (nth, back) in returns.iter().enumerate() {
+        if returns[..nth].iter().any(|other| other.subject == back.subject) {
+            continue;
+        }
+        let mut kept = windows::load(&turn.tables, &back.subject)?;
         let before = kept.windows.clone();
-        for back in same {
-            kept.windows.give_back(back.window, back.slot, back.tokens);
+        for same in returns.iter().filter(|same| same.subject == back.subject) {
+            kept.windows.give_back(same.window, same.slot, same.tokens);
         }
         if kept.windows != before {
-            turn.keep(&first.subject, &kept)?;
+            changed.push((&back.subject, kept));
         }
     }
-    Ok(())
+    Ok(changed)
 }
 
 /// In whole milliseconds, never less: a slot must not be forgotten before its last token.

@@ -75,7 +75,7 @@ impl Writer {
         let mut jobs = jobs.into_iter().filter(Job::is_awaited);
         let mut effects = Effects::default();
         let done = self.database().and_then(|database| self.transact(&database, &mut jobs, &mut effects));
-        let fate = self.settle(done, &effects);
+        let fate = self.tell(done, &effects);
         for answer in effects.waiting {
             answer(fate.clone());
         }
@@ -107,7 +107,7 @@ impl Writer {
     }
 
     /// Makes what the turn did known.
-    fn settle(&mut self, done: Result<(), Stop>, effects: &Effects) -> Result<(), StoreError> {
+    fn tell(&mut self, done: Result<(), Stop>, effects: &Effects) -> Result<(), StoreError> {
         done.map_err(|stop| self.fail(stop))?;
         effects.head.into_iter().for_each(|head| self.shared.leases.reached(head));
         Ok(())
@@ -170,11 +170,11 @@ impl Job {
                 wait(reply, answer, turn)
             }
             Self::Take(charges, reply) => {
-                let answer = charges.iter().map(|charge| take::take(turn, charge)).collect();
+                let answer = take::take(turn, &charges);
                 wait(reply, answer, turn)
             }
             Self::Settle(settlements, reply) => {
-                let answer = settlements.iter().map(|settlement| take::settle(turn, settlement)).collect();
+                let answer = take::settle(turn, &settlements);
                 wait(reply, answer, turn)
             }
             Self::ClaimPeppers(claims, reply) => {

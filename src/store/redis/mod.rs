@@ -4,6 +4,7 @@
 //! What users need: deploy/redis/users.acl. One user that does everything needs what both have.
 
 mod ask;
+mod calls;
 mod cluster;
 mod commit;
 mod door;
@@ -20,6 +21,7 @@ mod script;
 mod secure;
 mod sentinel;
 mod settings;
+pub mod settle;
 mod spread;
 mod step;
 mod stored;
@@ -34,6 +36,7 @@ use async_trait::async_trait;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
+use self::calls::Ways;
 use self::footing::Demand;
 use self::link::Link;
 use self::pool::Pool;
@@ -127,6 +130,10 @@ impl RedisStore {
         tokio::time::timeout_at(deadline, check).await.map_err(|_| fault::no_answer())?.copied()
     }
 
+    fn windows(&self) -> Ways<'_> {
+        Ways { link: &self.checks, spread: self.spread.as_ref() }
+    }
+
     fn told(&self, now: StoreTime) -> StoreTime {
         StoreTime(self.latest.fetch_max(now.0, Ordering::Relaxed).max(now.0))
     }
@@ -144,15 +151,13 @@ impl Store for RedisStore {
     async fn take(&self, charges: &[Charge]) -> Result<Vec<Taken>, StoreError> {
         self.fitting(self.for_a_check()).await?;
         let deadline = self.for_a_check() + LATE;
-        match &self.spread {
-            Some(spread) => spread.take(deadline, charges).await,
-            None => take::take(&self.checks, deadline, charges).await,
-        }
+        take::take(self.windows(), deadline, charges).await
     }
 
     async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
-        let _ = settlements;
-        Err(StoreError::Unavailable("tickets are not settled yet".into()))
+        let deadline = self.for_admin();
+        self.fitting(deadline).await?;
+        settle::settle(self.windows(), deadline, settlements).await
     }
 
     async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {

@@ -83,16 +83,22 @@ pub(super) fn windows(subject: &SubjectName) -> String {
     }
 }
 
+/// Ids of tickets that were settled, of an owner and all its keys: a set that expires. `together`: which ten minutes they were minted in.
+pub(super) fn settled(subject: &SubjectName, together: i64) -> String {
+    format!("kw:1:{{{}}}:settled:{together}", tag(subject))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::name::KeyId;
 
     #[test]
-    fn windows_of_an_owner_and_of_its_keys_are_in_one_hash_slot() {
+    fn windows_of_an_owner_and_of_its_keys_and_its_settled_tickets_are_in_one_hash_slot() {
         let owner = SubjectName { realm: RealmId::parse("otesse").unwrap(), owner: OwnerId::parse("acme").unwrap(), key: None };
         let key = SubjectName { key: Some(KeyId::parse("key_1").unwrap()), ..owner.clone() };
         assert_eq!(windows(&owner), "kw:1:{otesse/acme}");
         assert_eq!(windows(&key), "kw:1:{otesse/acme}key_1");
+        assert_eq!(settled(&key, 2_983_333), "kw:1:{otesse/acme}:settled:2983333");
     }
 }

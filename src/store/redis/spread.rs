@@ -1,4 +1,4 @@
-//! Windows of a Cluster: each owner's are in a slot of their own, so that charges go to many nodes, each over a link of its own.
+//! Windows of a Cluster: each owner's are in a slot of their own, so that calls go to many nodes, each over a link of its own.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,11 +7,12 @@ use ::redis::{RedisResult, Value};
 use futures_util::future::join_all;
 use tokio::time::{Instant, timeout_at};
 
+use super::calls::{self, Ask};
 use super::door::Node;
 use super::link::Link;
 use super::way::Way;
-use super::{Settings, cluster, fault, names, take};
-use crate::store::{Charge, StoreError, Taken};
+use super::{Settings, fault};
+use crate::store::StoreError;
 
 /// Links to the nodes of a Cluster.
 pub(super) struct Spread {
@@ -20,10 +21,10 @@ pub(super) struct Spread {
     links: Mutex<HashMap<Node, Arc<Link>>>,
 }
 
-/// Charges, by their place in the batch, that go over one link.
-type Part = (Arc<Link>, Vec<usize>);
+/// Calls, by their place in the batch, that go over one link, or why there is none.
+type Part = (Result<Arc<Link>, StoreError>, Vec<usize>);
 
-/// What became of one charge.
+/// What became of one call.
 type Answer = Result<RedisResult<Value>, StoreError>;
 
 impl Spread {
@@ -31,32 +32,29 @@ impl Spread {
         Self { way, settings: settings.clone(), links: Mutex::default() }
     }
 
-    /// Takes, at all nodes at once. A charge that met a node which has its slot no more was not run there: it is sent to the one that has it,
-    /// once.
-    pub(super) async fn take(&self, deadline: Instant, charges: &[Charge]) -> Result<Vec<Taken>, StoreError> {
-        let all: Vec<usize> = (0..charges.len()).collect();
-        let mut answers: HashMap<usize, Answer> = self.send(deadline, charges, &all).await?.into_iter().collect();
+    /// Asks all nodes at once. A call that met a node which has its slot no more was not run there: it is sent to the one that has it, once.
+    pub(super) async fn ask<A: Ask>(&self, deadline: Instant, asks: &[A]) -> Result<Vec<calls::Answer>, StoreError> {
+        let all: Vec<usize> = (0..asks.len()).collect();
+        let mut answers: HashMap<usize, Answer> = self.send(deadline, asks, &all).await?.into_iter().collect();
         let elsewhere = |answer: &Answer| matches!(answer, Ok(Err(error)) if fault::is_elsewhere(error));
         let again: Vec<usize> = all.iter().copied().filter(|at| answers.get(at).is_some_and(elsewhere)).collect();
-        if !again.is_empty() {
-            self.find(deadline).await?;
-            answers.extend(self.send(deadline, charges, &again).await?);
+        if !again.is_empty() && self.find(deadline).await.is_ok() {
+            answers.extend(self.send(deadline, asks, &again).await?);
         }
-        let answer = |at| answers.remove(&at).unwrap_or_else(|| Err(fault::no_answer()));
-        Ok(all
-            .into_iter()
-            .map(answer)
-            .map(|answer| take::answered(answer.and_then(|answer| answer.map_err(|error| fault::fault(&error)))))
-            .collect())
+        let mut answer = |at| answers.remove(&at).unwrap_or_else(|| Err(fault::no_answer()));
+        Ok(all.into_iter().map(|at| answer(at)?.map_err(|error| fault::fault(&error))).collect())
     }
 
-    async fn send(&self, deadline: Instant, charges: &[Charge], which: &[usize]) -> Result<Vec<(usize, Answer)>, StoreError> {
+    async fn send<A: Ask>(&self, deadline: Instant, asks: &[A], which: &[usize]) -> Result<Vec<(usize, Answer)>, StoreError> {
         if self.way.slots().nodes().next().is_none() {
             self.find(deadline).await?;
         }
-        let calls = self.by_node(charges, which)?.into_iter().map(|(link, which)| async move {
-            let part: Vec<&Charge> = which.iter().map(|at| &charges[*at]).collect();
-            let answers = link.run(deadline, |connection| async move { take::answers(connection, &part).await }).await;
+        let calls = self.by_node(asks, which).into_iter().map(|(link, which)| async move {
+            let part: Vec<&A> = which.iter().map(|at| &asks[*at]).collect();
+            let answers = match link {
+                Ok(link) => link.run(deadline, |connection| async move { calls::answers(connection, &part).await }).await,
+                Err(error) => Err(error),
+            };
             match answers {
                 Ok(answers) => which.into_iter().zip(answers.into_iter().map(Ok)).collect::<Vec<_>>(),
                 Err(error) => which.into_iter().map(|at| (at, Err(error.clone()))).collect(),
@@ -65,27 +63,26 @@ impl Spread {
         Ok(join_all(calls).await.into_iter().flatten().collect())
     }
 
-    /// Which charges go over which link; those in one slot stay in their order. Links to nodes that have left are dropped.
-    fn by_node(&self, charges: &[Charge], which: &[usize]) -> Result<Vec<Part>, StoreError> {
+    /// Which calls go over which link; those in one slot stay in their order. Links to nodes that have left are dropped.
+    fn by_node<A: Ask>(&self, asks: &[A], which: &[usize]) -> Vec<Part> {
         let slots = self.way.slots();
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
         links.retain(|node, _| slots.nodes().any(|other| other == node));
-        let mut parts: HashMap<&Node, Vec<usize>> = HashMap::new();
+        let mut parts: HashMap<Option<&Node>, Vec<usize>> = HashMap::new();
         for at in which {
-            let slot = take::subjects(&charges[*at]).first().map_or(0, |subject| cluster::slot(&names::tag(subject)));
-            let node = slots.of(slot).ok_or_else(|| StoreError::Unavailable(format!("no node of the Cluster has slot {slot}")))?;
-            parts.entry(node).or_default().push(*at);
+            parts.entry(slots.of(calls::slot(&asks[*at]))).or_default().push(*at);
         }
-        let mut link = |node: &Node| {
+        let mut link = |node: Option<&Node>| {
+            let node = node.ok_or_else(|| StoreError::Unavailable("no node of the Cluster has its slot".into()))?;
             if let Some(link) = links.get(node) {
                 return Ok(link.clone());
             }
             let way = self.way.to(node).map_err(|error| fault::unusable(&error))?;
             let link = Arc::new(Link::new(way, &self.settings));
             links.insert(node.clone(), link.clone());
-            Ok::<_, StoreError>(link)
+            Ok(link)
         };
-        parts.into_iter().map(|(node, which)| Ok((link(node)?, which))).collect()
+        parts.into_iter().map(|(node, which)| (link(node), which)).collect()
     }
 
     async fn find(&self, deadline: Instant) -> Result<(), StoreError> {

@@ -7,104 +7,8 @@
 --       number of returns, for each: its subject's place in KEYS, window, slot's start, tokens. Times are in milliseconds.
 -- Answers {'granted', tokens, ttl, told..}, {'refused', until it may fit or -1, told..}, {'returned', told..} or {'stale'}; told of each limit:
 -- the start of the slot that counts the tokens or -1, what is left, and in how long there is more.
---
--- A window is known by its length; one of a calendar by a number above CALENDAR, and its slots are periods, from their start to their end.
--- A subject is kept as: latest instant seen (6 bytes), generation (4); for every window its number (4) and how many slots (2); for every
--- slot how long before the latest instant it started (4), how long after its start its last token may be spent (3), and count (4). Periods
--- may start later than the latest instant and last for months: theirs are the seconds since the epoch and how many they last. Here a window is a list of numbers, three a slot (start, last, count), oldest slot first: a table for each slot would cost
--- twice as much.
 
-local CALENDAR = 4000000000
 local LONGEST = 16777215
-
-local next_arg = 0
-local function number()
-  next_arg = next_arg + 1
-  return tonumber(ARGV[next_arg])
-end
-
--- How long after its last token a slot still counts.
-local function name_window(window, id)
-  window.id, window.length = id, id > CALENDAR and 0 or id
-  return window
-end
-
-local function read(name)
-  local subject = {name = name, latest = 0, generation = 0}
-  local text = redis.call('GET', name)
-  if not text then return subject end
-  local latest, generation, at = struct.unpack('>I6I4', text)
-  subject.latest, subject.generation = latest, generation
-  while at <= #text do
-    local length, slots = struct.unpack('>I4I2', text, at)
-    local window = {struct.unpack('>' .. string.rep('I4I3I4', slots), text, at + 6)}
-    at, window[#window] = window[#window], nil
-    for i = 1, #window, 3 do
-      if length > CALENDAR then
-        window[i], window[i + 1] = window[i] * 1000, (window[i] + window[i + 1]) * 1000
-      else
-        window[i] = latest - window[i]
-        window[i + 1] = window[i] + window[i + 1]
-      end
-    end
-    name_window(window, length)
-    subject[#subject + 1] = window
-  end
-  return subject
-end
-
--- Kept until nothing of it counts any more. The subject is of no use afterwards.
-local function write(subject, clock)
-  local latest, over, parts = subject.latest, 0, {struct.pack('>I6I4', subject.latest, subject.generation)}
-  for _, window in ipairs(subject) do
-    if #window > 0 then
-      for i = 1, #window, 3 do
-        over = math.max(over, window[i + 1] + window.length)
-        if window.id > CALENDAR then
-          window[i], window[i + 1] = window[i] / 1000, (window[i + 1] - window[i]) / 1000
-        else
-          window[i], window[i + 1] = latest - window[i], window[i + 1] - window[i]
-        end
-      end
-      parts[#parts + 1] = struct.pack('>I4I2' .. string.rep('I4I3I4', #window / 3), window.id, #window / 3, unpack(window))
-    end
-  end
-  if over == 0 then return redis.call('DEL', subject.name) end
-  return redis.call('SET', subject.name, table.concat(parts), 'PX', over - clock)
-end
-
-local function find(subject, id)
-  for _, window in ipairs(subject) do
-    if window.id == id then return window end
-  end
-end
-
-local function give_back(subject, id, start, tokens)
-  local window = find(subject, id) or {}
-  for i = 1, #window, 3 do
-    if window[i] == start and window[i + 2] > 0 then
-      window[i + 2] = math.max(window[i + 2] - tokens, 0)
-      subject.touched = true
-    end
-  end
-end
-
--- Drops what no longer counts, and sums what does.
-local function advance(subject, now)
-  subject.latest = now
-  for _, window in ipairs(subject) do
-    local kept, sum = 0, 0
-    for i = 1, #window, 3 do
-      local start, last, count = window[i], window[i + 1], window[i + 2]
-      window[i], window[i + 1], window[i + 2] = nil, nil, nil
-      if count > 0 and last > now - window.length then
-        window[kept + 1], window[kept + 2], window[kept + 3] = start, last, count
-        kept, sum = kept + 3, sum + count
-      end
-    end
-    window.sum = sum
-  end
-end
 
 -- The earliest instant at which the cost fits, or nil.
 local function fits_at(limit, cost, now)
@@ -153,13 +57,8 @@ local function tell(answer, limit, slot, left, now)
   answer[n + 1], answer[n + 2], answer[n + 3] = slot, left, oldest and oldest + limit.window.length - now or 0
 end
 
-local clock = number()
+local clock = now_or_time()
 local want, cost, ttl, share = number(), number(), number(), number()
-if not clock then
-  local time = redis.call('TIME')
-  clock = time[1] * 1000 + math.floor(time[2] / 1000)
-end
-
 local subjects, asked, limits, now = {}, {}, {}, clock
 for i, name in ipairs(KEYS) do subjects[i] = read(name) end
 for i = 1, number() do
@@ -174,7 +73,7 @@ for i = 1, number() do
     limits[#limits + 1] = limit
   end
 end
-for _ = 1, number() do give_back(subjects[number()], number(), number(), number()) end
+give_all_back(subjects)
 for _, subject in ipairs(subjects) do advance(subject, math.max(now, subject.latest)) end
 
 -- What came back is kept whatever the answer is; and so are newer limits, or a charge that knows only older ones would be granted by them.
@@ -189,13 +88,8 @@ for _, limit in ipairs(limits) do
     limit.from, limit.till = limit.till, limit.next_till
   end
 end
-local function keep()
-  for _, subject in ipairs(subjects) do
-    if subject.touched then write(subject, clock) end
-  end
-end
 if stale then
-  keep()
+  write_touched(subjects, clock)
   return {'stale'}
 end
 
@@ -215,7 +109,7 @@ end
 -- Where nothing is taken.
 local function all(answer)
   for i, limit in ipairs(limits) do tell(answer, limit, -1, left[i], now) end
-  keep()
+  write_touched(subjects, clock)
   return answer
 end
 if full then
@@ -244,5 +138,5 @@ for i, limit in ipairs(limits) do
   end
 end
 for _, subject in ipairs(asked) do subject.touched = true end
-keep()
+write_touched(subjects, clock)
 return answer

@@ -3,59 +3,80 @@
 
 use std::time::Duration;
 
-use ::redis::aio::MultiplexedConnection;
-use ::redis::{Cmd, RedisResult, Value};
+use ::redis::{Cmd, Value};
 use tokio::time::Instant;
 
-use super::link::Link;
+use super::calls::{Answer, Ask, Ways};
+use super::names;
 use super::script::Script;
-use super::{fault, names};
 use crate::domain::time::StoreTime;
 use crate::domain::window::{Force, Span, Spec, Told};
-use crate::store::{Charge, StoreError, SubjectName, Taken};
+use crate::store::{Charge, Return, StoreError, SubjectName, Taken};
 
 /// The rule of [`window::take`](crate::domain::window::take), as Redis runs it.
-pub const SCRIPT: &str = include_str!("take.lua");
+pub const SCRIPT: &str = concat!(include_str!("windows.lua"), include_str!("take.lua"));
 
 static TAKE: Script = Script::new(SCRIPT);
 
-pub(super) async fn take(link: &Link, deadline: Instant, charges: &[Charge]) -> Result<Vec<Taken>, StoreError> {
-    if charges.is_empty() {
-        return Ok(Vec::new());
-    }
-    let charges: Vec<&Charge> = charges.iter().collect();
-    let answers = link.run(deadline, |connection| async move { answers(connection, &charges).await }).await?;
-    Ok(answers.into_iter().map(|answer| answered(answer.map_err(|error| fault::fault(&error)))).collect())
+pub(super) async fn take(ways: Ways<'_>, deadline: Instant, charges: &[Charge]) -> Result<Vec<Taken>, StoreError> {
+    Ok(ways.ask(deadline, charges).await?.into_iter().map(answered).collect())
 }
 
-/// What became of one charge of a batch: the fault of one is none of the others'.
-pub(super) fn answered(answer: Result<Value, StoreError>) -> Taken {
+fn answered(answer: Answer) -> Taken {
     answer.and_then(read).unwrap_or_else(Taken::Failed)
+}
+
+impl Ask for Charge {
+    fn script() -> &'static Script {
+        &TAKE
+    }
+
+    fn subject(&self) -> Option<&SubjectName> {
+        subjects(self).first().copied()
+    }
+
+    fn write(&self, call: &mut Cmd) {
+        write(call, self, None);
+    }
 }
 
 /// Writes a charge's names and arguments behind the start of a call. `now` is this server's time, or, in tests of the rule, any.
 pub fn write(call: &mut Cmd, charge: &Charge, now: Option<StoreTime>) {
     let names = subjects(charge);
-    let place = |name: &SubjectName| names.iter().position(|other| *other == name).map_or(0, |at| at + 1);
     call.arg(names.len());
     for name in &names {
         call.arg(names::windows(name));
     }
-    match now {
-        Some(now) => call.arg(now.0),
-        None => call.arg(""),
-    };
+    write_now(call, now);
     call.arg(charge.want).arg(charge.cost).arg(milliseconds(charge.ttl)).arg(charge.share).arg(charge.subjects.len());
     for subject in &charge.subjects {
-        call.arg(place(&subject.name)).arg(u32::try_from(subject.generation).unwrap_or(u32::MAX)).arg(subject.windows.len());
+        call.arg(place(&subject.name, &names)).arg(u32::try_from(subject.generation).unwrap_or(u32::MAX)).arg(subject.windows.len());
         for window in &subject.windows {
             write_limit(call, window);
         }
     }
-    call.arg(charge.returns.len());
-    for back in &charge.returns {
-        call.arg(place(&back.subject)).arg(back.window.0).arg(back.slot).arg(back.tokens);
+    write_returns(call, &charge.returns, &names);
+}
+
+/// `None`: the server's time.
+pub(super) fn write_now(call: &mut Cmd, now: Option<StoreTime>) {
+    match now {
+        Some(now) => call.arg(now.0),
+        None => call.arg(""),
+    };
+}
+
+/// Of these subjects, in this order.
+pub(super) fn write_returns(call: &mut Cmd, returns: &[Return], subjects: &[&SubjectName]) {
+    call.arg(returns.len());
+    for back in returns {
+        call.arg(place(&back.subject, subjects)).arg(back.window.0).arg(back.slot).arg(back.tokens);
     }
+}
+
+/// As Lua counts.
+fn place(name: &SubjectName, of: &[&SubjectName]) -> usize {
+    of.iter().position(|other| *other == name).map_or(0, |at| at + 1)
 }
 
 fn write_limit(call: &mut Cmd, spec: &Spec) {
@@ -87,37 +108,8 @@ pub fn read(answer: Value) -> Result<Taken, StoreError> {
     }
 }
 
-/// Of every charge, in their order. Those that met a server without the script are sent again with it: it has run nothing of them. Where
-/// one fails, what the others took stays counted.
-pub(super) async fn answers(mut connection: MultiplexedConnection, charges: &[&Charge]) -> RedisResult<Vec<RedisResult<Value>>> {
-    let mut answers = send(&mut connection, charges.iter().map(|charge| call(TAKE.by_hash(), charge))).await?;
-    let unknown = |answer: &RedisResult<Value>| answer.as_ref().is_err_and(fault::is_unknown_script);
-    let again: Vec<usize> = (0..answers.len()).filter(|at| unknown(&answers[*at])).collect();
-    if !again.is_empty() {
-        let repeated = send(&mut connection, again.iter().map(|at| call(TAKE.by_text(), charges[*at]))).await?;
-        for (at, answer) in again.into_iter().zip(repeated) {
-            answers[at] = answer;
-        }
-    }
-    Ok(answers)
-}
-
-async fn send(connection: &mut MultiplexedConnection, calls: impl Iterator<Item = Cmd>) -> RedisResult<Vec<RedisResult<Value>>> {
-    let mut all = ::redis::pipe();
-    all.ignore_errors();
-    for call in calls {
-        all.add_command(call);
-    }
-    all.query_async(connection).await
-}
-
-fn call(mut start: Cmd, charge: &Charge) -> Cmd {
-    write(&mut start, charge, None);
-    start
-}
-
 /// Everyone whose windows are touched: those who are charged, and those who only get something back.
-pub(super) fn subjects(charge: &Charge) -> Vec<&SubjectName> {
+fn subjects(charge: &Charge) -> Vec<&SubjectName> {
     let mut names: Vec<&SubjectName> = Vec::with_capacity(charge.subjects.len());
     for name in charge.subjects.iter().map(|subject| &subject.name).chain(charge.returns.iter().map(|back| &back.subject)) {
         if !names.contains(&name) {
