@@ -1,11 +1,17 @@
-//! Compiles `proto/` without protoc, and declares Envoy's service with keyward's own codec.
+//! Compiles `proto/` without protoc, and declares Envoy's services with keyward's own codecs.
 
 use std::path::Path;
 use std::{env, error::Error, fs};
 
 use prost::Message as _;
 
-const PROTOS: &[&str] = &["keyward/admin/v1/admin.proto", "keyward/store/v1/stored.proto", "envoy/service/auth/v3/external_auth.proto"];
+const PROTOS: &[&str] = &[
+    "keyward/admin/v1/admin.proto",
+    "keyward/store/v1/stored.proto",
+    "envoy/service/auth/v3/external_auth.proto",
+    "envoy/service/accesslog/v3/als.proto",
+    "envoy/data/accesslog/v3/accesslog.proto",
+];
 
 /// Messages that hold a secret: they do not print.
 const SECRET: [&str; 6] = [
@@ -23,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = env::var("OUT_DIR")?;
     fs::write(Path::new(&out).join("descriptors.bin"), files.encode_to_vec())?;
     tonic_prost_build::configure().bytes(".envoy").bytes(".google.rpc").skip_debug(SECRET).include_file("proto.rs").compile_fds(files)?;
-    tonic_build::manual::Builder::new().build_client(false).compile(&[authorization()]);
+    tonic_build::manual::Builder::new().build_client(false).compile(&[authorization(), access_log()]);
     Ok(())
 }
 
@@ -37,4 +43,17 @@ fn authorization() -> tonic_build::manual::Service {
         .codec_path("crate::grpc::codec::CheckCodec")
         .build();
     tonic_build::manual::Service::builder().name("Authorization").package("envoy.service.auth.v3").method(check).build()
+}
+
+/// `envoy.service.accesslog.v3.AccessLogService`. A message that does not decode is counted, and the stream goes on.
+fn access_log() -> tonic_build::manual::Service {
+    let stream = tonic_build::manual::Method::builder()
+        .name("stream_access_logs")
+        .route_name("StreamAccessLogs")
+        .input_type("crate::grpc::access_log::Decoded")
+        .output_type("crate::proto::envoy::service::accesslog::v3::StreamAccessLogsResponse")
+        .codec_path("crate::grpc::access_log::AccessLogCodec")
+        .client_streaming()
+        .build();
+    tonic_build::manual::Service::builder().name("AccessLogService").package("envoy.service.accesslog.v3").method(stream).build()
 }

@@ -1,5 +1,6 @@
 //! The wire: the only place that names tonic.
 
+pub mod access_log;
 pub mod admin;
 pub mod admin_auth;
 pub mod codec;

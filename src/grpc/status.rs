@@ -42,6 +42,7 @@ fn granted(grant: &Grant) -> CheckResponse {
     };
     let mut fields = vec![("realm", text(grant.realm.id.as_str()))];
     fields.extend(grant.bearer.iter().flat_map(|bearer| of_bearer(bearer)));
+    fields.extend(grant.ticket.iter().map(|ticket| ("ticket", text(&data_encoding::BASE64URL_NOPAD.encode(ticket)))));
     if grant.counted == Counted::NotAtAll {
         fields.push(("degraded", text("limits")));
     }

@@ -4,17 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use tokio_util::sync::CancellationToken;
 
 use super::{first_start, replica};
 use crate::clock::SharedClock;
 use crate::config::{self, Config, RedisConfig, RedisPlace, RedisUser, StoreConfig};
 use crate::gate::Gate;
+use crate::grpc::access_log::AccessLog;
 use crate::grpc::envoy_secret::EnvoySecret;
 use crate::grpc::ext_authz::Authorizer;
 use crate::keyring::{Guard, Keyring};
 use crate::replica::session::Session;
 use crate::replica::tokens::{self, TicketIds, Tokens, TokensMemory};
 use crate::revocation::Level;
+use crate::settlement::{self, Settlements};
 use crate::store::SharedStore;
 use crate::store::claimed::Claimed;
 use crate::store::embedded::{Embedded, Timeouts};
@@ -25,6 +28,8 @@ use crate::telemetry::metrics::Metrics;
 /// What the ports are made of.
 pub(super) struct Parts {
     pub(super) authorizer: Authorizer,
+    pub(super) access_log: AccessLog,
+    pub(super) settlements: Arc<Settlements>,
     pub(super) keyring: Arc<Keyring>,
     pub(super) metrics: Arc<Metrics>,
     /// Closed until its peppers are claimed.
@@ -32,7 +37,8 @@ pub(super) struct Parts {
     pub(super) session: Arc<Session>,
 }
 
-pub(super) fn parts(config: &Config, clock: SharedClock) -> anyhow::Result<Parts> {
+/// `leaving`: when streams that have no end of their own are to end.
+pub(super) fn parts(config: &Config, clock: SharedClock, leaving: CancellationToken) -> anyhow::Result<Parts> {
     let metrics = Arc::new(Metrics::default());
     let files = first_start::files(config)?;
     let peppers = Arc::new(config::peppers(&files.peppers)?);
@@ -47,9 +53,13 @@ pub(super) fn parts(config: &Config, clock: SharedClock) -> anyhow::Result<Parts
     let tokens = Tokens::new(tokens::Parts { store: store.clone(), clock, session: session.clone(), memory: told, once });
     let tickets = TicketIds::new(getrandom::u64().context("the operating system gives no randomness")?);
     let gate = Gate::new(realms.clone(), peppers.clone(), records, tokens, tickets);
-    let authorizer = Authorizer::new(gate, envoy_secret(config)?, config.check_deadline, metrics.clone());
+    let secret = envoy_secret(config)?;
+    let authorizer = Authorizer::new(gate, secret.clone(), config.check_deadline, metrics.clone());
+    let settled = settlement::Parts { store: store.clone(), session: session.clone(), peppers: peppers.clone(), metrics: metrics.clone() };
+    let settlements = Arc::new(Settlements::new(settled));
+    let access_log = AccessLog::new(settlements.clone(), secret, metrics.clone(), leaving);
     let keyring = Arc::new(Keyring::new(store, realms, peppers, files.bootstrap, guard));
-    Ok(Parts { authorizer, keyring, metrics, store: claimed, session })
+    Ok(Parts { authorizer, access_log, settlements, keyring, metrics, store: claimed, session })
 }
 
 /// What a revocation must reach to be told as done.

@@ -11,6 +11,8 @@ use tonic_health::pb::FILE_DESCRIPTOR_SET as HEALTH;
 use tonic_health::pb::health_server::{Health, HealthServer};
 
 use crate::config::{Endpoint, Tls};
+use crate::grpc::access_log::AccessLog;
+use crate::grpc::access_log::service::access_log_service_server::AccessLogServiceServer;
 use crate::grpc::admin;
 use crate::grpc::authorization::authorization_server;
 use crate::grpc::ext_authz::Authorizer;
@@ -23,15 +25,26 @@ pub(super) type AuthorizationServer = authorization_server::AuthorizationServer<
 /// decides. Envoy sends headers of 60 KiB at most, and bodies only under `with_request_body`, which keyward does not need.
 const LARGEST_CHECK: usize = 64 * 1024 * 1024;
 
+/// One message of an access log: Envoy's `buffer_size_bytes` (16 KiB unless configured), and as much again as one entry is large. It is the
+/// bound of what a stream can make this process hold.
+const LARGEST_MESSAGE: usize = 16 * 1024 * 1024;
+
 /// Opens a port.
 pub(super) fn bind(endpoint: &Endpoint) -> anyhow::Result<TcpIncoming> {
     let bound = TcpIncoming::bind(endpoint.address).with_context(|| format!("{} cannot be bound", endpoint.address))?;
     Ok(bound.with_nodelay(Some(true)))
 }
 
-/// What Envoy asks: checks, and whether we are well. No reflection where untrusted calls may come.
-pub(super) fn envoy(endpoint: &Endpoint, authorizer: Authorizer, health: HealthServer<impl Health>) -> anyhow::Result<Router> {
-    Ok(server(endpoint)?.add_service(health).add_service(AuthorizationServer::new(authorizer).max_decoding_message_size(LARGEST_CHECK)))
+/// What Envoy asks and tells: checks, what became of them, and whether we are well. No reflection where untrusted calls may come.
+pub(super) fn envoy(
+    endpoint: &Endpoint,
+    authorizer: Authorizer,
+    access_log: AccessLog,
+    health: HealthServer<impl Health>,
+) -> anyhow::Result<Router> {
+    let checks = AuthorizationServer::new(authorizer).max_decoding_message_size(LARGEST_CHECK);
+    let access_log = AccessLogServiceServer::new(access_log).max_decoding_message_size(LARGEST_MESSAGE);
+    Ok(server(endpoint)?.add_service(health).add_service(checks).add_service(access_log))
 }
 
 /// What operators ask.

@@ -26,6 +26,7 @@ use tonic_health::server::HealthReporter;
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::replica::session::Session;
+use crate::settlement::Settlements;
 use crate::store::StoreError;
 use crate::store::claimed::Claimed;
 use crate::telemetry::http::{self, Stage};
@@ -52,6 +53,9 @@ pub struct Bound {
     lease: Duration,
     store: Arc<Claimed>,
     session: Arc<Session>,
+    settlements: Arc<Settlements>,
+    /// No more calls are begun, and streams without an end of their own are ended.
+    stopping: CancellationToken,
     claimed: Claim,
 }
 
@@ -90,7 +94,8 @@ pub async fn serve(
 
 /// Builds everything and opens the ports. Every reason not to start is an error here.
 pub async fn bind(config: &Config, clock: SharedClock) -> anyhow::Result<Bound> {
-    let parts = build::parts(config, clock)?;
+    let stopping = CancellationToken::new();
+    let parts = build::parts(config, clock, stopping.clone())?;
     let claimed = claim(&parts.store).await?;
     let stage = watch::Sender::new(Stage::Starting);
     let (reporter, health) = tonic_health::server::health_reporter();
@@ -102,7 +107,7 @@ pub async fn bind(config: &Config, clock: SharedClock) -> anyhow::Result<Bound> 
     let addresses = Addresses { envoy: envoy.local_addr()?, admin: admin.local_addr()?, http: pages.local_addr()? };
     Ok(Bound {
         addresses,
-        envoy: (listen::envoy(&config.listen.envoy, parts.authorizer, health)?, envoy),
+        envoy: (listen::envoy(&config.listen.envoy, parts.authorizer, parts.access_log, health)?, envoy),
         admin: (listen::admin(&config.listen.admin, &parts.keyring)?, admin),
         pages: (http::pages(parts.metrics, stage.subscribe()), pages),
         health: reporter,
@@ -111,6 +116,8 @@ pub async fn bind(config: &Config, clock: SharedClock) -> anyhow::Result<Bound> 
         lease: config.replica.lease,
         store: parts.store,
         session: parts.session,
+        settlements: parts.settlements,
+        stopping,
         claimed,
     })
 }
@@ -125,7 +132,7 @@ impl Bound {
     /// Serves until `shutdown`, then leaves: health says `NOT_SERVING` while calls are still answered, then connections are told to go away,
     /// calls in flight end, and after 20 seconds whatever is left is cut.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let stopping = CancellationToken::new();
+        let stopping = self.stopping;
         let stop = || stopping.clone().cancelled_owned();
         let (envoy, admin, pages) = (self.envoy, self.admin, self.pages);
         let serving = async {
@@ -153,6 +160,7 @@ impl Bound {
             () = tokio::time::sleep(self.leave) => stopping.cancel(),
         }
         let ended = tokio::time::timeout(DRAIN, serving).await;
+        settled(&self.settlements).await;
         session.abort();
         give_up(&self.session).await;
         let Ok(ended) = ended else {
@@ -160,6 +168,13 @@ impl Bound {
             return Ok(());
         };
         ended.map(|_| ())
+    }
+}
+
+/// Tickets that have come are settled; those that a store keeps waiting stay counted.
+async fn settled(settlements: &Settlements) {
+    if tokio::time::timeout(FAREWELL, settlements.done()).await.is_err() {
+        tracing::warn!("tickets were still to be settled: what they stand for stays counted");
     }
 }
 

@@ -13,6 +13,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::settling::Settling;
 use crate::domain::verdict::{Counted, Grant, Refusal};
 
 /// The metrics of one process.
@@ -22,6 +23,7 @@ pub struct Metrics {
     uncounted: Family<InRealm, Counter>,
     store_calls: Family<StoreCall, Counter>,
     store_seconds: Family<StoreMethod, Histogram, fn() -> Histogram>,
+    settling: Settling,
     replica: OfReplica,
     look: OnceLock<Box<dyn Fn() -> Replica + Send + Sync>>,
 }
@@ -106,6 +108,7 @@ impl Default for Metrics {
         registry.register("store_calls", "Calls to the store, by call and outcome", store_calls.clone());
         let store_seconds: Family<StoreMethod, Histogram, fn() -> Histogram> = Family::new_with_constructor(latencies);
         registry.register_with_unit("store_call", "How long calls to the store took", Unit::Seconds, store_seconds.clone());
+        let settling = Settling::registered(&mut registry);
         let replica = OfReplica::default();
         registry.register("records", "Records that are remembered", replica.records.clone());
         registry.register_with_unit("records_memory", "What they take, at most", Unit::Bytes, replica.bytes.clone());
@@ -114,7 +117,7 @@ impl Default for Metrics {
         registry.register("lease", "1 for the state that this replica's lease is in", replica.lease.clone());
         registry.register("revocation_level", "1 for the level that a revocation would reach now", replica.level.clone());
         registry.register("log_position", "Up to where this replica has applied the store's log", replica.position.clone());
-        Self { registry, checks, uncounted, store_calls, store_seconds, replica, look: OnceLock::new() }
+        Self { registry, checks, uncounted, store_calls, store_seconds, settling, replica, look: OnceLock::new() }
     }
 }
 
@@ -136,6 +139,21 @@ impl Metrics {
     pub fn store_called(&self, call: &'static str, took: Duration, outcome: &'static str) {
         self.store_calls.get_or_create(&StoreCall { call, outcome }).inc();
         self.store_seconds.get_or_create(&StoreMethod { call }).observe(took.as_secs_f64());
+    }
+
+    /// Counts a message of an Envoy's access log, by what became of it.
+    pub fn log_message(&self, how: &'static str) {
+        self.settling.message(how);
+    }
+
+    /// Counts an entry of an Envoy's access log, by what it is.
+    pub fn log_entry(&self, what: &'static str) {
+        self.settling.entry(what);
+    }
+
+    /// Counts a ticket that came back, by what became of it.
+    pub fn ticket(&self, fate: &'static str) {
+        self.settling.ticket(fate);
     }
 
     /// Has a replica looked at whenever metrics are scraped.

@@ -2,4 +2,5 @@
 
 pub mod http;
 pub mod metrics;
+mod settling;
 pub mod traces;

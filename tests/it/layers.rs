@@ -28,6 +28,10 @@ const WALLS: &[(&str, &[&str])] = &[
         ],
     ),
     ("src/gate.rs", &["tonic", "prost", "redis", "redb", "embedded", "crate::grpc", "crate::config", "crate::proto", "crate::server"]),
+    (
+        "src/settlement.rs",
+        &["tonic", "prost", "redis", "redb", "embedded", "crate::grpc", "crate::config", "crate::proto", "crate::server"],
+    ),
     ("src/keyring", &["tonic", "prost", "redis", "redb", "embedded", "crate::grpc", "crate::config", "crate::proto", "crate::server"]),
     ("src/replica", &["tonic", "prost", "redis", "redb", "embedded", "crate::grpc", "crate::config", "crate::proto", "crate::server"]),
     ("src/store", &["tonic", "crate::grpc", "crate::config", "crate::gate", "crate::keyring", "crate::server", "crate::replica"]),

@@ -75,3 +75,83 @@ fn a_response_of_ours_decodes_in_the_full_api_and_encodes_to_the_same_bytes() {
         assert_eq!(theirs.encode_to_vec(), bytes, "code {code}");
     }
 }
+
+#[test]
+fn an_access_log_of_the_full_api_is_read_field_by_field() {
+    use envoy_types::pb::envoy::data::accesslog::v3 as full_entry;
+    use envoy_types::pb::envoy::service::accesslog::v3::stream_access_logs_message::{HttpAccessLogEntries, Identifier, LogEntries};
+    use envoy_types::pb::envoy::service::accesslog::v3::{StreamAccessLogsMessage, StreamAccessLogsResponse};
+    use envoy_types::pb::google::protobuf::value::Kind;
+    use envoy_types::pb::google::protobuf::{Struct, UInt32Value, Value};
+    use full_entry::{AccessLogCommon, HttpAccessLogEntry, HttpRequestProperties, HttpResponseProperties};
+    use keyward::proto::envoy::data::accesslog::v3 as our_entry;
+    use keyward::proto::envoy::service::accesslog::v3 as our_log;
+
+    let nested = |name: &str, kind| Struct { fields: [(name.to_owned(), Value { kind: Some(kind) })].into() };
+    let ours = nested("keyward", Kind::StructValue(nested("ticket", Kind::StringValue("AbC-_".into()))));
+    let common = AccessLogCommon {
+        metadata: Some(core::Metadata {
+            filter_metadata: [("envoy.filters.http.ext_authz".to_owned(), ours), ("other".to_owned(), nested("n", Kind::NumberValue(1.0)))]
+                .into(),
+            ..core::Metadata::default()
+        }),
+        response_flags: Some(every_flag()),
+        access_log_type: full_entry::AccessLogType::DownstreamEnd.into(),
+        intermediate_log_entry: true,
+        upstream_cluster: "not read".into(),
+        ..AccessLogCommon::default()
+    };
+    let response = HttpResponseProperties {
+        response_code: Some(UInt32Value { value: 503 }),
+        response_code_details: "via_upstream".into(),
+        ..HttpResponseProperties::default()
+    };
+    let request = Some(HttpRequestProperties { path: "/not?read".into(), ..HttpRequestProperties::default() });
+    let entry = HttpAccessLogEntry { common_properties: Some(common), request, response: Some(response), ..HttpAccessLogEntry::default() };
+    let message = StreamAccessLogsMessage {
+        identifier: Some(Identifier { log_name: "any".into(), ..Identifier::default() }),
+        log_entries: Some(LogEntries::HttpLogs(HttpAccessLogEntries { log_entry: vec![entry.clone(), entry] })),
+    };
+
+    let read = our_log::StreamAccessLogsMessage::decode(message.encode_to_vec().as_slice()).unwrap();
+    let entries = read.http_logs.unwrap().log_entry;
+    assert_eq!(entries.len(), 2);
+    let read = our_entry::HttpAccessLogEntry::decode(entries[1].clone()).unwrap();
+    let (common, response) = (read.common_properties.unwrap(), read.response.unwrap());
+    assert_eq!((response.response_code.unwrap().value, &*response.response_code_details), (503, &b"via_upstream"[..]));
+    assert!(common.intermediate_log_entry && common.access_log_type() == our_entry::AccessLogType::DownstreamEnd);
+    let flags = common.response_flags.unwrap();
+    let again = full_entry::ResponseFlags::decode(flags.encode_to_vec().as_slice()).unwrap();
+    assert_eq!(again, every_flag(), "the flags that are read, and no others");
+    let namespaces = common.metadata.unwrap().filter_metadata;
+    let said = namespaces.iter().find(|namespace| &*namespace.key == b"envoy.filters.http.ext_authz").unwrap();
+    let said = our_entry::Fields::decode(said.value.clone()).unwrap();
+    let keyward = said.fields[0].value.as_ref().unwrap().struct_value.as_ref().unwrap();
+    assert_eq!((&*said.fields[0].key, &*keyward.fields[0].key), (&b"keyward"[..], &b"ticket"[..]));
+    assert_eq!(&*keyward.fields[0].value.as_ref().unwrap().string_value, b"AbC-_");
+    assert_eq!(our_log::StreamAccessLogsResponse {}.encode_to_vec(), StreamAccessLogsResponse {}.encode_to_vec());
+
+    /// Those that the condensed message has.
+    fn every_flag() -> full_entry::ResponseFlags {
+        full_entry::ResponseFlags {
+            failed_local_healthcheck: true,
+            no_healthy_upstream: true,
+            upstream_request_timeout: true,
+            local_reset: true,
+            upstream_remote_reset: true,
+            upstream_connection_failure: true,
+            upstream_connection_termination: true,
+            upstream_overflow: true,
+            downstream_connection_termination: true,
+            stream_idle_timeout: true,
+            downstream_protocol_error: true,
+            upstream_max_stream_duration_reached: true,
+            duration_timeout: true,
+            upstream_protocol_error: true,
+            no_cluster_found: true,
+            dns_resolution_failure: true,
+            downstream_remote_reset: true,
+            ..full_entry::ResponseFlags::default()
+        }
+    }
+}

@@ -7,9 +7,11 @@
 //!
 //! A refusal may overtake the body that it refuses; curl before 8 takes that for an error under HTTP/2, so such lines ask for HTTP/1.1.
 //!
-//! Not covered, because it needs the upstream's status to come back to the limiter: that a 400 or 500 of Ocote's upstream is given back
-//! to the hour, and its own 401 to both windows. Nor are the logs that two of the dashboards show: every change is written to the
-//! audit, and nothing reads it yet; what is tested of them is that a key's record keeps when it was revoked.
+//! What the upstream answers comes back in Envoy's access log, a moment after the answer: where a case depends on it, it waits until it was
+//! settled.
+//!
+//! Not covered are the logs that two of the dashboards show: every change is written to the audit, and nothing reads it yet; what is
+//! tested of them is that a key's record keeps when it was revoked.
 
 mod azotte;
 mod control;

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use super::table::Table;
 use super::told::Told;
 use crate::support::envoy::Envoy;
+use crate::support::eventually;
 use crate::support::keyward::{Keyward, Made, NewKey, Store};
 use crate::support::redis::RedisServer;
 use crate::support::shell::{Brought, Shell};
@@ -32,6 +33,8 @@ pub(super) struct Stage {
     body: Vec<u8>,
     secrets: Vec<String>,
     table: Table,
+    /// Tickets that were waited for.
+    settled: u64,
     envoy: Envoy,
     _redis: Option<RedisServer>,
     _folder: TempDir,
@@ -63,7 +66,7 @@ impl Stage {
         let body = body();
         fs::write(folder.path().join("body"), &body).unwrap();
         let (secrets, table) = (Vec::new(), Table::new(realm));
-        Self { realm, keyward, engine, upstream, shell, body, secrets, table, envoy, _redis: redis, _folder: folder }
+        Self { realm, keyward, engine, upstream, shell, body, secrets, table, settled: 0, envoy, _redis: redis, _folder: folder }
     }
 
     /// Ends the table; fails where a case did.
@@ -85,6 +88,13 @@ impl Stage {
         let identity = format!("x-{}-", self.realm);
         let told = Told { identity: &identity, shown, body: &self.body, secrets: &self.secrets };
         self.table.case(name, expected, &told.all(&brought, &seen));
+    }
+
+    /// Waits until this many more tickets were settled than when it was last asked.
+    pub(super) fn settled(&mut self, more: u64) {
+        self.settled += more;
+        let settled = || self.keyward.metric(r#"keyward_tickets_total{fate="settled"}"#);
+        eventually("what the upstream answered is settled", || (settled() >= self.settled).then_some(()));
     }
 
     /// Anything else that a case observes.

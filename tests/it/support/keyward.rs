@@ -181,6 +181,13 @@ impl Keyward {
         child.wait_with_output().unwrap()
     }
 
+    /// The value of a metric, by its name and labels as they are written; 0 where it has not been counted yet.
+    pub fn metric(&self, name: &str) -> u64 {
+        let (_, text) = http::get(self.http, "/metrics").unwrap_or_default();
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.map_or(0, |value| value.parse().unwrap())
+    }
+
     /// The process's id.
     pub fn pid(&self) -> u32 {
         self.process.id()

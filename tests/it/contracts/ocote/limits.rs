@@ -9,8 +9,10 @@ const LIMITED: &str = r#"429 application/json {"error":"Limite de solicitudes ex
 /// A plan whose hour is reached before its minute: no case could wait for the one of the realm.
 pub(super) fn with_a_small_hour(realm: &str) -> String {
     let (before, after) = realm.split_once("  standard:\n").unwrap();
-    let small = "  small_hour: [{limit: minute, per: owner, most: 60, window: 1m}, {limit: hour, per: owner, most: 3, window: 1h}]\n";
-    format!("{before}{small}  standard:\n{after}")
+    let (limits, _) = after.split_once("default_plan").unwrap();
+    let small = limits.replace("most: 1000", "most: 3");
+    assert_ne!(small, limits, "the realm's hour is 1000");
+    format!("{before}  small_hour:\n{small}  standard:\n{after}")
 }
 
 /// Each of these companies has windows of its own. The realm's minute is 60 requests of the company.
@@ -33,11 +35,9 @@ pub(super) fn cases(stage: &mut Stage) {
     let call = format!("{} -X POST -H 'Content-Type: application/grpc'", get("x", &key.secret));
     stage.line("the minute: a gRPC caller", &call, "grpc-status 8 Limite de solicitudes excedido");
 
-    let key = company(stage, "errors", None);
-    let status = |status: &str| format!("{} -H 'x-want-status: {status}'", get("status/[1-30]", &key.secret));
-    stage.line("a 400 of the upstream counts on the minute", &status("400"), "30 x 400; the upstream saw 30");
-    stage.line("a 500 of the upstream counts on the minute", &status("500"), "30 x 500; the upstream saw 30");
-    stage.line("60 of them are the minute", &get("status/x", &key.secret), &minute[4..]);
+    errors(stage, &company(stage, "errors", None));
+    unauthorized(stage, &company(stage, "unauthorized", None));
+    others(stage, &company(stage, "others", Some("small_hour")));
 
     let key = company(stage, "refused", None);
     refusals_spend_nothing(stage, &key);
@@ -46,6 +46,43 @@ pub(super) fn cases(stage: &mut Stage) {
     let many = get("status/[1-4]", &key.secret);
     let hour = format!("3 x 200, 1 x {LIMITED} hour; the upstream saw 3");
     stage.line("the hour (here of 3): 3 pass, the next is told to wait", &many, &hour);
+}
+
+fn answering(key: &Made, status: &str, many: &str) -> String {
+    format!("{} -H 'x-want-status: {status}'", get(&format!("status/[1-{many}]"), &key.secret))
+}
+
+/// "400/500 responses don't count against the hourly limit either, but do count against the minute limit."
+fn errors(stage: &mut Stage, key: &Made) {
+    stage.line("a 400 of the upstream counts on the minute", &answering(key, "400", "30"), "30 x 400; the upstream saw 30");
+    stage.line("a 500 of the upstream counts on the minute", &answering(key, "500", "30"), "30 x 500; the upstream saw 30");
+    stage.settled(60);
+    stage.line("60 of them are the minute", &get("status/x", &key.secret), &format!("{LIMITED} minute"));
+}
+
+/// "401 responses do not count against rate limit", the upstream's own included.
+fn unauthorized(stage: &mut Stage, key: &Made) {
+    for part in ["first", "second"] {
+        let name = format!("a 401 of the upstream counts on nothing: the {part} 50 of them");
+        stage.line(&name, &answering(key, "401", "50"), "50 x 401; the upstream saw 50");
+        stage.settled(50);
+    }
+    stage.line("after 100 of them the minute is whole", &get("status/[1-60]", &key.secret), "60 x 200; the upstream saw 60");
+    let once_more = format!("{LIMITED} minute");
+    stage.line("and no larger", &get("status/x", &key.secret), &once_more);
+}
+
+/// The hour is of 3 here.
+fn others(stage: &mut Stage, key: &Made) {
+    for (status, what) in [("400", "a 400"), ("500", "a 500"), ("401", "a 401")] {
+        let name = format!("{what} of the upstream does not count on the hour (here of 3)");
+        stage.line(&name, &answering(key, status, "3"), &format!("3 x {status}; the upstream saw 3"));
+        stage.settled(3);
+    }
+    stage.line("a 404 and a 503 do: 400 and 500 are codes", &answering(key, "404", "2"), "2 x 404; the upstream saw 2");
+    let last = format!("{} -H 'x-want-status: 503'", get("status/x", &key.secret));
+    stage.line("the third of them", &last, "503 GET /api/connect/status/x x-ocote-company=others");
+    stage.line("the hour (here of 3) is full", &get("status/x", &key.secret), &format!("{LIMITED} hour"));
 }
 
 /// "401 responses do not count against rate limit."

@@ -1,0 +1,101 @@
+//! Envoy's access log service: what became of requests comes back here, with their tickets. Whatever an Envoy sends is read as far as it can
+//! be, and counted; nothing ends its stream with an error, which would cost it all that it has buffered.
+
+mod codec;
+mod entry;
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tonic::{Request as Call, Response, Status, Streaming};
+
+pub use self::codec::{AccessLogCodec, Decoded};
+use self::entry::Entry;
+use self::service::access_log_service_server::AccessLogService;
+use super::envoy_secret::EnvoySecret;
+use crate::proto::envoy::service::accesslog::v3::{StreamAccessLogsMessage, StreamAccessLogsResponse};
+use crate::settlement::Settlements;
+use crate::telemetry::metrics::Metrics;
+
+/// The server of `envoy.service.accesslog.v3.AccessLogService`, with keyward's codec.
+#[allow(clippy::all, clippy::pedantic, missing_docs)]
+pub mod service {
+    include!(concat!(env!("OUT_DIR"), "/envoy.service.accesslog.v3.AccessLogService.rs"));
+}
+
+/// The service.
+pub struct AccessLog {
+    settlements: Arc<Settlements>,
+    /// Admits only the operator's own Envoys.
+    secret: Option<EnvoySecret>,
+    metrics: Arc<Metrics>,
+    /// A stream ends only with its Envoy, or when this replica leaves.
+    leaving: CancellationToken,
+}
+
+/// After so many entries of a message others have their turn: checks are answered by the same threads.
+const AT_ONCE: usize = 256;
+
+impl AccessLog {
+    pub fn new(settlements: Arc<Settlements>, secret: Option<EnvoySecret>, metrics: Arc<Metrics>, leaving: CancellationToken) -> Self {
+        Self { settlements, secret, metrics, leaving }
+    }
+
+    /// Reads messages to their end.
+    async fn follow(&self, messages: &mut Streaming<Decoded>) {
+        loop {
+            let message = tokio::select! {
+                // what has come already is read before the stream is left
+                biased;
+                message = messages.message() => message,
+                () = self.leaving.cancelled() => return,
+            };
+            match message {
+                Ok(Some(Ok(message))) => self.read(message).await,
+                Ok(Some(Err(_))) => self.metrics.log_message("malformed"),
+                Ok(None) => return,
+                // the connection broke, or a message is larger than any that is read
+                Err(_) => return self.metrics.log_message("cut"),
+            }
+        }
+    }
+
+    async fn read(&self, message: StreamAccessLogsMessage) {
+        self.metrics.log_message("read");
+        let entries = message.http_logs.unwrap_or_default().log_entry;
+        for some in entries.chunks(AT_ONCE) {
+            for entry in some {
+                self.entry(entry::read(entry));
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn entry(&self, entry: Entry) {
+        let name = match entry {
+            Entry::Ended(ticket, outcome) => {
+                self.settlements.settle(&ticket, outcome);
+                "ended"
+            }
+            Entry::Unclear => "unclear",
+            Entry::Underway => "underway",
+            Entry::NoTicket => "no_ticket",
+            Entry::Malformed => "malformed",
+        };
+        self.metrics.log_entry(name);
+    }
+}
+
+#[tonic::async_trait]
+impl AccessLogService for AccessLog {
+    async fn stream_access_logs(&self, call: Call<Streaming<Decoded>>) -> Result<Response<StreamAccessLogsResponse>, Status> {
+        let (metadata, _, mut messages) = call.into_parts();
+        if self.secret.as_ref().is_some_and(|secret| !secret.admits(&metadata)) {
+            tracing::warn!("an access log came without this server's Envoy secret");
+            self.metrics.log_message("refused");
+            return Err(Status::unauthenticated("this is not the secret of this server's Envoys"));
+        }
+        self.follow(&mut messages).await;
+        Ok(Response::new(StreamAccessLogsResponse {}))
+    }
+}
