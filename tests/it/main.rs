@@ -17,6 +17,7 @@ mod embedded_durability;
 mod faults;
 mod layers;
 mod lease_scripts;
+mod limits;
 mod reference;
 mod replica;
 mod revocation;

@@ -1,6 +1,5 @@
 //! What the campaigns have in common: replicas on one Redis, keys in it, a load on all of them and an operator.
 
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -12,6 +11,7 @@ use keyward::store::Store;
 use tempfile::TempDir;
 use tonic::{Code, Status};
 
+pub use crate::support::campaign::{figure, is_full, share};
 use crate::support::load::{self, Load, Stamp};
 use crate::support::member::{Plan, Replica};
 use crate::support::operator::Operator;
@@ -44,26 +44,6 @@ pub struct Revoked {
     pub returned: Stamp,
     pub took: Duration,
     pub answer: RevokeKeyResponse,
-}
-
-/// Whether a campaign runs at its full length.
-pub fn is_full() -> bool {
-    std::env::var_os("KEYWARD_SOAK").is_some()
-}
-
-/// So many trials in a bounded run, and so many in a full one.
-pub fn share(bounded: usize, full: usize) -> usize {
-    if is_full() { full } else { bounded }
-}
-
-/// A line of the table that `make revocation` prints at its end, from the file that it names.
-pub fn figure(row: &str, what: &str, found: &str) {
-    let line = format!("| {row:<4} | {what:<76} | {found} |\n");
-    print!("\n{line}");
-    if let Some(file) = std::env::var_os("KEYWARD_FIGURES") {
-        let mut table = std::fs::File::options().create(true).append(true).open(file).unwrap();
-        table.write_all(line.as_bytes()).unwrap();
-    }
 }
 
 pub fn secret(number: usize) -> String {

@@ -26,6 +26,8 @@ pub struct Plan {
     pub launch: Launch,
     /// What else the configuration says under `store.redis`, each with its comma.
     pub store: String,
+    /// How long a call of Redis may take.
+    pub timeout: Duration,
 }
 
 /// What is run.
@@ -57,7 +59,9 @@ impl Plan {
     /// The binary on the loopback interface.
     pub fn new(realms: &Path, url: &str, lease: Duration) -> Self {
         let (host, launch) = ([127, 0, 0, 1].into(), Launch::Binary);
-        Self { realms: realms.to_owned(), place: format!("url: {url:?}"), lease, host, launch, store: String::new() }
+        // a busy machine must not be taken for a Redis that is away: as long as the lease and the deadline allow
+        let timeout = (lease / 5).min(Duration::from_millis(400));
+        Self { realms: realms.to_owned(), place: format!("url: {url:?}"), lease, host, launch, store: String::new(), timeout }
     }
 
     /// The same, with Redis elsewhere.
@@ -69,10 +73,8 @@ impl Plan {
     pub const BOOTSTRAP: &str = "a one-time secret of this test alone";
 
     fn config(&self) -> String {
-        let Self { realms, place, lease, host, store, .. } = self;
-        // a busy machine must not be taken for a Redis that is away: as long as the lease and the deadline allow
-        let timeout = (*lease / 5).min(Duration::from_millis(400)).as_millis();
-        let (realms, lease) = (realms.display(), lease.as_millis());
+        let Self { realms, place, lease, host, store, timeout, .. } = self;
+        let (realms, lease, timeout) = (realms.display(), lease.as_millis(), timeout.as_millis());
         let any = format!(r#"{{address: "{host}:0"}}"#);
         let admin = r#"{address: "127.0.0.1:0"}"#;
         format!(

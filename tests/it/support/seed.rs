@@ -35,12 +35,14 @@ pub fn id(number: usize) -> String {
     format!("key_{number}")
 }
 
-async fn commit(store: &dyn Store, changes: Vec<Change>) {
+/// Makes these changes in one step.
+pub async fn commit(store: &dyn Store, changes: Vec<Change>) {
     let audit = AuditNote { actor: None, action: "CreateKey", subject: "key_1".into() };
     store.commit(&Commit { changes, audit, request: None, once: None }).await.unwrap();
 }
 
-fn owner(realm: &str, owner: &str) -> Change {
+/// An owner without a plan.
+pub fn owner(realm: &str, owner: &str) -> Change {
     let (realm, id) = (RealmId::parse(realm).unwrap(), OwnerId::parse(owner).unwrap());
     let owner = Owner {
         realm,
@@ -56,7 +58,8 @@ fn owner(realm: &str, owner: &str) -> Change {
     Change::Owner { owner, expect: Expect::Absent }
 }
 
-fn key(realm: &str, owner: &str, id: &str, secret: &str) -> Change {
+/// A key without a plan.
+pub fn key(realm: &str, owner: &str, id: &str, secret: &str) -> Change {
     let (realm, created) = (RealmId::parse(realm).unwrap(), StoreTime(1));
     let digest = peppers().newest().digest(&realm, secret.as_bytes());
     let (prefix, last_four) = (secret[..4].into(), secret[secret.len() - 4..].into());
