@@ -80,10 +80,11 @@ impl Gate {
         let asked = Asked { now, demands: route.map(|route| &route.demands), tenant, address };
         let whose = |refusal: Refusal| Refusal { bearer: Some(bearer.clone()), ..refusal };
         bearer.opens(&asked).map_err(|reason| whose(reason.into()))?;
-        let order = Order { realm, bearer: &bearer, format, cost: route.map_or(1, |route| route.cost.get()), begun };
+        let cost = route.map_or(1, |route| route.cost.get());
+        let order = Order { realm, bearer: &bearer, format, cost, begun };
         let charged = self.charge(&order, deadline).await.map_err(|undecided| undecided.with(whose))?;
         let onward = realm.onward(request, &target, Some(&realm.who(&bearer, format)));
-        Ok(self.admit(Grant::new(realm.clone(), Some(bearer), onward), charged))
+        Ok(self.admit(Grant { cost, ..Grant::new(realm.clone(), Some(bearer), onward) }, charged))
     }
 
     /// Whose key was presented, and the store's time.
@@ -119,7 +120,9 @@ impl Gate {
             Charged::Unknown => Admission { grant: Grant { counted: Counted::NotAtAll, ..grant }, charge: None },
             Charged::By(receipt) => {
                 let ticket = receipt.ticket(|| self.tickets.next()).map(|ticket| ticket.seal(&self.peppers));
-                let grant = Grant { allowances: receipt.allowances(), ticket, ..grant };
+                let told = grant.realm.tells_of_limits() || receipt.is_over_a_shadow();
+                let allowances = if told { receipt.allowances() } else { Vec::new() };
+                let grant = Grant { allowances, ticket, ..grant };
                 if grant.realm.when_away.records == RecordStance::Defer {
                     receipt.keep();
                     return Admission { grant, charge: None };

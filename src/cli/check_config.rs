@@ -10,7 +10,8 @@ use crate::config::{self, Problems};
 use crate::domain::name::admin_realm;
 use crate::domain::realms::Realms;
 
-/// Reads configuration as `serve` would, and prints every problem of every file, one a line.
+/// Reads configuration as `serve` would, and prints every problem of every file, one a line. What is allowed and may not be meant is printed as
+/// a warning, and is no problem.
 #[derive(Debug, Args)]
 pub(super) struct CheckConfig {
     /// The server's file, and with it the realm files that it names.
@@ -25,12 +26,19 @@ impl CheckConfig {
     pub(super) fn run(self) -> Result<(), Failure> {
         let of_file = self.config.as_deref().map(|file| config::load(file).map(|config| config.realms));
         let of_paths = (!self.paths.is_empty()).then(|| config::realms(&self.paths));
-        let (mut realms, mut problems) = (0, Vec::new());
+        let (mut realms, mut problems, mut doubts) = (0, Vec::new(), Vec::new());
         for read in [of_file, of_paths].into_iter().flatten() {
             match read {
-                Ok(read) => realms += count(&read),
+                Ok(read) => {
+                    realms += count(&read);
+                    doubts.extend(config::doubts(&read));
+                }
                 Err(Problems(found)) => problems.extend(found),
             }
+        }
+        doubts.dedup();
+        for doubt in doubts {
+            eprintln!("warning: {doubt}");
         }
         if problems.is_empty() {
             output::line(&format!("ok: {realms} realms"))

@@ -27,6 +27,8 @@ pub fn admin_realm() -> Realm {
         scopes: SCOPES.iter().filter_map(|scope| Scope::parse(scope).ok()).collect(),
         plans: Vec::new(),
         default_plan: None,
+        limit_headers: Vec::new(),
+        feed_envoy: Vec::new(),
         identity: Vec::new(),
         denials: denials::total(&denials::Said::new()),
         when_away: WhenAway { records: RecordStance::Deny, limits: LimitStance::Deny },

@@ -7,6 +7,7 @@ use super::json::json;
 use super::map::Map;
 use super::names::{header_name, visible};
 use crate::domain::denial::{Denial, Told, stands_for};
+use crate::domain::realm::LimitHeaders;
 use crate::domain::reason::Reason;
 use crate::domain::template::Template;
 
@@ -54,16 +55,17 @@ pub(super) fn total(said: &Said) -> HashMap<Reason, Denial> {
     Reason::ALL.iter().map(|reason| (*reason, denial(*reason))).collect()
 }
 
-pub(super) fn said(at: &At<'_>) -> Read<Said> {
+/// `told`: the headers that say how limits stand, which are keyward's to set.
+pub(super) fn said(at: &At<'_>, told: &[LimitHeaders]) -> Read<Said> {
     let reasons: Vec<_> = Reason::ALL.iter().map(|reason| (reason.name(), *reason)).collect();
-    let said = at.pairs(|at| at.one_of(&reasons), |reason, at| words(at, reason.copied()))?;
+    let said = at.pairs(|at| at.one_of(&reasons), |reason, at| words(at, reason.copied(), told))?;
     Ok(said.into_iter().collect())
 }
 
-fn words(at: &At<'_>, reason: Option<Reason>) -> Read<Words> {
+fn words(at: &At<'_>, reason: Option<Reason>, limits: &[LimitHeaders]) -> Read<Words> {
     let mut map = at.map()?;
     let status = map.optional("status", |at| at.number(400..=599));
-    let headers = map.or_default("headers", |at| at.pairs(|at| header(at, reason), |_, at| told(at, visible)));
+    let headers = map.or_default("headers", |at| at.pairs(|at| header(at, reason, limits), |_, at| told(at, visible)));
     let body = body(&mut map);
     let grpc = map.or("grpc", (None, None), grpc);
     map.finish()?;
@@ -71,8 +73,11 @@ fn words(at: &At<'_>, reason: Option<Reason>) -> Read<Words> {
     Ok(Words { status: status?, headers: headers?, body: body?, grpc_code, grpc_message })
 }
 
-fn header(at: &At<'_>, reason: Option<Reason>) -> Read<Box<str>> {
+fn header(at: &At<'_>, reason: Option<Reason>, limits: &[LimitHeaders]) -> Read<Box<str>> {
     let name = header_name(at)?;
+    if limits.iter().any(|family| family.names().contains(&&*name)) {
+        return at.problem("is set by keyward, because of limit_headers");
+    }
     let waits = matches!(reason, Some(Reason::Limited | Reason::Throttled | Reason::Unavailable));
     if waits && &*name == "retry-after" { at.problem("is set by keyward, to the time that is left") } else { Ok(name) }
 }

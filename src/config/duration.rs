@@ -23,7 +23,8 @@ pub(super) fn show(duration: Duration) -> String {
     unit.map_or_else(|| format!("{ms}ms"), |(name, unit)| format!("{}{name}", ms / u128::from(*unit)))
 }
 
-fn parse(text: &str) -> Option<Duration> {
+/// What is written; `None` where it is no span.
+pub(super) fn parse(text: &str) -> Option<Duration> {
     let (number, unit) = text.split_at(text.find(|letter: char| !letter.is_ascii_digit())?);
     let (_, ms) = UNITS.iter().find(|(name, _)| *name == unit)?;
     Some(Duration::from_millis(number.parse::<u64>().ok()?.checked_mul(*ms)?))

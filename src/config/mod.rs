@@ -45,7 +45,7 @@ pub use load::load;
 pub use peppers::peppers;
 pub use problem::{Problem, Problems};
 pub use realm::realm;
-pub use realms::realms;
+pub use realms::{doubts, realms};
 pub use redis::{RedisConfig, RedisPlace, RedisTls, RedisUser};
 pub use replica::ReplicaConfig;
 pub use store::StoreConfig;

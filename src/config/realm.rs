@@ -11,7 +11,7 @@ use super::duration::duration;
 use super::hosts::host;
 use super::identity::identity;
 use super::keys::formats;
-use super::limits::{plan_of, plans};
+use super::limits::{self, plan_of, plans};
 use super::names::header_name;
 use super::problem::Problems;
 use super::routes::{self, routes};
@@ -40,6 +40,8 @@ fn whole(at: &At<'_>) -> Read<Realm> {
     let own_places = map.required("credentials", places);
     let plans = map.or_default("plans", plans);
     let default_plan = map.optional("default_plan", |at| plan_of(at, plans.as_deref().ok()));
+    let limit_headers = map.or_default("limit_headers", limits::headers);
+    let feed_envoy = map.or_default("feed_envoy", |at| limits::fed(at, plans.as_deref().ok()));
     let formats = map.required("keys", |at| formats(at, plans.as_deref().ok()));
     let tenant = map.optional("tenant", tenant);
     let client_address = map.or_default("client_address", source);
@@ -50,7 +52,7 @@ fn whole(at: &At<'_>) -> Read<Realm> {
     let identity = map.or_default("identity", |at| {
         identity(at, &every_place(own_places.as_deref().unwrap_or_default(), routes.as_deref().unwrap_or_default()))
     });
-    let denials = map.or_default("denials", denials::said);
+    let denials = map.or_default("denials", |at| denials::said(at, limit_headers.as_deref().unwrap_or_default()));
     let failing_sources = map.or("failing_sources", Some(FailureRate::default()), failing_sources);
     let when_away = map.or("when_store_is_away", DENY, when_away);
     map.finish()?;
@@ -69,6 +71,8 @@ fn whole(at: &At<'_>) -> Read<Realm> {
         scopes: scopes?,
         plans: plans?,
         default_plan: default_plan?,
+        limit_headers: limit_headers?,
+        feed_envoy: feed_envoy?,
         identity: identity?,
         denials: denials::total(&denials?),
         when_away: when_away?,

@@ -10,6 +10,7 @@ use crate::domain::format::Format;
 use crate::domain::limit::Plan;
 use crate::domain::name::{Scope, Word};
 use crate::domain::route::{Demands, PathPattern, Route};
+use crate::domain::window::Force;
 
 /// What a realm's routes may speak of; `None` what could not be read.
 #[derive(Clone, Copy)]
@@ -90,11 +91,11 @@ fn said_by(at: &At<'_>, known: Known<'_>, says: impl Fn(&Format) -> Option<&Word
     if said { Ok(word) } else { at.problem(format_args!("no format of the realm's keys says {word}")) }
 }
 
-/// A cost that every limit of the realm lets through at least once.
+/// A cost that every limit of the realm lets through at least once; a shadow lets everything through.
 fn cost(at: &At<'_>, known: Known<'_>) -> Read<NonZeroU32> {
     let cost = at.number(1..=u32::MAX)?;
     for plan in known.plans.unwrap_or_default() {
-        if let Some(limit) = plan.limits.iter().find(|limit| limit.most < cost) {
+        if let Some(limit) = plan.limits.iter().find(|limit| limit.force == Force::Enforced && limit.most < cost) {
             return at.problem(format_args!("is more than the limit {} of the plan {} ever lets through", limit.name, plan.name));
         }
     }

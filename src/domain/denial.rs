@@ -38,20 +38,33 @@ impl Told {
         }
     }
 
-    /// Its text. An unknown wait is told as one second.
+    /// Its text. A text must say some wait: one second where it is not known, a day where no wait is long enough.
     #[must_use]
     pub fn text(self, reason: Reason, retry_after: Option<Duration>) -> String {
         match self {
-            Self::RetryAfter => seconds(retry_after.unwrap_or(Duration::from_secs(1))).to_string(),
+            Self::RetryAfter => wait(reason, retry_after).unwrap_or(if reason == Reason::Limited { A_DAY } else { 1 }).to_string(),
             Self::Reason => reason.name().into(),
         }
     }
 }
 
+const A_DAY: u64 = 86_400;
+
 /// Whole seconds, rounded up: never early.
 #[must_use]
 pub fn seconds(wait: Duration) -> u64 {
-    wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
+    wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0))
+}
+
+/// How many seconds whoever is refused is told to wait; `None`: nothing, because of the reason, or because no wait is long enough for a
+/// request that costs more than a limit ever lets through.
+#[must_use]
+pub fn wait(reason: Reason, retry_after: Option<Duration>) -> Option<u64> {
+    match (reason, retry_after) {
+        (Reason::Limited | Reason::Throttled | Reason::Unavailable | Reason::Internal, Some(wait)) => Some(seconds(wait).max(1)),
+        (Reason::Throttled | Reason::Unavailable | Reason::Internal, None) => Some(1),
+        _ => None,
+    }
 }
 
 impl Denial {
@@ -87,5 +100,25 @@ pub fn stands_for(reason: Reason) -> Option<Reason> {
         Reason::Throttled => Some(Reason::Limited),
         Reason::Internal => Some(Reason::Unavailable),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_told_in_whole_seconds_and_never_early() {
+        for (nanos, told) in [(1, 1), (999_999_999, 1), (1_000_000_000, 1), (1_000_000_001, 2), (1_000_900_000, 2), (2_500_000_000, 3)] {
+            assert_eq!(wait(Reason::Limited, Some(Duration::from_nanos(nanos))), Some(told), "{nanos} ns");
+        }
+        assert_eq!(wait(Reason::Limited, Some(Duration::ZERO)), Some(1), "whoever was refused is not told to come at once");
+    }
+
+    #[test]
+    fn a_request_that_never_fits_is_told_no_time_at_which_it_would() {
+        assert_eq!(wait(Reason::Limited, None), None);
+        assert_eq!(Told::RetryAfter.text(Reason::Limited, None), "86400", "a text has to say something");
+        assert_eq!(wait(Reason::Unavailable, None), Some(1));
     }
 }

@@ -59,6 +59,31 @@ pub struct InForce<'a> {
     pub most: u32,
 }
 
+impl Length {
+    /// The unit of Envoy's rate limits that is as long, where there is one.
+    #[must_use]
+    pub fn envoy_unit(&self) -> Option<&'static str> {
+        match self {
+            Self::Sliding(1_000) => Some("SECOND"),
+            Self::Sliding(60_000) => Some("MINUTE"),
+            Self::Sliding(3_600_000) => Some("HOUR"),
+            Self::Sliding(86_400_000) | Self::Calendar(Unit::Day, _) => Some("DAY"),
+            Self::Calendar(Unit::Month, _) => Some("MONTH"),
+            Self::Sliding(_) | Self::Calendar(Unit::Week, _) => None,
+        }
+    }
+}
+
+impl Plan {
+    /// The limits of which failures can be farmed: they do not count everything, and nothing beside them bounds what they do not count. The
+    /// limits of keys and those of owners may come from two plans, and a shadow bounds nothing.
+    pub fn farmed(&self) -> impl Iterator<Item = &Limit> {
+        let enforced = || self.limits.iter().filter(|limit| limit.force == Force::Enforced);
+        let bounded = move |per| enforced().any(|limit| limit.per == per && limit.counts == Counts::All);
+        enforced().filter(move |limit| limit.counts != Counts::All && !bounded(limit.per))
+    }
+}
+
 impl Limit {
     #[must_use]
     pub fn window(&self) -> WindowId {

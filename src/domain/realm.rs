@@ -37,6 +37,10 @@ pub struct Realm {
     pub scopes: Vec<Scope>,
     pub plans: Vec<Plan>,
     pub default_plan: Option<Word>,
+    /// What callers are told of limits in; empty: they are told none of it.
+    pub limit_headers: Vec<LimitHeaders>,
+    /// The limits that the proxy's own rate limit filter is told of.
+    pub feed_envoy: Vec<Word>,
     pub identity: Vec<IdentityHeader>,
     pub denials: HashMap<Reason, Denial>,
     pub when_away: WhenAway,
@@ -52,6 +56,15 @@ pub enum Transport {
     Https,
     /// `x-forwarded-proto` must be https: a proxy before Envoy ends TLS, and Envoy trusts it.
     HttpsForwarded,
+}
+
+/// A family of headers that tell how the tightest limit stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitHeaders {
+    /// `x-ratelimit-limit`, `x-ratelimit-remaining`, `x-ratelimit-reset`: the usual ones, the last in seconds from now.
+    XRateLimit,
+    /// `ratelimit`, `ratelimit-policy`: those of the IETF's draft (draft-ietf-httpapi-ratelimit-headers-10).
+    RateLimit,
 }
 
 /// The header that names the tenant. What it names must be the key's own.
@@ -72,6 +85,17 @@ pub struct FailureRate {
 impl Default for FailureRate {
     fn default() -> Self {
         Self { look_ups: NonZeroU32::MIN.saturating_add(299), per: Duration::from_mins(1) }
+    }
+}
+
+impl LimitHeaders {
+    /// The headers of the family, in lower case.
+    #[must_use]
+    pub fn names(self) -> &'static [&'static str] {
+        match self {
+            Self::XRateLimit => &["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"],
+            Self::RateLimit => &["ratelimit", "ratelimit-policy"],
+        }
     }
 }
 
@@ -158,6 +182,12 @@ impl Realm {
     #[must_use]
     pub fn limits(&self, bearer: &Bearer, format: &Format) -> Vec<InForce<'_>> {
         limit::of(&self.plans, bearer, format.plan.as_ref(), self.default_plan.as_ref())
+    }
+
+    /// Whether anybody is told how the limits stand of a request that passes.
+    #[must_use]
+    pub fn tells_of_limits(&self) -> bool {
+        !self.limit_headers.is_empty() || !self.feed_envoy.is_empty()
     }
 
     /// Who asks, with the plan in force.

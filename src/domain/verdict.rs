@@ -18,8 +18,10 @@ pub struct Grant {
     /// What changes in the request before the upstream sees it.
     pub onward: Onward,
     pub counted: Counted,
-    /// How every limit of it stands; empty where there is none, or none was asked.
+    /// How every limit of it stands; empty where there is none, or nobody is told of it.
     pub allowances: Vec<Allowance>,
+    /// How many tokens it costs, of every limit.
+    pub cost: u32,
     /// The receipt of what was charged, sealed, where the outcome decides about some of it.
     pub ticket: Option<Vec<u8>>,
 }
@@ -28,7 +30,7 @@ impl Grant {
     /// Of a request that nothing is charged for.
     #[must_use]
     pub fn new(realm: Arc<Realm>, bearer: Option<Arc<Bearer>>, onward: Onward) -> Self {
-        Self { realm, bearer, onward, counted: Counted::Whole, allowances: Vec::new(), ticket: None }
+        Self { realm, bearer, onward, counted: Counted::Whole, allowances: Vec::new(), cost: 0, ticket: None }
     }
 }
 

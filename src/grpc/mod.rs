@@ -6,6 +6,7 @@ pub mod admin_auth;
 pub mod codec;
 pub mod envoy_secret;
 pub mod ext_authz;
+mod limits;
 mod silent;
 pub mod status;
 pub mod trace_context;

@@ -3,8 +3,9 @@
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value};
 
+use super::limits;
 use crate::domain::bearer::Bearer;
-use crate::domain::denial::{Denial, Told, seconds};
+use crate::domain::denial::{Denial, Told, wait};
 use crate::domain::name::Scope;
 use crate::domain::realm::RecordStance;
 use crate::domain::reason::Reason;
@@ -37,7 +38,7 @@ fn granted(grant: &Grant) -> CheckResponse {
     let ok = OkHttpResponse {
         headers: onward.set.iter().map(|(name, value)| header(name, value)).collect(),
         headers_to_remove: onward.remove.iter().map(|name| name.clone().into()).collect(),
-        response_headers_to_add: Vec::new(),
+        response_headers_to_add: limits::on_grant(grant),
         query_parameters_to_remove: onward.remove_parameters.iter().map(|name| name.clone().into()).collect(),
     };
     let mut fields = vec![("realm", text(grant.realm.id.as_str()))];
@@ -46,10 +47,13 @@ fn granted(grant: &Grant) -> CheckResponse {
     if grant.counted == Counted::NotAtAll {
         fields.push(("degraded", text("limits")));
     }
+    fields.extend(limits::fields_of_grant(grant));
+    let mut metadata = under_our_key(fields);
+    metadata.fields.extend(limits::feed(grant));
     CheckResponse {
         status: Some(Status { code: 0, ..Status::default() }),
         http_response: Some(HttpResponse::OkResponse(ok)),
-        dynamic_metadata: Some(under_our_key(fields)),
+        dynamic_metadata: Some(metadata),
     }
 }
 
@@ -65,6 +69,7 @@ fn refused(refusal: &Refusal, caller: Caller) -> CheckResponse {
     let mut fields = vec![("reason", text(reason.name()))];
     fields.extend(refusal.realm.iter().map(|realm| ("realm", text(realm.id.as_str()))));
     fields.extend(refusal.bearer.iter().flat_map(|bearer| of_bearer(bearer)));
+    fields.extend(limits::fields_of_refusal(refusal));
     CheckResponse {
         status: Some(Status { code: i32::from(denial.grpc_code.max(1)), ..Status::default() }),
         http_response: Some(http_response),
@@ -82,19 +87,20 @@ fn denied(denial: &Denial, refusal: &Refusal, caller: Caller) -> DeniedHttpRespo
         Caller::Http => denial.headers.iter().map(|(name, value)| header(name, &render(value))).collect(),
         Caller::Grpc => vec![header("grpc-status", &denial.grpc_code.to_string())],
     };
-    if matches!(refusal.reason, Reason::Limited | Reason::Throttled | Reason::Unavailable | Reason::Internal) {
-        let wait = refusal.retry_after.map_or(1, seconds).max(1);
-        headers.push(header("retry-after", &wait.to_string()));
-    }
+    headers.extend(wait(refusal.reason, refusal.retry_after).map(|wait| header("retry-after", &wait.to_string())));
+    headers.extend(limits::on_refusal(refusal));
     let body = match caller {
         Caller::Http => render(&denial.body),
         Caller::Grpc => render(&denial.grpc_message),
     };
+    if caller == Caller::Grpc {
+        headers.extend(limits::details(denial.grpc_code, &body, refusal));
+    }
     DeniedHttpResponse { status: Some(HttpStatus { code: i32::from(denial.status) }), headers, body: body.into() }
 }
 
 /// Set, never appended: Envoy 1.40 ignores the action on upstream headers and would add a second response header by default.
-fn header(name: &str, value: &str) -> HeaderValueOption {
+pub(super) fn header(name: &str, value: &str) -> HeaderValueOption {
     let header = HeaderValue { key: name.to_owned().into(), value: value.to_owned().into(), ..HeaderValue::default() };
     HeaderValueOption { header: Some(header), append_action: HeaderAppendAction::OverwriteIfExistsOrAdd.into() }
 }
@@ -118,6 +124,10 @@ fn under_our_key(fields: Vec<(&'static str, Value)>) -> Struct {
     Struct { fields: [("keyward".to_owned(), Value { kind: Some(Kind::StructValue(ours)) })].into() }
 }
 
-fn text(text: &str) -> Value {
+pub(super) fn text(text: &str) -> Value {
     Value { kind: Some(Kind::StringValue(text.to_owned())) }
+}
+
+pub(super) fn number(number: u32) -> Value {
+    Value { kind: Some(Kind::NumberValue(number.into())) }
 }

@@ -14,6 +14,9 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::settling::Settling;
+use crate::domain::allowance::{Allowance, tightest, would_refuse};
+use crate::domain::name::Word;
+use crate::domain::realm::Realm;
 use crate::domain::verdict::{Counted, Grant, Refusal};
 
 /// The metrics of one process.
@@ -21,6 +24,8 @@ pub struct Metrics {
     registry: Registry,
     checks: Family<Check, Counter>,
     uncounted: Family<InRealm, Counter>,
+    limited: Family<OfLimit, Counter>,
+    would_refuse: Family<OfLimit, Counter>,
     store_calls: Family<StoreCall, Counter>,
     store_seconds: Family<StoreMethod, Histogram, fn() -> Histogram>,
     settling: Settling,
@@ -84,6 +89,13 @@ struct InRealm {
     realm: String,
 }
 
+/// Limits are named by realm files: there are so many and no more.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfLimit {
+    realm: String,
+    limit: String,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StoreCall {
     call: &'static str,
@@ -104,6 +116,9 @@ impl Default for Metrics {
         registry.register("checks", "Decisions by realm, verdict and reason", checks.clone());
         let uncounted = Family::default();
         registry.register("uncounted_grants", "Grants whose limits could not be counted, by realm", uncounted.clone());
+        let (limited, would_refuse) = (Family::default(), Family::default());
+        registry.register("limited", "Refusals by the limit that refused", limited.clone());
+        registry.register("would_refuse", "Checks that a shadow would have refused, by limit", would_refuse.clone());
         let store_calls = Family::default();
         registry.register("store_calls", "Calls to the store, by call and outcome", store_calls.clone());
         let store_seconds: Family<StoreMethod, Histogram, fn() -> Histogram> = Family::new_with_constructor(latencies);
@@ -117,13 +132,14 @@ impl Default for Metrics {
         registry.register("lease", "1 for the state that this replica's lease is in", replica.lease.clone());
         registry.register("revocation_level", "1 for the level that a revocation would reach now", replica.level.clone());
         registry.register("log_position", "Up to where this replica has applied the store's log", replica.position.clone());
-        Self { registry, checks, uncounted, store_calls, store_seconds, settling, replica, look: OnceLock::new() }
+        Self { registry, checks, uncounted, limited, would_refuse, store_calls, store_seconds, settling, replica, look: OnceLock::new() }
     }
 }
 
 impl Metrics {
     /// Counts a decision.
     pub fn decided(&self, verdict: &Result<Grant, Refusal>) {
+        self.count_limits(verdict);
         let (realm, verdict, reason) = match verdict {
             Ok(grant) => {
                 self.count_uncounted(grant);
@@ -174,10 +190,32 @@ impl Metrics {
         }
     }
 
+    fn count_limits(&self, verdict: &Result<Grant, Refusal>) {
+        let Some((realm, allowances)) = standing(verdict) else { return };
+        let of = |limit: &Word| OfLimit { realm: realm.id.to_string(), limit: limit.to_string() };
+        for limit in would_refuse(allowances) {
+            tracing::debug!(realm = %realm.id, %limit, "a shadow would refuse this");
+            self.would_refuse.get_or_create(&of(limit)).inc();
+        }
+        if verdict.is_err()
+            && let Some(tightest) = tightest(allowances)
+        {
+            self.limited.get_or_create(&of(&tightest.limit)).inc();
+        }
+    }
+
     fn count_uncounted(&self, grant: &Grant) {
         if grant.counted == Counted::NotAtAll {
             self.uncounted.get_or_create(&InRealm { realm: grant.realm.id.to_string() }).inc();
         }
+    }
+}
+
+/// The realm and how its limits stand, where that is known of a check.
+fn standing(verdict: &Result<Grant, Refusal>) -> Option<(&Realm, &[Allowance])> {
+    match verdict {
+        Ok(grant) => Some((&grant.realm, &grant.allowances)),
+        Err(refusal) => Some((refusal.realm.as_deref()?, &refusal.allowances)),
     }
 }
 

@@ -151,7 +151,7 @@ impl Tokens {
                 // after the last await, at the moment of spending
                 if receipt.lasts(self.0.clock.boot()) { Ok(self.0.spent(order, receipt)) } else { Err(too_late()) }
             }
-            Ok(Answer::Refused(refusal)) => Ok(Spent::Exhausted(Exhausted::new(refusal, self.0.clock.boot()))),
+            Ok(Answer::Refused(refusal)) => Ok(Spent::Exhausted(Exhausted::new(refusal, order.cost, self.0.once, self.0.clock.boot()))),
             Ok(Answer::Stale) => Ok(Spent::Stale),
             Ok(Answer::Failed(error)) => Err(error),
             Err(_) => Err(StoreError::Unavailable("the replica is being stopped".into())),
@@ -198,7 +198,7 @@ impl Shared {
             return At::Drawn(name, drawn);
         }
         if let Some(refusal) = purse.refuses(order.cost, now) {
-            return At::Over(Spent::Exhausted(Exhausted::new(refusal.clone(), now)));
+            return At::Over(Spent::Exhausted(Exhausted::new(refusal.clone(), order.cost, self.once, now)));
         }
         let (tell, told) = oneshot::channel();
         purse.wait(order.cost, tell);

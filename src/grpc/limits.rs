@@ -1,0 +1,139 @@
+//! What callers and proxies are told of limits: headers, the details of a gRPC status, and dynamic metadata.
+
+use data_encoding::BASE64_NOPAD;
+use prost_types::value::Kind;
+use prost_types::{ListValue, Struct, Value};
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, QuotaViolation, StatusExt as _};
+
+use super::status::{header, number, text};
+use crate::domain::allowance::{Allowance, State, tightest, would_refuse};
+use crate::domain::denial::{seconds, wait};
+use crate::domain::limit::{Length, Per};
+use crate::domain::realm::LimitHeaders;
+use crate::domain::reason::Reason;
+use crate::domain::verdict::{Grant, Refusal};
+use crate::proto::envoy::config::core::v3::HeaderValueOption;
+
+/// How the tightest limit stands, and in how many seconds there is more; `None`: there never is enough.
+struct Standing<'a> {
+    tightest: &'a Allowance,
+    reset: Option<u64>,
+}
+
+/// The headers of a request that passes, where its realm wants any.
+pub(super) fn on_grant(grant: &Grant) -> Vec<HeaderValueOption> {
+    headers(&grant.realm.limit_headers, of_grant(grant).as_ref())
+}
+
+/// The headers of one that a limit refuses.
+pub(super) fn on_refusal(refusal: &Refusal) -> Vec<HeaderValueOption> {
+    refusal.realm.as_ref().map_or_else(Vec::new, |realm| headers(&realm.limit_headers, of_refusal(refusal).as_ref()))
+}
+
+/// What a gRPC client reads beside code and message (`google.rpc.Status`): how long to wait, and what was exceeded.
+pub(super) fn details(code: u8, message: &str, refusal: &Refusal) -> Option<HeaderValueOption> {
+    if !matches!(refusal.reason, Reason::Limited | Reason::Throttled) {
+        return None;
+    }
+    let mut details = ErrorDetails::new();
+    if let Some(wait) = refusal.retry_after {
+        details.set_retry_info(Some(wait));
+    }
+    let exceeded = refusal.allowances.iter().filter(|allowance| allowance.state == State::Exceeded);
+    let violations: Vec<_> = exceeded.map(violation).collect();
+    if !violations.is_empty() {
+        details.set_quota_failure(violations);
+    }
+    let status = Status::with_error_details(Code::from_i32(code.into()), message, details);
+    Some(header("grpc-status-details-bin", &BASE64_NOPAD.encode(status.details())))
+}
+
+/// Fields of keyward's own metadata for a request that passes.
+pub(super) fn fields_of_grant(grant: &Grant) -> Vec<(&'static str, Value)> {
+    fields(of_grant(grant).as_ref(), &grant.allowances)
+}
+
+/// The same for one that is refused; `limit` is the one that refused it.
+pub(super) fn fields_of_refusal(refusal: &Refusal) -> Vec<(&'static str, Value)> {
+    fields(of_refusal(refusal).as_ref(), &refusal.allowances)
+}
+
+/// What Envoy's own rate limit filter reads: each under a key of its own, because Envoy Gateway takes one key and no path.
+pub(super) fn feed(grant: &Grant) -> Vec<(String, Value)> {
+    let fed = &grant.realm.feed_envoy;
+    if fed.is_empty() || grant.bearer.is_none() {
+        return Vec::new();
+    }
+    let limits = grant.allowances.iter().filter(|allowance| fed.contains(&allowance.limit));
+    let limit = |allowance: &Allowance| {
+        let unit = allowance.length.envoy_unit()?;
+        let fields = [("requests_per_unit", number(allowance.most)), ("unit", text(unit))];
+        let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Some((format!("keyward_limit_{}", allowance.limit), Value { kind: Some(Kind::StructValue(Struct { fields })) }))
+    };
+    let cost = ("keyward_cost".to_owned(), number(grant.cost));
+    limits.filter_map(limit).chain([cost]).collect()
+}
+
+fn of_grant(grant: &Grant) -> Option<Standing<'_>> {
+    tightest(&grant.allowances).map(|tightest| Standing { tightest, reset: Some(seconds(tightest.more_in)) })
+}
+
+/// Of a refusal what counts is when the request fits, not when there is any more.
+fn of_refusal(refusal: &Refusal) -> Option<Standing<'_>> {
+    tightest(&refusal.allowances).map(|tightest| Standing { tightest, reset: wait(refusal.reason, refusal.retry_after) })
+}
+
+fn headers(families: &[LimitHeaders], standing: Option<&Standing<'_>>) -> Vec<HeaderValueOption> {
+    let Some(standing) = standing else { return Vec::new() };
+    families.iter().flat_map(|family| family_of(*family, standing)).collect()
+}
+
+fn family_of(family: LimitHeaders, Standing { tightest, reset }: &Standing<'_>) -> Vec<HeaderValueOption> {
+    let Allowance { limit, most, left, .. } = tightest;
+    match family {
+        LimitHeaders::XRateLimit => {
+            let reset = reset.map(|reset| header("x-ratelimit-reset", &reset.to_string()));
+            let all = [header("x-ratelimit-limit", &most.to_string()), header("x-ratelimit-remaining", &left.to_string())];
+            all.into_iter().chain(reset).collect()
+        }
+        LimitHeaders::RateLimit => {
+            let t = reset.map_or_else(String::new, |reset| format!(";t={reset}"));
+            let w = window_seconds(&tightest.length).map_or_else(String::new, |window| format!(";w={window}"));
+            // a limit's name has no character that a quoted string would have to escape
+            let policy = header("ratelimit-policy", &format!("\"{limit}\";q={most}{w}"));
+            vec![policy, header("ratelimit", &format!("\"{limit}\";r={left}{t}"))]
+        }
+    }
+}
+
+/// Rounded up, so that nobody is promised more. A period of a calendar has no length that is always the same, and `w` may be left out.
+fn window_seconds(length: &Length) -> Option<u32> {
+    match length {
+        Length::Sliding(length_ms) => Some(length_ms.div_ceil(1000)),
+        Length::Calendar(..) => None,
+    }
+}
+
+fn violation(allowance: &Allowance) -> QuotaViolation {
+    let whose = match allowance.per {
+        Per::Key => "key",
+        Per::Owner => "owner",
+    };
+    let description = format!("{} of {} are left to this {whose}", allowance.left, allowance.most);
+    QuotaViolation::new(format!("limit:{}", allowance.limit), description)
+}
+
+fn fields(standing: Option<&Standing<'_>>, allowances: &[Allowance]) -> Vec<(&'static str, Value)> {
+    let mut fields = Vec::new();
+    if let Some(Standing { tightest, reset }) = standing {
+        fields.extend([("limit", text(tightest.limit.as_str())), ("limit_left", number(tightest.left))]);
+        fields.extend(reset.map(|reset| ("limit_reset", number(u32::try_from(reset).unwrap_or(u32::MAX)))));
+    }
+    let shadows: Vec<Value> = would_refuse(allowances).map(|name| text(name.as_str())).collect();
+    if !shadows.is_empty() {
+        fields.push(("would_refuse", Value { kind: Some(Kind::ListValue(ListValue { values: shadows })) }));
+    }
+    fields
+}
