@@ -43,6 +43,12 @@ impl Count {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(super) fn add(&self, number: u32) {
+        if number > 0 {
+            self.0.fetch_add(number.into(), Ordering::Relaxed);
+        }
+    }
+
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }

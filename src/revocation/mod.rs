@@ -24,7 +24,7 @@ pub mod wait;
 mod follower_tests;
 mod recent;
 #[cfg(test)]
-mod simulation;
+pub(crate) mod simulation;
 
 pub use entry::{At, Entry, Illegible, Mark, Touched};
 pub use follower::{Asked, Fill, Follower, Memory, Read};

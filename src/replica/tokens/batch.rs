@@ -1,13 +1,16 @@
 //! Calls for tokens leave together: what has queued while the last ones were being sent goes into one call of the store.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 use super::Shared;
 use super::terms::Terms;
 use crate::domain::name::{KeyId, RealmId};
+use crate::domain::time::BootTime;
 use crate::store::{Charge, StoreError, Taken};
 
 /// Which purse.
@@ -31,6 +34,8 @@ const QUEUED: usize = 16_384;
 const TOGETHER: usize = 256;
 /// Calls of the store at one time.
 const IN_FLIGHT: usize = 16;
+/// A store answers sooner, by its contract.
+const LONGEST: Duration = Duration::from_secs(30);
 
 impl Batches {
     pub(super) fn new() -> (Self, Receiver<Call>) {
@@ -64,18 +69,40 @@ pub(super) async fn send_all(shared: std::sync::Weak<Shared>, mut queue: Receive
 /// The grant is this task's, not that of whoever waits: what it brings is known and can go back.
 async fn send(shared: Arc<Shared>, calls: Vec<Call>, permit: OwnedSemaphorePermit) {
     let (charges, whose): (Vec<Charge>, Vec<_>) = calls.into_iter().map(|call| (call.charge, call.whose)).unzip();
-    let sent = shared.clock.boot();
-    let answer = shared.store.take(&charges).await;
+    let mut landing = Landing { sent: shared.clock.boot(), whose: whose.into_iter(), shared };
+    let answer = timeout(LONGEST, landing.shared.store.take(&charges)).await;
     drop(permit);
-    let mut answers = match answer {
-        Ok(answers) => answers,
+    match answer {
+        Ok(Ok(answers)) => answers.into_iter().for_each(|answer| landing.land(answer)),
         // returns that were in it are not made again: they may have been made
-        Err(error) => vec![Taken::Failed(error); whose.len()],
-    };
-    answers.resize(whose.len(), Taken::Failed(StoreError::Corrupt("a charge without an answer".into())));
-    for (whose, answer) in whose.into_iter().zip(answers) {
-        if let Some((name, terms)) = whose {
-            shared.landed(&name, &terms, answer, sent);
+        Ok(Err(error)) => landing.land_all(&error),
+        Err(_) => {}
+    }
+}
+
+/// Calls that were sent. Each is answered, whatever comes: nobody asks for a purse whose call never lands.
+struct Landing {
+    shared: Arc<Shared>,
+    sent: BootTime,
+    whose: std::vec::IntoIter<Option<(Name, Arc<Terms>)>>,
+}
+
+impl Landing {
+    fn land(&mut self, answer: Taken) {
+        if let Some(Some((name, terms))) = self.whose.next() {
+            self.shared.landed(&name, &terms, answer, self.sent);
         }
+    }
+
+    fn land_all(&mut self, error: &StoreError) {
+        while !self.whose.as_slice().is_empty() {
+            self.land(Taken::Failed(error.clone()));
+        }
+    }
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        self.land_all(&StoreError::Unavailable("a call for tokens was never answered".into()));
     }
 }

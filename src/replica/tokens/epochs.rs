@@ -3,6 +3,16 @@
 //! A check reads the epoch before it looks for the record, and again at the moment of spending. The log's entry is applied (the record
 //! forgotten first, then its epoch raised) before it is acknowledged: so whoever spends by the older record has done so before the call that
 //! changed it returns.
+//!
+//! Why it holds. Let a check have found the older record. It was found before the entry made the memory forget it, or in a look-up that was
+//! judged before that; the check's epoch `e` was read before either, and so before the entry raised its place. A raise puts the place one above
+//! the greatest epoch that was there to be read by then, hence above `e`, whatever else is raised at the same time: epochs never go down. From
+//! then on the check does not stand. So if it stood when it spent, it spent before the place was raised, hence before the entry was
+//! acknowledged. An entry that never comes, as when the log cannot be followed, costs the replica its lease, and who changes something waits
+//! for that; so the lease is looked at too, and before the place is: one that lasts after the change was made known elsewhere lasts only
+//! because the entry was applied here.
+//!
+//! A check that begins after a raise stands: it reads an epoch that is no lower than the place. One that begins within a raise may look again.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};

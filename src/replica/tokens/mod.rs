@@ -5,9 +5,13 @@
 
 mod batch;
 mod epochs;
+mod lots;
 mod pace;
 pub mod purse;
 mod receipt;
+#[cfg(test)]
+mod simulation;
+mod tally;
 pub mod terms;
 
 use std::collections::HashMap;
@@ -17,13 +21,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::task::yield_now;
 use tokio::time::sleep;
 
 use self::batch::{Batches, Call, Name};
 pub use self::epochs::Epoch;
 use self::epochs::Epochs;
-use self::purse::{Drawn, Purse, Refusal, Served};
+use self::purse::{Drawn, Purse, Refusal, Served, Waits};
 pub use self::receipt::{Exhausted, Receipt, TicketIds};
+pub use self::tally::Tally;
 use self::terms::Terms;
 use super::session::{Remembered, Session};
 use crate::clock::SharedClock;
@@ -82,6 +88,7 @@ struct Shared {
     session: Arc<Session>,
     once: Duration,
     epochs: Arc<Epochs>,
+    tally: Arc<Tally>,
     batches: Batches,
     shards: Box<[Mutex<Shard>]>,
     hash: RandomState,
@@ -98,8 +105,14 @@ enum Answer {
     Failed(StoreError),
 }
 
+impl Waits for Waiter {
+    fn is_gone(&self) -> bool {
+        self.is_closed()
+    }
+}
+
 const SHARDS: usize = 64;
-/// How often a shard is looked at for what is over.
+/// How often every purse is looked at for what is over.
 const TIDIED_EVERY: Duration = Duration::from_millis(50);
 
 impl TokensMemory {
@@ -126,8 +139,8 @@ impl Tokens {
         let Parts { store, clock, session, memory, once } = parts;
         let (batches, queue) = Batches::new();
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        let shared = Shared { store, clock, session, once, epochs: memory.0.clone(), batches, shards, hash: RandomState::new() };
-        let shared = Arc::new(shared);
+        let (epochs, tally) = (memory.0.clone(), Arc::default());
+        let shared = Arc::new(Shared { store, clock, session, once, epochs, tally, batches, shards, hash: RandomState::new() });
         tokio::spawn(batch::send_all(Arc::downgrade(&shared), queue));
         tokio::spawn(tidy(Arc::downgrade(&shared)));
         Self(shared)
@@ -139,20 +152,39 @@ impl Tokens {
         self.0.epochs.now()
     }
 
+    /// What became of everyone who asked.
+    #[must_use]
+    pub fn tally(&self) -> Arc<Tally> {
+        self.0.tally.clone()
+    }
+
+    /// For how many keys something is held or known.
+    #[must_use]
+    pub fn purses(&self) -> usize {
+        self.0.shards.iter().map(|shard| locked(shard).len()).sum()
+    }
+
     /// Takes what the check costs, from every window of the key and its owner.
     pub async fn spend(&self, order: &Order<'_>) -> Result<Spent, StoreError> {
-        let waiting = match self.0.draw(order) {
-            At::Drawn(name, drawn) => return Ok(self.0.spent(order, Receipt::new(&self.0, name, drawn))),
+        let shared = &self.0;
+        let waiting = match shared.draw(order) {
+            At::Drawn(receipt) => return Ok(shared.spent(order, receipt)),
             At::Over(spent) => return Ok(spent),
             At::Wait(waiting) => waiting,
         };
         match waiting.await {
-            Ok(Answer::Receipt(receipt)) => {
-                // after the last await, at the moment of spending
-                if receipt.lasts(self.0.clock.boot()) { Ok(self.0.spent(order, receipt)) } else { Err(too_late()) }
+            // after the last await, at the moment of spending
+            Ok(Answer::Receipt(receipt)) if receipt.lasts(shared.clock.boot()) => Ok(shared.spent(order, receipt)),
+            Ok(Answer::Receipt(_)) => {
+                shared.tally.late.count();
+                Err(too_late())
             }
-            Ok(Answer::Refused(refusal)) => Ok(Spent::Exhausted(Exhausted::new(refusal, order.cost, self.0.once, self.0.clock.boot()))),
-            Ok(Answer::Stale) => Ok(Spent::Stale),
+            Ok(Answer::Refused(refusal)) => Ok(Spent::Exhausted(Exhausted::new(refusal, shared.clock.boot()))),
+            Ok(Answer::Stale) => {
+                // the store has heard of newer limits before the log has brought them here
+                shared.session.move_on().await;
+                Ok(Spent::Stale)
+            }
             Ok(Answer::Failed(error)) => Err(error),
             Err(_) => Err(StoreError::Unavailable("the replica is being stopped".into())),
         }
@@ -161,85 +193,105 @@ impl Tokens {
 
 /// What a look into the purse brings.
 enum At {
-    Drawn(Name, Drawn),
+    Drawn(Receipt),
     Over(Spent),
     Wait(oneshot::Receiver<Answer>),
 }
 
 impl Shared {
-    /// Who spends by what has been changed meanwhile is to look again, and what was drawn goes back.
+    /// Who spends by what has been changed meanwhile is to look again, and what was drawn goes back. The lease is looked at first: while it
+    /// lasts, whoever changes something waits until the epoch was raised here.
     fn spent(&self, order: &Order<'_>, receipt: Receipt) -> Spent {
-        if self.epochs.stands(order.begun, order.bearer) { Spent::Charged(receipt) } else { Spent::Stale }
+        let stands = self.session.admits() && self.epochs.stands(order.begun, order.bearer);
+        if stands { Spent::Charged(receipt) } else { Spent::Stale }
     }
 
     fn draw(self: &Arc<Self>, order: &Order<'_>) -> At {
-        let (now, time) = (self.clock.boot(), self.session.now());
         let name = (order.bearer.owner.realm.clone(), order.bearer.key.clone());
         let mut shard = self.shard(&name);
-        // under the lock: what a purse adopts is not older than what it has
+        // under the lock: what a purse adopts is not older than what it has, and what is drawn lasts at this moment
         if !self.epochs.stands(order.begun, order.bearer) {
             return At::Over(Spent::Stale);
         }
-        let known = shard.get(&name).is_some_and(|purse| purse.terms().are_of(order.bearer, order.format, time));
-        let terms = if known { None } else { Some(Terms::of(order.realm, order.bearer, order.format, time)) };
-        let purse = match (shard.entry(name.clone()), terms) {
-            (Entry::Occupied(known), None) => known.into_mut(),
-            (entry, Some(Some(terms))) => {
-                let terms = Arc::new(terms);
-                let purse = entry.or_insert_with(|| Purse::new(terms.clone(), now));
-                purse.adopt(terms);
-                purse
-            }
-            _ => return At::Over(Spent::Unlimited),
-        };
+        let now = self.clock.boot();
+        let Some(purse) = self.purse(&mut shard, &name, order, now) else { return At::Over(Spent::Unlimited) };
         if let Some(drawn) = purse.draw(order.cost, now) {
+            self.tally.held.count();
             // in advance, in the background
-            let _ = self.ask(&name, purse, now);
-            return At::Drawn(name, drawn);
+            let failed = self.ask(&name, purse, now);
+            drop(shard);
+            self.tell_all(&name, failed);
+            return At::Drawn(Receipt::new(self, name, drawn, now));
         }
         if let Some(refusal) = purse.refuses(order.cost, now) {
-            return At::Over(Spent::Exhausted(Exhausted::new(refusal.clone(), order.cost, self.once, now)));
+            self.tally.refused.count();
+            return At::Over(Spent::Exhausted(Exhausted::new(refusal.clone(), now)));
         }
+        self.tally.waited.count();
         let (tell, told) = oneshot::channel();
         purse.wait(order.cost, tell);
-        let failed = self.ask(&name, purse, now).err();
+        let failed = self.ask(&name, purse, now);
         drop(shard);
-        failed.into_iter().flatten().for_each(|(who, served)| self.tell(&name, who, served));
+        self.tell_all(&name, failed);
         At::Wait(told)
     }
 
-    /// Has the purse's next call made, if there is one. Where too many wait, those who wait for this one are handed back.
-    fn ask(&self, name: &Name, purse: &mut Purse<Waiter>, now: BootTime) -> Result<(), Vec<(Waiter, Served)>> {
-        let Some(charge) = purse.ask(now, self.once, self.share()) else { return Ok(()) };
-        let terms = purse.terms().clone();
-        let call = Call { charge, whose: Some((name.clone(), terms.clone())) };
-        self.batches.put(call).map_err(|_| {
+    /// The key's purse, under the terms of this check; `None`: nothing limits it.
+    fn purse<'a>(&self, shard: &'a mut Shard, name: &Name, order: &Order<'_>, now: BootTime) -> Option<&'a mut Purse<Waiter>> {
+        let time = || self.session.now();
+        if !shard.get(name).is_some_and(|purse| purse.terms().are_of(order.bearer, order.format, time)) {
+            let terms = Arc::new(Terms::of(order.realm, order.bearer, order.format, time())?);
+            match shard.entry(name.clone()) {
+                Entry::Occupied(mut known) => known.get_mut().adopt(terms),
+                Entry::Vacant(place) => drop(place.insert(Purse::new(terms, now))),
+            }
+        }
+        shard.get_mut(name)
+    }
+
+    /// Has the purse's next call made, if there is one. Where too many wait to be sent, those who wait for this one are told so.
+    fn ask(&self, name: &Name, purse: &mut Purse<Waiter>, now: BootTime) -> Vec<(Waiter, Served)> {
+        let mut told = Vec::new();
+        while let Some(charge) = purse.ask(now, self.once, self.share()) {
+            self.tally.returned.add(purse.returned());
+            let terms = purse.terms().clone();
+            if self.batches.put(Call { charge, whose: Some((name.clone(), terms.clone())) }).is_ok() {
+                break;
+            }
             let full = StoreError::Unavailable("too many calls for tokens wait already".into());
-            purse.landed(&terms, Taken::Failed(full), now, now)
-        })
+            told.extend(purse.landed(&terms, Taken::Failed(full), now, now));
+            if told.is_empty() {
+                break;
+            }
+        }
+        told
     }
 
     /// A call's answer.
     fn landed(self: &Arc<Self>, name: &Name, terms: &Arc<Terms>, answer: Taken, sent: BootTime) {
+        let mut shard = self.shard(name);
         let now = self.clock.boot();
-        let served = {
-            let mut shard = self.shard(name);
-            let Some(purse) = shard.get_mut(name) else { return };
-            let mut served = purse.landed(terms, answer, sent, now);
-            served.extend(self.ask(name, purse, now).err().into_iter().flatten());
-            served
-        };
-        served.into_iter().for_each(|(who, served)| self.tell(name, who, served));
+        let Some(purse) = shard.get_mut(name) else { return };
+        let mut served = purse.landed(terms, answer, sent, now);
+        served.extend(self.ask(name, purse, now));
+        drop(shard);
+        self.tell_all(name, served);
     }
 
     /// Not under a lock: whoever has gone drops what comes, and so gives it back.
-    fn tell(self: &Arc<Self>, name: &Name, who: Waiter, served: Served) {
-        let _ = who.send(match served {
-            Served::Drawn(drawn) => Answer::Receipt(Receipt::new(self, name.clone(), drawn)),
-            Served::Refused(refusal) => Answer::Refused(refusal),
-            Served::Stale => Answer::Stale,
-            Served::Failed(error) => Answer::Failed(error),
-        });
+    fn tell_all(self: &Arc<Self>, name: &Name, served: Vec<(Waiter, Served)>) {
+        for (who, served) in served {
+            let _ = who.send(match served {
+                Served::Drawn(drawn) => Answer::Receipt(Receipt::new(self, name.clone(), drawn, self.clock.boot())),
+                Served::Refused(refusal) => Answer::Refused(refusal),
+                Served::Stale => Answer::Stale,
+                Served::TooLate => {
+                    self.tally.late.count();
+                    Answer::Failed(too_late())
+                }
+                Served::Failed(error) => Answer::Failed(error),
+            });
+        }
     }
 
     /// Tokens that were drawn and not spent.
@@ -252,19 +304,20 @@ impl Shared {
 
     /// So that the last tokens are not held by whoever asked first.
     fn share(&self) -> u32 {
-        4 * self.session.replicas()
+        terms::share(self.session.replicas())
     }
 
     fn shard(&self, name: &Name) -> MutexGuard<'_, Shard> {
         let at = usize::try_from(self.hash.hash_one(name)).unwrap_or(0) % SHARDS;
-        self.shards[at].lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.shards[at])
     }
 
     fn tidy(&self, shard: &Mutex<Shard>) {
         let now = self.clock.boot();
         let mut returns = Vec::new();
-        shard.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, purse| {
+        locked(shard).retain(|_, purse| {
             returns.extend(purse.tidy(now));
+            self.tally.returned.add(purse.returned());
             purse.is_of_use(now)
         });
         for charge in returns {
@@ -274,12 +327,20 @@ impl Shared {
     }
 }
 
-/// Looks at every shard in turn, until the tokens are dropped.
+fn locked(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Looks at every shard, again and again, until the tokens are dropped.
 async fn tidy(shared: std::sync::Weak<Shared>) {
-    for at in (0..SHARDS).cycle() {
-        sleep(TIDIED_EVERY / 64).await;
-        let Some(shared) = shared.upgrade() else { return };
-        shared.tidy(&shared.shards[at]);
+    loop {
+        sleep(TIDIED_EVERY).await;
+        for at in 0..SHARDS {
+            let Some(shared) = shared.upgrade() else { return };
+            shared.tidy(&shared.shards[at]);
+            // others are not to wait for all of them
+            yield_now().await;
+        }
     }
 }
 

@@ -10,7 +10,6 @@ use super::batch::Name;
 use super::purse::{Drawn, Refusal};
 use super::terms::Terms;
 use crate::domain::allowance::{Allowance, State};
-use crate::domain::limit::{Length, Limit};
 use crate::domain::outcome::Counts;
 use crate::domain::ticket::{Charged, Ticket, TicketId};
 use crate::domain::time::{BootTime, StoreTime};
@@ -29,16 +28,11 @@ pub struct Receipt {
 #[derive(Debug)]
 pub struct Exhausted {
     refusal: Refusal,
-    /// What this request costs: no less than the one that the refusal was for.
-    cost: u32,
-    /// How long a token may be spent at most.
-    held: Duration,
     now: BootTime,
 }
 
 impl Receipt {
-    pub(super) fn new(shared: &Arc<Shared>, name: Name, drawn: Drawn) -> Self {
-        let now = shared.clock.boot();
+    pub(super) fn new(shared: &Arc<Shared>, name: Name, drawn: Drawn, now: BootTime) -> Self {
         Self { shared: shared.clone(), name, drawn: Some(drawn), now }
     }
 
@@ -56,15 +50,9 @@ impl Receipt {
     pub fn allowances(&self) -> Vec<Allowance> {
         let Some(drawn) = &self.drawn else { return Vec::new() };
         let grant = &drawn.grant;
-        let state = |told: &Told, _: Force| if told.slot.is_some() { State::Counted } else { State::WouldRefuse };
+        let state = |told: &Told, _| if told.slot.is_some() { State::Counted } else { State::WouldRefuse };
         let held = |told: &Told| if told.slot.is_some() { drawn.held } else { 0 };
         allowances(&grant.terms, &grant.told, self.now.0.saturating_sub(grant.at.0), state, held)
-    }
-
-    /// Whether some shadow would have refused it.
-    #[must_use]
-    pub fn is_over_a_shadow(&self) -> bool {
-        self.drawn.as_ref().is_some_and(|drawn| drawn.grant.told.iter().any(|told| told.slot.is_none()))
     }
 
     /// The ticket that settles this charge, where some limit does not count everything. `id`: one that no other has.
@@ -130,40 +118,20 @@ impl fmt::Debug for Receipt {
 }
 
 impl Exhausted {
-    /// `once`: how long tokens may be spent that are not held in advance.
-    pub(super) fn new(refusal: Refusal, cost: u32, once: Duration, now: BootTime) -> Self {
-        let held = refusal.terms.ahead.max(once);
-        Self { refusal, cost, held, now }
+    pub(super) fn new(refusal: Refusal, now: BootTime) -> Self {
+        Self { refusal, now }
     }
 
-    /// How long until it may fit; `None`: it never will. The store was asked for the cost of the refusal. What costs more is told when all
-    /// that is counted now is forgotten, which is no earlier than when it fits.
+    /// How long until it may fit; `None`: it never will.
     #[must_use]
     pub fn retry_in(&self) -> Option<Duration> {
-        let at = if self.cost > self.refusal.cost() { self.all_is_forgotten_at()? } else { self.refusal.retry_at? };
-        Some(at.0.saturating_sub(self.now.0))
-    }
-
-    fn all_is_forgotten_at(&self) -> Option<BootTime> {
-        let terms = &self.refusal.terms;
-        let full = terms
-            .limits
-            .iter()
-            .zip(&*self.refusal.told)
-            .filter(|((limit, _), told)| limit.force == Force::Enforced && told.left < self.cost);
-        let forgotten = full.map(|((limit, most), told)| match limit.length {
-            _ if *most < self.cost => None,
-            Length::Sliding(length_ms) => Some(Duration::from_millis(length_ms.into()) + self.held),
-            Length::Calendar(..) => Some(Duration::from_millis(told.more_in_ms.into())),
-        });
-        let longest = forgotten.fold(Some(Duration::ZERO), |longest, wait| Some(longest?.max(wait?)))?;
-        Some(BootTime(self.refusal.at.0 + longest))
+        self.refusal.retry_at.map(|at| at.0.saturating_sub(self.now.0))
     }
 
     /// How every limit stands now.
     #[must_use]
     pub fn allowances(&self) -> Vec<Allowance> {
-        let cost = self.cost;
+        let cost = self.refusal.cost;
         let state = |told: &Told, force| match (told.left < cost, force) {
             (false, _) => State::Spared,
             (true, Force::Enforced) => State::Exceeded,
@@ -180,14 +148,13 @@ fn allowances(
     state: impl Fn(&Told, Force) -> State,
     held: impl Fn(&Told) -> u32,
 ) -> Vec<Allowance> {
-    let of = |((limit, most), told): (&(Limit, u32), &Told)| Allowance {
+    let of = |((limit, most), told): (&(crate::domain::limit::Limit, u32), &Told)| Allowance {
         limit: limit.name.clone(),
         per: limit.per,
         most: *most,
         length: limit.length.clone(),
         left: told.left.saturating_add(held(told)).min(*most),
         more_in: Duration::from_millis(told.more_in_ms.into()).saturating_sub(since),
-        force: limit.force,
         state: state(told, limit.force),
     };
     terms.limits.iter().zip(told).map(of).collect()

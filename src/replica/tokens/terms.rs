@@ -33,11 +33,20 @@ pub struct Terms {
 const LONGEST_AHEAD: Duration = Duration::from_millis(500);
 const LONGEST_REFUSAL: Duration = Duration::from_secs(1);
 
+/// A replica may take the store's time for later than it is, by as much as a renewal took; and a charge that names only the period to come
+/// would have the current one's count dropped. One that names the former period and the current one is as good as any: the store picks.
+const BEHIND: Duration = Duration::from_mins(1);
+
 impl Terms {
     /// The terms of this key; `None` where nothing limits it.
     #[must_use]
     pub fn of(realm: &Realm, bearer: &Arc<Bearer>, format: &Format, now: StoreTime) -> Option<Self> {
-        let limits = realm.limits(bearer, format);
+        Self::under(&realm.limits(bearer, format), bearer, format.plan.as_ref(), now)
+    }
+
+    /// The terms of a key that these limits are in force for.
+    pub(super) fn under(limits: &[InForce<'_>], bearer: &Arc<Bearer>, format_plan: Option<&Word>, now: StoreTime) -> Option<Self> {
+        let now = surely_begun(now);
         let specs: Vec<_> = limits.iter().filter_map(|in_force| Some((in_force, in_force.spec(now)?))).collect();
         let owner = &bearer.owner;
         let subject = |per, key, generation| {
@@ -53,7 +62,7 @@ impl Terms {
         let of = |per| specs.iter().filter(move |(in_force, _)| in_force.limit.per == per).map(|(in_force, _)| owned(in_force));
         (!subjects.is_empty()).then(|| Self {
             bearer: bearer.clone(),
-            format_plan: format.plan.clone(),
+            format_plan: format_plan.cloned(),
             limits: of(Per::Key).chain(of(Per::Owner)).collect(),
             ahead: ahead(&subjects),
             refusal: refusal(&subjects),
@@ -64,8 +73,13 @@ impl Terms {
 
     /// Whether they are those of this key at this time, as far as can be told without making them.
     #[must_use]
-    pub fn are_of(&self, bearer: &Arc<Bearer>, format: &Format, now: StoreTime) -> bool {
-        Arc::ptr_eq(&self.bearer, bearer) && self.format_plan == format.plan && self.until.is_none_or(|until| now < until)
+    pub fn are_of(&self, bearer: &Arc<Bearer>, format: &Format, now: impl FnOnce() -> StoreTime) -> bool {
+        Arc::ptr_eq(&self.bearer, bearer) && self.format_plan == format.plan && self.last(now)
+    }
+
+    /// Whether the periods that the windows name are still the ones to name.
+    pub(super) fn last(&self, now: impl FnOnce() -> StoreTime) -> bool {
+        self.until.is_none_or(|until| surely_begun(now()) < until)
     }
 
     /// Whether the outcome decides about some of what is charged.
@@ -80,24 +94,34 @@ impl Terms {
     }
 }
 
+/// Of what is left one call takes one in so many, where there are so many replicas: the last tokens are not to be held by whoever asked first.
+pub(super) fn share(replicas: u32) -> u32 {
+    4 * replicas
+}
+
+/// The instant whose period is named, with the one after it.
+fn surely_begun(now: StoreTime) -> StoreTime {
+    StoreTime(now.0.saturating_sub(i64::try_from(BEHIND.as_millis()).unwrap_or(0)))
+}
+
 fn owned(in_force: &InForce<'_>) -> (Limit, u32) {
     (in_force.limit.clone(), in_force.most)
 }
 
-/// A quarter of the time that the smallest slot takes grants: what is held that long and not spent makes a window forget as much later. A
+/// A third of the time that the smallest slot takes grants: what is held that long and not spent makes a window forget as much later. A
 /// window that is an exact log has no slots to hide it in.
 fn ahead(subjects: &[Subject]) -> Duration {
     let slots = subjects.iter().flat_map(|subject| &subject.windows).map(|spec| match spec.span {
-        Span::Sliding { slot_ms, .. } => Duration::from_millis(slot_ms.into()) / 4,
+        Span::Sliding { slot_ms, .. } => Duration::from_millis(slot_ms.into()) / 3,
         Span::Calendar(_) => LONGEST_AHEAD,
     });
     slots.min().unwrap_or_default().min(LONGEST_AHEAD)
 }
 
-/// A quarter of what a slot would be, whether there are slots or not.
+/// As long as a slot would be, whether there are slots or not: until one more of them is over, there is only what others give back.
 fn refusal(subjects: &[Subject]) -> Duration {
     let slots = subjects.iter().flat_map(|subject| &subject.windows).map(|spec| match spec.span {
-        Span::Sliding { length_ms, .. } => Duration::from_millis(length_ms.into()) / 64,
+        Span::Sliding { length_ms, .. } => Duration::from_millis(length_ms.into()) / 16,
         Span::Calendar(_) => LONGEST_REFUSAL,
     });
     slots.min().unwrap_or_default().min(LONGEST_REFUSAL)

@@ -21,7 +21,7 @@ mod campaign;
 mod checks;
 mod counts;
 mod data;
-mod dice;
+pub(crate) mod dice;
 mod faults;
 mod life;
 mod mix;
