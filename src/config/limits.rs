@@ -128,12 +128,15 @@ fn counts(at: &At<'_>) -> Read<Counts> {
         _ => return at.must_be("`all`, or a map such as {only: [2xx]} or {except: [401, 5xx]}"),
     }
     let mut map = at.map()?;
-    let counts = match map.one_of(&["only", "except"]) {
-        Ok("only") => map.required("only", outcomes).map(Counts::Only),
-        Ok(_) => map.required("except", outcomes).map(Counts::Except),
-        Err(reported) => Err(reported),
-    };
-    map.finish().and(counts)
+    let which = map.either(&["only", "except"]);
+    let only = map.optional("only", outcomes);
+    let except = map.optional("except", outcomes);
+    map.finish()?;
+    match (which?, only?, except?) {
+        (_, Some(only), _) => Ok(Counts::Only(only)),
+        (_, _, Some(except)) => Ok(Counts::Except(except)),
+        _ => at.problem("must have `only` or `except`"),
+    }
 }
 
 /// Classes such as 4xx, codes such as 404, and the ways to end without a status of the upstream's.

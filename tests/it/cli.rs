@@ -219,6 +219,12 @@ fn check_config_prints_every_problem_one_a_line() {
     assert_eq!((fine.status.code(), text(&fine.stdout), text(&fine.stderr)), (Some(0), "ok: 4 realms\n", ""));
     fs::write(folder.path().join("a.yaml"), "realm: A\nhosts: [a.test]\nroutes: []\n").unwrap();
     fs::write(folder.path().join("b.yaml"), "realm: b\nhots: []\n").unwrap();
+    let plans = "plans: {few: [{limit: wins, per: key, most: 9, window: 1h, counts: {only: [2xx]}}]}";
+    let places = "credentials: [{header: x-api-key}]\nkeys: [{alphabet: hex, length: 32}]\nroutes: [{}]";
+    fs::write(folder.path().join("doubt.yaml"), format!("realm: d\nhosts: [d.test]\n{places}\n{plans}\n")).unwrap();
+    let doubt = keyward(&["check-config", "doubt.yaml"], folder.path()).output().unwrap();
+    assert_eq!((doubt.status.code(), text(&doubt.stdout)), (Some(0), "ok: 1 realms\n"), "a doubt is no problem");
+    assert!(text(&doubt.stderr).starts_with("warning: realm d: plans.few: the limit wins "), "{}", text(&doubt.stderr));
     let wrong = keyward(&["check-config", "a.yaml", "b.yaml"], folder.path()).output().unwrap();
     assert_eq!((wrong.status.code(), text(&wrong.stdout)), (Some(2), ""));
     for start in ["a.yaml:1: realm: ", "a.yaml:3: routes: ", "b.yaml:2: hots: "] {

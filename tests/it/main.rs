@@ -18,6 +18,7 @@ mod faults;
 mod layers;
 mod lease_scripts;
 mod limits;
+mod limits_told;
 mod reference;
 mod replica;
 mod revocation;

@@ -109,7 +109,9 @@ fn the_time_to_wait_may_be_told_in_headers_and_message() {
     assert_eq!(header(&limited, "x-wait"), ["2"]);
     assert_eq!((limited.status, limited.grpc_code, body(&limited, Reason::Limited).as_str()), (429, 8, "limited"));
     let waits = denial("  limited: {grpc: {message: \"wait ${retry_after}\"}}", Reason::Limited);
-    assert_eq!(waits.grpc_message.render(|told| Some(told.text(Reason::Limited, None))).unwrap(), "wait 1");
+    let wait = |wait| waits.grpc_message.render(|told| Some(told.text(Reason::Limited, wait))).unwrap();
+    assert_eq!(wait(Some(Duration::from_millis(1))), "wait 1");
+    assert_eq!(wait(None), "wait 86400", "no wait is long enough, and a text must say some");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod denials;
 mod document;
 mod files;
+mod limits;
 mod peppers;
 mod realm;
 mod redis;

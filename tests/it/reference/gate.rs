@@ -46,6 +46,8 @@ pub(super) struct Heard {
     pub(super) answer: Answer,
     /// The status that a refused caller is told, or its gRPC code.
     pub(super) told: Option<u32>,
+    /// The limit that a granted caller is told of, and what is left of it.
+    pub(super) limit: Option<(u64, u64)>,
 }
 
 /// A clock that stands still: no window slides, no key expires during a run.
@@ -94,15 +96,23 @@ pub(super) fn hear(response: &CheckResponse, request: &Plain) -> Heard {
                 owner: metadata(response, "owner"),
                 edits: edits(ok, request),
             };
-            Heard { answer: Answer::Granted(grant), told: None }
+            Heard { answer: Answer::Granted(grant), told: None, limit: limit(ok) }
         }
         HttpResponse::DeniedResponse(denied) if !admits(response) => {
             let reason = metadata(response, "reason").expect("a refusal has a reason");
             let reason = REASONS.iter().find(|known| **known == reason).unwrap_or_else(|| panic!("{reason} is no reason of the rules"));
-            Heard { answer: Answer::Refused(reason), told: Some(told(denied, reason)) }
+            Heard { answer: Answer::Refused(reason), told: Some(told(denied, reason)), limit: None }
         }
         _ => panic!("Envoy would not do what this says: {response:?}"),
     }
+}
+
+fn limit(ok: &OkHttpResponse) -> Option<(u64, u64)> {
+    let header = |name: &str| {
+        let named = |option: &&HeaderValueOption| option.header.as_ref().is_some_and(|header| header.key == name);
+        ok.response_headers_to_add.iter().find(named).map(|option| text(option).parse().expect("a number"))
+    };
+    Some((header("x-ratelimit-limit")?, header("x-ratelimit-remaining")?))
 }
 
 fn told(denied: &DeniedHttpResponse, reason: &str) -> u32 {

@@ -113,6 +113,11 @@ async fn agree(asked: &Asked, world: &World, reference: &mut Reference<'_>, seed
         let status = told::status(reference.realm_of(&plain), reason, &plain);
         assert!(heard.told == Some(status), "a caller is told {:?} and not {status}, {}", heard.told, with());
     }
+    if let Answer::Granted(_) = right {
+        let tightest = &reference.tightest;
+        let is_one = heard.limit.map_or(tightest.is_empty(), |limit| tightest.contains(&limit));
+        assert!(is_one, "a caller is told of {:?} and not of one of {tightest:?}, {}", heard.limit, with());
+    }
     heard.answer
 }
 

@@ -32,6 +32,8 @@ pub(super) struct Reference<'w> {
     off: Option<Rung>,
     /// By realm, subject and limit. Nothing ever leaves: the windows are longer than any run.
     taken: HashMap<(&'w str, String, &'w str), u64>,
+    /// Of the request before: limits, and what is left of each, of which as little is left in proportion as of any other. It says no more.
+    pub(super) tightest: Vec<(u64, u64)>,
     /// By realm: secrets that were looked up before. Nothing is forgotten, for no clock goes.
     looked_up: HashSet<(&'w str, Vec<u8>)>,
     /// By realm and source: look-ups that found nothing.
@@ -40,10 +42,11 @@ pub(super) struct Reference<'w> {
 
 impl<'w> Reference<'w> {
     pub(super) fn new(world: &'w World, off: Option<Rung>) -> Self {
-        Self { world, off, taken: HashMap::new(), looked_up: HashSet::new(), failed: HashMap::new() }
+        Self { world, off, taken: HashMap::new(), tightest: Vec::new(), looked_up: HashSet::new(), failed: HashMap::new() }
     }
 
     pub(super) fn decide(&mut self, request: &Plain) -> Answer {
+        self.tightest.clear();
         match self.ladder(request) {
             Ok(grant) => Answer::Granted(grant),
             Err(reason) => Answer::Refused(reason),
@@ -267,7 +270,14 @@ impl<'w> Reference<'w> {
                 *self.taken.entry(count.0.clone()).or_default() += cost;
             }
         }
-        if all { Ok(()) } else { Err("limited") }
+        if !all {
+            return Err("limited");
+        }
+        let left: Vec<_> = counts.iter().map(|(name, most)| (*most, most.saturating_sub(self.taken[name]))).collect();
+        let least =
+            |one: &(u64, u64)| left.iter().all(|other| u128::from(one.1) * u128::from(other.0) <= u128::from(other.1) * u128::from(one.0));
+        self.tightest = left.iter().copied().filter(least).collect();
+        Ok(())
     }
 
     fn plan_of(&self, realm: &Realm, key: &Key, owner: &Owner, format: Option<&Format>) -> Option<&'static str> {

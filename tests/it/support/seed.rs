@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use keyward::domain::address::AddressList;
 use keyward::domain::key::{Pepper, Peppers};
+use keyward::domain::limit::Override;
 use keyward::domain::name::{KeyId, OwnerId, RealmId, Word};
 use keyward::domain::owner::Owner;
 use keyward::domain::record::{KeptSecret, Record};
@@ -17,8 +18,16 @@ pub fn peppers() -> Peppers {
 
 /// A key with this secret, and its owner `acme`.
 pub async fn one_key(store: &dyn Store, realm: &str, secret: &str) {
-    let changes = vec![owner(realm, "acme"), key(realm, "acme", "key_1", secret)];
-    commit(store, changes).await;
+    one_key_with(store, realm, secret, &[]).await;
+}
+
+/// The same, with numbers of its own for some limits.
+pub async fn one_key_with(store: &dyn Store, realm: &str, secret: &str, limits: &[Override]) {
+    let mut key = key(realm, "acme", "key_1", secret);
+    if let Change::Key { record, .. } = &mut key {
+        record.limits = limits.to_vec();
+    }
+    commit(store, vec![owner(realm, "acme"), key]).await;
 }
 
 /// An owner, and keys of it with these numbers: their ids are [`id`]'s, their secrets `secret`'s.
