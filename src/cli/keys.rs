@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use super::client::ClientArgs;
 use super::failure::Failure;
 use super::output::{self, Name, Output, Pages};
+use super::update::{self, Number, UpdateKey};
 use super::view::{ChangedKey, Keys as Listed, Made, OneKey};
 use crate::proto::keyward::admin::v1::{CreateKeyRequest, GetKeyRequest, Key, ListKeysRequest, RevokeKeyRequest};
 
@@ -17,6 +18,8 @@ pub(super) enum Keys {
     Get(Name),
     /// Lists the keys of a realm, oldest first.
     List(List),
+    /// Changes fields of a key; ends when no replica goes by what it took away.
+    Update(Box<UpdateKey>),
     /// Revokes a key, for ever; ends when no replica admits it.
     Revoke(Revoke),
 }
@@ -44,6 +47,9 @@ pub(super) struct Create {
     /// A plan of the realm, instead of the owner's.
     #[arg(long, default_value = "", hide_default_value = true)]
     plan: String,
+    /// A number of the key's own for a limit per key, such as minute=100; may be given more than once.
+    #[arg(long = "limit", value_name = "LIMIT=MOST", value_delimiter = ',')]
+    limits: Vec<Number>,
     /// The tenant that requests must name.
     #[arg(long, default_value = "", hide_default_value = true)]
     tenant: String,
@@ -91,6 +97,7 @@ impl Keys {
             Self::Create(create) => create.run(client, output).await,
             Self::Get(name) => get(&name, client, output).await,
             Self::List(list) => list.run(client, output).await,
+            Self::Update(change) => change_key(*change, client, output).await,
             Self::Revoke(revoke) => revoke.run(client, output).await,
         }
     }
@@ -112,7 +119,6 @@ impl Create {
     }
 
     fn request(self, secret: String) -> CreateKeyRequest {
-        let expire_time = self.expire_time.map(|at| prost_types::Timestamp { seconds: at.as_second(), nanos: at.subsec_nanosecond() });
         let key = Key {
             owner: format!("realms/{}/owners/{}", self.realm, self.owner),
             label: self.label,
@@ -122,7 +128,8 @@ impl Create {
             tenant: self.tenant,
             scopes: self.scopes,
             allowed_addresses: self.addresses,
-            expire_time,
+            expire_time: self.expire_time.map(update::instant),
+            limits: update::numbers(self.limits),
             ..Key::default()
         };
         CreateKeyRequest { parent: format!("realms/{}", self.realm), key: Some(key), secret, request_id: self.request_id }
@@ -133,6 +140,12 @@ async fn get(name: &Name, client: &ClientArgs, output: Output) -> Result<(), Fai
     let request = GetKeyRequest { name: name.full("keys")?, read_mask: None };
     let response = client.keys().await?.get_key(request).await.map_err(client.failed())?;
     output.print(&OneKey::from(response.into_inner().key))
+}
+
+async fn change_key(change: UpdateKey, client: &ClientArgs, output: Output) -> Result<(), Failure> {
+    let request = change.request()?;
+    let response = client.keys().await?.update_key(request).await.map_err(client.failed())?.into_inner();
+    output.print(&ChangedKey::from(response))
 }
 
 impl List {

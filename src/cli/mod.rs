@@ -9,6 +9,7 @@ mod output;
 mod owners;
 mod revocation;
 mod serve;
+mod update;
 mod view;
 
 use std::process::ExitCode;

@@ -5,7 +5,8 @@ use clap::{Args, Subcommand};
 use super::client::ClientArgs;
 use super::failure::Failure;
 use super::output::{Name, Output, Pages};
-use super::view::{Disabled, Enabled, OneOwner, Owners as Listed};
+use super::update::{self, Number, UpdateOwner};
+use super::view::{ChangedOwner, Enabled, OneOwner, Owners as Listed};
 use crate::proto::keyward::admin::v1::{
     CreateOwnerRequest, DisableOwnerRequest, EnableOwnerRequest, GetOwnerRequest, ListOwnersRequest, Owner,
 };
@@ -18,6 +19,8 @@ pub(super) enum Owners {
     Get(Name),
     /// Lists the owners of a realm.
     List(List),
+    /// Changes fields of an owner; ends when no replica goes by what it took away.
+    Update(UpdateOwner),
     /// Refuses every key of an owner from now on; ends when no replica admits any of them.
     Disable(Change),
     /// Lets the keys of an owner in again.
@@ -34,6 +37,9 @@ pub(super) struct Create {
     /// A plan of the realm, for keys that have none of their own and for the owner's limits.
     #[arg(long, default_value = "", hide_default_value = true)]
     plan: String,
+    /// A number of the owner's own for a limit, such as minute=100; may be given more than once.
+    #[arg(long = "limit", value_name = "LIMIT=MOST", value_delimiter = ',')]
+    limits: Vec<Number>,
     /// Makes a repetition within 24 hours harmless.
     #[arg(long, value_name = "UUID", default_value = "", hide_default_value = true)]
     request_id: String,
@@ -66,6 +72,7 @@ impl Owners {
             Self::Create(create) => create.run(client, output).await,
             Self::Get(name) => get(&name, client, output).await,
             Self::List(list) => list.run(client, output).await,
+            Self::Update(change) => change_owner(change, client, output).await,
             Self::Disable(change) => change.disable(client, output).await,
             Self::Enable(change) => change.enable(client, output).await,
         }
@@ -75,7 +82,7 @@ impl Owners {
 impl Create {
     async fn run(self, client: &ClientArgs, output: Output) -> Result<(), Failure> {
         let (parent, owner_id) = self.owner.parts("owners")?;
-        let owner = Some(Owner { display_name: self.name, plan: self.plan, ..Owner::default() });
+        let owner = Some(Owner { display_name: self.name, plan: self.plan, limits: update::numbers(self.limits), ..Owner::default() });
         let request = CreateOwnerRequest { parent, owner_id, owner, request_id: self.request_id };
         let response = client.owners().await?.create_owner(request).await.map_err(client.failed())?;
         output.print(&OneOwner::from(response.into_inner().owner))
@@ -86,6 +93,12 @@ async fn get(name: &Name, client: &ClientArgs, output: Output) -> Result<(), Fai
     let request = GetOwnerRequest { name: name.full("owners")?, read_mask: None };
     let response = client.owners().await?.get_owner(request).await.map_err(client.failed())?;
     output.print(&OneOwner::from(response.into_inner().owner))
+}
+
+async fn change_owner(change: UpdateOwner, client: &ClientArgs, output: Output) -> Result<(), Failure> {
+    let request = change.request()?;
+    let response = client.owners().await?.update_owner(request).await.map_err(client.failed())?.into_inner();
+    output.print(&ChangedOwner::from(response))
 }
 
 impl List {
@@ -106,7 +119,7 @@ impl Change {
     async fn disable(self, client: &ClientArgs, output: Output) -> Result<(), Failure> {
         let request = DisableOwnerRequest { name: self.owner.full("owners")?, etag: self.etag, request_id: self.request_id };
         let response = client.owners().await?.disable_owner(request).await.map_err(client.failed())?;
-        output.print(&Disabled::from(response.into_inner()))
+        output.print(&ChangedOwner::from(response.into_inner()))
     }
 
     async fn enable(self, client: &ClientArgs, output: Output) -> Result<(), Failure> {

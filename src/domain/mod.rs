@@ -13,6 +13,7 @@ pub mod format;
 pub mod identity;
 pub mod key;
 pub mod limit;
+pub mod lowered;
 pub mod outcome;
 pub mod owner;
 pub mod path;

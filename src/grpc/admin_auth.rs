@@ -15,14 +15,16 @@ use crate::keyring::{Caller, Keyring, KeyringError, Role, Sight};
 /// The role that each RPC needs, and whether it is answered while the log is rolled back: what reads, restricts, or ends that state is. Until
 /// then a token is as good as the store, which may have forgotten that it was revoked; so nobody is given anything. Bootstrap has no row: it
 /// stands outside, for it makes the first token.
-const ROLES: [(&str, Role, Sight); 12] = [
+const ROLES: [(&str, Role, Sight); 14] = [
     ("/keyward.admin.v1.KeyService/CreateKey", Role::Issuer, Sight::Leased),
     ("/keyward.admin.v1.KeyService/GetKey", Role::Viewer, Sight::EvenRolledBack),
     ("/keyward.admin.v1.KeyService/ListKeys", Role::Viewer, Sight::EvenRolledBack),
+    ("/keyward.admin.v1.KeyService/UpdateKey", Role::Admin, Sight::Leased),
     ("/keyward.admin.v1.KeyService/RevokeKey", Role::Revoker, Sight::EvenRolledBack),
     ("/keyward.admin.v1.OwnerService/CreateOwner", Role::Issuer, Sight::Leased),
     ("/keyward.admin.v1.OwnerService/GetOwner", Role::Viewer, Sight::EvenRolledBack),
     ("/keyward.admin.v1.OwnerService/ListOwners", Role::Viewer, Sight::EvenRolledBack),
+    ("/keyward.admin.v1.OwnerService/UpdateOwner", Role::Admin, Sight::Leased),
     ("/keyward.admin.v1.OwnerService/DisableOwner", Role::Revoker, Sight::EvenRolledBack),
     ("/keyward.admin.v1.OwnerService/EnableOwner", Role::Admin, Sight::Leased),
     ("/keyward.admin.v1.RevocationService/WaitRevocation", Role::Revoker, Sight::EvenRolledBack),

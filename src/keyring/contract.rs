@@ -4,9 +4,11 @@ use std::borrow::Cow;
 
 use super::draft::{KeyDraft, OwnerDraft};
 use super::{KeyringError, Wrong};
+use crate::domain::address::AddressList;
 use crate::domain::credential::Presented;
 use crate::domain::format::{Alphabet, Checksum, Format};
 use crate::domain::key::Secret;
+use crate::domain::limit::{Override, Per};
 use crate::domain::name::{Scope, Word, admin_realm};
 use crate::domain::realm::Realm;
 use crate::domain::time::StoreTime;
@@ -23,9 +25,10 @@ pub(super) fn of_key<'a>(realm: &'a Realm, key: &KeyDraft, given: Option<&Secret
     let mut wrong = Vec::new();
     wrong.extend(text("key.label", &key.label));
     wrong.extend(plan("key.plan", realm, key.plan.as_ref()));
+    wrong.extend(limits("key.limits", realm, &key.limits, &[Per::Key]));
     wrong.extend(tenant(realm, key.tenant.as_deref()));
     wrong.extend(scopes(realm, &key.scopes));
-    wrong.extend(addresses(realm, key));
+    wrong.extend(addresses(realm, &key.addresses));
     wrong.extend(expires(realm, key.expires, now));
     let format = match given {
         Some(secret) => fitting(realm, key, secret),
@@ -40,8 +43,15 @@ pub(super) fn of_key<'a>(realm: &'a Realm, key: &KeyDraft, given: Option<&Secret
 
 /// Whether the contract takes the owner.
 pub(super) fn of_owner(realm: &Realm, owner: &OwnerDraft) -> Result<(), KeyringError> {
-    let wrong: Vec<Wrong> =
-        text("owner.display_name", &owner.name).into_iter().chain(plan("owner.plan", realm, owner.plan.as_ref())).collect();
+    let mut wrong = text("owner.display_name", &owner.name);
+    wrong.extend(plan("owner.plan", realm, owner.plan.as_ref()));
+    wrong.extend(limits("owner.limits", realm, &owner.limits, &[Per::Key, Per::Owner]));
+    of_fields(wrong)
+}
+
+/// Nothing is wrong with the fields.
+pub(super) fn of_fields(wrong: impl IntoIterator<Item = Wrong>) -> Result<(), KeyringError> {
+    let wrong: Vec<Wrong> = wrong.into_iter().collect();
     if wrong.is_empty() { Ok(()) } else { Err(KeyringError::Invalid(wrong)) }
 }
 
@@ -79,15 +89,44 @@ fn agrees(field: &str, asked: Option<&Word>, own: Option<&Word>) -> Result<(), W
     }
 }
 
-fn text(field: &str, text: &str) -> Option<Wrong> {
+pub(super) fn text(field: &str, text: &str) -> Vec<Wrong> {
     let fits = text.chars().count() <= LONGEST && !text.chars().any(char::is_control);
-    (!fits).then(|| Wrong::new(field, format!("must have at most {LONGEST} characters, none of them a control character")))
+    let wrong = (!fits).then(|| Wrong::new(field, format!("must have at most {LONGEST} characters, none of them a control character")));
+    wrong.into_iter().collect()
 }
 
-fn plan(field: &str, realm: &Realm, plan: Option<&Word>) -> Option<Wrong> {
-    let plan = plan.filter(|plan| !realm.plans.iter().any(|known| known.name == **plan))?;
-    let known = listed(realm.plans.iter().map(|known| known.name.as_str()));
-    Some(Wrong::new(field, format!("must be a plan of the realm ({known}), and {plan} is none")))
+pub(super) fn plan(field: &str, realm: &Realm, plan: Option<&Word>) -> Vec<Wrong> {
+    let plan = plan.filter(|plan| !realm.plans.iter().any(|known| known.name == **plan));
+    let known = || listed(realm.plans.iter().map(|known| known.name.as_str()));
+    let wrong = plan.map(|plan| Wrong::new(field, format!("must be a plan of the realm ({}), and {plan} is none", known())));
+    wrong.into_iter().collect()
+}
+
+/// Each names a limit of this kind in some plan of the realm, whichever plan is in force: that may change, and the number waits.
+pub(super) fn limits(field: &str, realm: &Realm, limits: &[Override], per: &[Per]) -> Vec<Wrong> {
+    let mut known: Vec<&str> = realm
+        .plans
+        .iter()
+        .flat_map(|plan| &plan.limits)
+        .filter(|limit| per.contains(&limit.per))
+        .map(|limit| limit.name.as_str())
+        .collect();
+    known.sort_unstable();
+    known.dedup();
+    let mut wrong = too_many(field, limits.len());
+    for (at, Override { limit, most }) in limits.iter().enumerate() {
+        let mut say = |part: &str, says: String| wrong.push(Wrong::new(format!("{field}[{at}].{part}"), says));
+        if !known.contains(&limit.as_str()) {
+            let whose = if per.contains(&Per::Owner) { "limit" } else { "limit per key" };
+            say("limit", format!("must be a {whose} of some plan of the realm ({}), and {limit} is none", listed(known.iter().copied())));
+        } else if limits[..at].iter().any(|other| other.limit == *limit) {
+            say("limit", format!("must not stand twice, and {limit} does"));
+        }
+        if *most == 0 {
+            say("most", "must be at least 1: to let nobody pass, revoke the key or disable the owner".into());
+        }
+    }
+    wrong
 }
 
 fn tenant(realm: &Realm, tenant: Option<&str>) -> Option<Wrong> {
@@ -101,7 +140,7 @@ fn tenant(realm: &Realm, tenant: Option<&str>) -> Option<Wrong> {
     }
 }
 
-fn scopes(realm: &Realm, scopes: &[Scope]) -> Vec<Wrong> {
+pub(super) fn scopes(realm: &Realm, scopes: &[Scope]) -> Vec<Wrong> {
     let mut wrong = too_many("key.scopes", scopes.len());
     for (at, scope) in scopes.iter().enumerate() {
         let field = || format!("key.scopes[{at}]");
@@ -115,18 +154,18 @@ fn scopes(realm: &Realm, scopes: &[Scope]) -> Vec<Wrong> {
     wrong
 }
 
-fn addresses(realm: &Realm, key: &KeyDraft) -> Vec<Wrong> {
-    if realm.id == admin_realm() && !key.addresses.0.is_empty() {
+pub(super) fn addresses(realm: &Realm, addresses: &AddressList) -> Vec<Wrong> {
+    if realm.id == admin_realm() && !addresses.0.is_empty() {
         return vec![Wrong::new("key.allowed_addresses", "must be empty: admin tokens are not bound to addresses")];
     }
-    too_many("key.allowed_addresses", key.addresses.0.len())
+    too_many("key.allowed_addresses", addresses.0.len())
 }
 
-fn expires(realm: &Realm, expires: Option<StoreTime>, now: StoreTime) -> Option<Wrong> {
+pub(super) fn expires(realm: &Realm, expires: Option<StoreTime>, now: StoreTime) -> Vec<Wrong> {
     match expires {
-        None if realm.id == admin_realm() => Some(Wrong::new("key.expire_time", "must be set: every admin token ends some day")),
-        Some(expires) if expires <= now => Some(Wrong::new("key.expire_time", "must be in the future")),
-        _ => None,
+        None if realm.id == admin_realm() => vec![Wrong::new("key.expire_time", "must be set: every admin token ends some day")],
+        Some(expires) if expires <= now => vec![Wrong::new("key.expire_time", "must be in the future")],
+        _ => Vec::new(),
     }
 }
 

@@ -30,7 +30,8 @@ pub(super) struct Edit<'a, T: Kept> {
     pub(super) action: &'static str,
     pub(super) effect: Effect,
     pub(super) target: &'a Target<T::Id>,
-    pub(super) change: fn(&mut T, StoreTime),
+    /// Told the store's time. Done twice it is as done once.
+    pub(super) change: &'a (dyn Fn(&mut T, StoreTime) + Send + Sync),
 }
 
 /// What a verb is for.
@@ -38,6 +39,8 @@ pub(super) struct Edit<'a, T: Kept> {
 pub(super) enum Effect {
     /// It is guaranteed, even where it changes nothing: the call before it may have gone without an answer.
     Restricts,
+    /// It is guaranteed if it restricts, and where it changes nothing, for the same reason.
+    MayRestrict,
     /// It is guaranteed only if it restricts all the same.
     Loosens,
 }
@@ -78,7 +81,11 @@ impl Keyring {
     async fn made<T: Kept>(&self, edit: &Edit<'_, T>, made: Made<T>) -> Result<Changed<T>, KeyringError> {
         let Made { before, after, committed, begun } = made;
         let change = |thing: &T| thing.clone().written(Expect::Revision(before.revision()));
-        let restricts = edit.effect == Effect::Restricts || is_restricting(Some(&change(&before)), &change(&after));
+        let restricts = match edit.effect {
+            Effect::Restricts => true,
+            Effect::MayRestrict if edit.is_done(&before) => true,
+            Effect::MayRestrict | Effect::Loosens => is_restricting(Some(&change(&before)), &change(&after)),
+        };
         let guarantee = if restricts { Some(self.promised(edit, committed.position, &committed.standing, begun).await?) } else { None };
         Ok(Changed { now: after, position: Some(committed.position), guarantee })
     }
@@ -143,7 +150,7 @@ impl<T: Kept> Edit<'_, T> {
     fn made_of(&self, before: &T, now: StoreTime) -> T {
         let mut after = before.clone();
         (self.change)(&mut after, now);
-        after
+        after.succeeding(before)
     }
 
     /// Whether there is nothing left to change.

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::terms::Target;
 use super::{Keyring, KeyringError};
+use crate::domain::lowered::{Says, may_lower};
 use crate::domain::name::{KeyId, OwnerId};
 use crate::domain::owner::Owner;
 use crate::domain::record::Record;
@@ -21,6 +22,8 @@ pub(super) trait Kept: Clone + PartialEq + Send + Sync {
     fn missing(target: &Target<Self::Id>) -> KeyringError;
     fn revision(&self) -> u64;
     fn under(self, revision: u64) -> Self;
+    /// What is made of another state of it: of the next generation, if a limit may be lower than it was.
+    fn succeeding(self, before: &Self) -> Self;
     /// In place of what is expected.
     fn written(self, expect: Expect) -> Change;
     /// The resource's name in the audit log.
@@ -53,6 +56,11 @@ impl Kept for Record {
 
     fn under(self, revision: u64) -> Self {
         Self { revision, ..self }
+    }
+
+    fn succeeding(self, before: &Self) -> Self {
+        let lowered = may_lower(of_key(before), of_key(&self));
+        Self { generation: before.generation + u64::from(lowered), ..self }
     }
 
     fn written(self, expect: Expect) -> Change {
@@ -92,6 +100,11 @@ impl Kept for Owner {
         Self { revision, ..self }
     }
 
+    fn succeeding(self, before: &Self) -> Self {
+        let lowered = may_lower(of_owner(before), of_owner(&self));
+        Self { generation: before.generation + u64::from(lowered), ..self }
+    }
+
     fn written(self, expect: Expect) -> Change {
         Change::Owner { owner: self, expect }
     }
@@ -99,4 +112,12 @@ impl Kept for Owner {
     fn name(target: &Target<OwnerId>) -> String {
         format!("realms/{}/owners/{}", target.realm, target.id)
     }
+}
+
+fn of_key(record: &Record) -> Says<'_> {
+    Says { plan: record.plan.as_ref(), limits: &record.limits }
+}
+
+fn of_owner(owner: &Owner) -> Says<'_> {
+    Says { plan: owner.plan.as_ref(), limits: &owner.limits }
 }

@@ -16,6 +16,7 @@ mod read;
 mod revocation;
 mod revoke;
 mod terms;
+mod update;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -32,6 +33,7 @@ pub use owners::NewOwner;
 pub use read::Listing;
 pub use revocation::{Held, Watch};
 pub use terms::{Once, Target, Terms};
+pub use update::{KeyField, OwnerField};
 
 use crate::domain::key::Peppers;
 use crate::domain::name::RealmId;

@@ -37,13 +37,13 @@ impl Keyring {
         let change = |owner: &mut Owner, now| {
             owner.disabled.get_or_insert(now);
         };
-        self.edit(Edit { caller, action: "DisableOwner", effect: Effect::Restricts, target, change }, terms).await
+        self.edit(Edit { caller, action: "DisableOwner", effect: Effect::Restricts, target, change: &change }, terms).await
     }
 
     /// Lets an owner's keys in again.
     pub async fn enable(&self, caller: &Caller, target: &Target<OwnerId>, terms: &Terms) -> Result<Changed<Owner>, KeyringError> {
         let change = |owner: &mut Owner, _: StoreTime| owner.disabled = None;
-        self.edit(Edit { caller, action: "EnableOwner", effect: Effect::Loosens, target, change }, terms).await
+        self.edit(Edit { caller, action: "EnableOwner", effect: Effect::Loosens, target, change: &change }, terms).await
     }
 }
 

@@ -12,6 +12,6 @@ impl Keyring {
         let change = |record: &mut Record, now| {
             record.revoked.get_or_insert(now);
         };
-        self.edit(Edit { caller, action: "RevokeKey", effect: Effect::Restricts, target, change }, terms).await
+        self.edit(Edit { caller, action: "RevokeKey", effect: Effect::Restricts, target, change: &change }, terms).await
     }
 }

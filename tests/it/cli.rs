@@ -15,6 +15,7 @@ use crate::support::keyward::{Keyward, Store};
 use crate::support::process::Process;
 
 mod revocation;
+mod updates;
 
 const CREATE: &[&str] = &["keys", "create", "--realm", "otesse", "--owner", "acme", "--label", "Zapier", "--environment", "live"];
 

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::super::output::Shown;
 use super::guarantee::{Guarantee, rows};
+use super::limit::{LimitOverride, listed, own};
 use super::{cell, fields, id, past, time};
 use crate::proto::keyward::admin::v1 as wire;
 
@@ -27,7 +28,7 @@ pub(in super::super) struct Made {
     replayed: bool,
 }
 
-/// Of `RevokeKeyResponse`.
+/// Of `RevokeKeyResponse` and `UpdateKeyResponse`.
 #[derive(Debug, Serialize)]
 pub(in super::super) struct ChangedKey {
     key: Key,
@@ -58,6 +59,7 @@ struct Key {
     expire_time: Option<String>,
     revoke_time: Option<String>,
     etag: String,
+    limits: Vec<LimitOverride>,
 }
 
 #[derive(Debug, Serialize)]
@@ -92,6 +94,7 @@ impl Key {
             ("environment", self.environment.clone()),
             ("kind", self.kind.clone()),
             ("plan", self.plan.clone()),
+            ("limits", listed(&self.limits)),
             ("tenant", self.tenant.clone()),
             ("scopes", self.scopes.join(" ")),
             ("addresses", self.allowed_addresses.join(" ")),
@@ -105,7 +108,8 @@ impl Key {
 
     fn row(&self) -> Vec<String> {
         let (state, created, expires) = (self.state().to_owned(), cell(self.create_time.as_deref()), cell(self.expire_time.as_deref()));
-        vec![id(&self.name), id(&self.owner), self.label.clone(), self.scopes.join(" "), state, self.secrets(), created, expires]
+        let (scopes, limits) = (self.scopes.join(" "), listed(&self.limits));
+        vec![id(&self.name), id(&self.owner), self.label.clone(), scopes, limits, state, self.secrets(), created, expires]
     }
 }
 
@@ -120,7 +124,7 @@ impl Shown for OneKey {
 }
 
 impl Shown for Keys {
-    const HEADS: &'static [&'static str] = &["KEY", "OWNER", "LABEL", "SCOPES", "STATE", "LOOKS LIKE", "CREATED", "EXPIRES"];
+    const HEADS: &'static [&'static str] = &["KEY", "OWNER", "LABEL", "SCOPES", "LIMITS", "STATE", "LOOKS LIKE", "CREATED", "EXPIRES"];
 
     fn rows(&self) -> Vec<Vec<String>> {
         self.keys.iter().map(Key::row).collect()
@@ -186,6 +190,13 @@ impl From<wire::RevokeKeyResponse> for ChangedKey {
     }
 }
 
+impl From<wire::UpdateKeyResponse> for ChangedKey {
+    fn from(response: wire::UpdateKeyResponse) -> Self {
+        let guarantee = response.guarantee.map(Guarantee::from);
+        Self { key: response.key.unwrap_or_default().into(), position: response.position, guarantee }
+    }
+}
+
 impl From<wire::BootstrapResponse> for Redeemed {
     fn from(response: wire::BootstrapResponse) -> Self {
         Self { token: response.token, key: response.key.unwrap_or_default().into() }
@@ -209,6 +220,7 @@ impl From<wire::Key> for Key {
             expire_time: time(key.expire_time),
             revoke_time: time(key.revoke_time),
             etag: key.etag,
+            limits: own(key.limits),
         }
     }
 }

@@ -3,11 +3,12 @@
 
 mod guarantee;
 mod key;
+mod limit;
 mod owner;
 mod revocation;
 
 pub(super) use key::{ChangedKey, Keys, Made, OneKey, Redeemed};
-pub(super) use owner::{Disabled, Enabled, OneOwner, Owners};
+pub(super) use owner::{ChangedOwner, Enabled, OneOwner, Owners};
 pub(super) use revocation::{Resumed, Stands, Waited};
 
 use jiff::Timestamp;

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::super::output::Shown;
 use super::guarantee::{Guarantee, rows};
+use super::limit::{LimitOverride, listed, own};
 use super::{cell, fields, id, time};
 use crate::proto::keyward::admin::v1 as wire;
 
@@ -19,9 +20,9 @@ pub(in super::super) struct Owners {
     owners: Vec<Owner>,
 }
 
-/// Of `DisableOwnerResponse`.
+/// Of `DisableOwnerResponse` and `UpdateOwnerResponse`.
 #[derive(Debug, Serialize)]
-pub(in super::super) struct Disabled {
+pub(in super::super) struct ChangedOwner {
     owner: Owner,
     position: u64,
     guarantee: Option<Guarantee>,
@@ -42,6 +43,7 @@ struct Owner {
     create_time: Option<String>,
     disable_time: Option<String>,
     etag: String,
+    limits: Vec<LimitOverride>,
 }
 
 impl Owner {
@@ -54,6 +56,7 @@ impl Owner {
             ("name", self.name.clone()),
             ("display name", self.display_name.clone()),
             ("plan", self.plan.clone()),
+            ("limits", listed(&self.limits)),
             ("state", self.state()),
             ("created", cell(self.create_time.as_deref())),
             ("disabled", cell(self.disable_time.as_deref())),
@@ -62,7 +65,14 @@ impl Owner {
     }
 
     fn row(&self) -> Vec<String> {
-        vec![id(&self.name), self.display_name.clone(), self.plan.clone(), self.state(), cell(self.create_time.as_deref())]
+        vec![
+            id(&self.name),
+            self.display_name.clone(),
+            self.plan.clone(),
+            listed(&self.limits),
+            self.state(),
+            cell(self.create_time.as_deref()),
+        ]
     }
 }
 
@@ -77,7 +87,7 @@ impl Shown for OneOwner {
 }
 
 impl Shown for Owners {
-    const HEADS: &'static [&'static str] = &["OWNER", "DISPLAY NAME", "PLAN", "STATE", "CREATED"];
+    const HEADS: &'static [&'static str] = &["OWNER", "DISPLAY NAME", "PLAN", "LIMITS", "STATE", "CREATED"];
 
     fn rows(&self) -> Vec<Vec<String>> {
         self.owners.iter().map(Owner::row).collect()
@@ -88,7 +98,7 @@ impl Shown for Owners {
     }
 }
 
-impl Shown for Disabled {
+impl Shown for ChangedOwner {
     fn rows(&self) -> Vec<Vec<String>> {
         [self.owner.fields(), rows(self.guarantee.as_ref())].concat()
     }
@@ -108,8 +118,15 @@ impl Shown for Enabled {
     }
 }
 
-impl From<wire::DisableOwnerResponse> for Disabled {
+impl From<wire::DisableOwnerResponse> for ChangedOwner {
     fn from(response: wire::DisableOwnerResponse) -> Self {
+        let guarantee = response.guarantee.map(Guarantee::from);
+        Self { owner: response.owner.unwrap_or_default().into(), position: response.position, guarantee }
+    }
+}
+
+impl From<wire::UpdateOwnerResponse> for ChangedOwner {
+    fn from(response: wire::UpdateOwnerResponse) -> Self {
         let guarantee = response.guarantee.map(Guarantee::from);
         Self { owner: response.owner.unwrap_or_default().into(), position: response.position, guarantee }
     }
@@ -142,6 +159,7 @@ impl From<wire::Owner> for Owner {
             create_time: time(owner.create_time),
             disable_time: time(owner.disable_time),
             etag: owner.etag,
+            limits: own(owner.limits),
         }
     }
 }

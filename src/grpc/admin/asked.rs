@@ -10,6 +10,7 @@ use super::fields::{self, Fields};
 use super::{names, page::Question};
 use crate::domain::address::AddressList;
 use crate::domain::key::Secret;
+use crate::domain::limit::Override;
 use crate::domain::name::{OwnerId, RealmId, Scope, Word};
 use crate::keyring::{KeyDraft, KeyringError, NewKey, NewOwner, Once, OwnerDraft, Target, Terms};
 use crate::proto::keyward::admin::v1 as wire;
@@ -36,8 +37,9 @@ pub(super) fn new_owner(mut request: wire::CreateOwnerRequest) -> Result<NewOwne
     let realm = fields.take("parent", names::realm(&request.parent));
     let id = fields.take("owner_id", OwnerId::parse(&request.owner_id));
     let owner = request.owner.unwrap_or_default();
-    let draft =
-        OwnerDraft { name: owner.display_name, plan: fields.unless_empty("owner.plan", &owner.plan, Word::parse), limits: [].into() };
+    let plan = fields.unless_empty("owner.plan", &owner.plan, Word::parse);
+    let limits = numbers(&mut fields, "owner.limits", &owner.limits).into();
+    let draft = OwnerDraft { name: owner.display_name, plan, limits };
     let made = realm.zip(id).map(|(realm, id)| NewOwner { realm, id, owner: draft, once });
     fields.all(made)
 }
@@ -75,30 +77,29 @@ fn draft(fields: &mut Fields, realm: &RealmId, key: &wire::Key) -> Option<KeyDra
     let environment = fields.unless_empty("key.environment", &key.environment, Word::parse);
     let kind = fields.unless_empty("key.kind", &key.kind, Word::parse);
     let plan = fields.unless_empty("key.plan", &key.plan, Word::parse);
+    let limits = numbers(fields, "key.limits", &key.limits);
     let scopes = fields.each("key.scopes", &key.scopes, Scope::parse);
     let addresses = AddressList(fields.each("key.allowed_addresses", &key.allowed_addresses, block));
     let expires = key.expire_time.as_ref().and_then(|at| fields.take("key.expire_time", fields::instant(at)));
     let tenant = (!key.tenant.is_empty()).then(|| key.tenant.clone());
-    Some(KeyDraft {
-        owner: owner?,
-        label: key.label.clone(),
-        environment,
-        kind,
-        plan,
-        limits: Vec::new(),
-        tenant,
-        scopes,
-        addresses,
-        expires,
-    })
+    Some(KeyDraft { owner: owner?, label: key.label.clone(), environment, kind, plan, limits, tenant, scopes, addresses, expires })
 }
 
 pub(super) fn of_realm(realm: &RealmId, owner: Target<OwnerId>) -> Result<OwnerId, String> {
     if owner.realm == *realm { Ok(owner.id) } else { Err(format!("must be an owner of the realm {realm}, as the key is")) }
 }
 
+/// Numbers for limits.
+pub(super) fn numbers(fields: &mut Fields, field: &str, given: &[wire::LimitOverride]) -> Vec<Override> {
+    let read = |(at, given): (usize, &wire::LimitOverride)| {
+        let limit = fields.take(&format!("{field}[{at}].limit"), Word::parse(&given.limit))?;
+        Some(Override { limit, most: given.most })
+    };
+    given.iter().enumerate().filter_map(read).collect()
+}
+
 /// A block of addresses; a bare address stands for itself. A block of IPv4 addresses written as IPv6 would never match a request's.
-fn block(text: &str) -> Result<IpNet, String> {
+pub(super) fn block(text: &str) -> Result<IpNet, String> {
     let block = match text.parse::<IpAddr>() {
         Ok(address) => IpNet::from(address.to_canonical()),
         Err(_) => text.parse::<IpNet>().map_err(|_| format!("must be an address or a CIDR block such as 192.0.2.0/24, and is {text:?}"))?,
@@ -111,13 +112,13 @@ fn block(text: &str) -> Result<IpNet, String> {
     if block.addr() == block.network() { Ok(block) } else { Err(format!("must be {} if the block is meant", block.trunc())) }
 }
 
-fn once_of(fields: &mut Fields, id: &str, content: [u8; 32]) -> Option<Once> {
+pub(super) fn once_of(fields: &mut Fields, id: &str, content: [u8; 32]) -> Option<Once> {
     let id = fields.unless_empty("request_id", id, |id| uuid::Uuid::try_parse(id).map_err(|_| "must be a UUID"))?;
     Some(Once { id: id.hyphenated().to_string(), content })
 }
 
 /// SHA-256 of parts, each with its length before it.
-fn hash(parts: &[&[u8]]) -> [u8; 32] {
+pub(super) fn hash(parts: &[&[u8]]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update((part.len() as u64).to_be_bytes());

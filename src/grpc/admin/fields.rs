@@ -17,6 +17,11 @@ impl Fields {
         parsed.map_err(|error| self.0.push(Wrong::new(field, error.to_string()))).ok()
     }
 
+    /// Something that is wrong.
+    pub(super) fn refuse(&mut self, wrong: Wrong) {
+        self.0.push(wrong);
+    }
+
     /// The value of a field that may be empty.
     pub(super) fn unless_empty<T, E: Display>(&mut self, field: &str, text: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
         if text.is_empty() { None } else { self.take(field, parse(text)) }

@@ -8,14 +8,14 @@ use super::super::admin_auth::caller;
 use super::asked::{self, Change};
 use super::fields::Fields;
 use super::mask::Masked as _;
-use super::{names, page, shown};
+use super::{names, page, shown, update};
 use crate::domain::key::Secret;
 use crate::domain::name::{OwnerId, RealmId};
 use crate::keyring::{Keyring, KeyringError};
 use crate::proto::keyward::admin::v1::key_service_server::KeyService;
 use crate::proto::keyward::admin::v1::{
     CreateKeyRequest, CreateKeyResponse, GetKeyRequest, GetKeyResponse, Key, ListKeysRequest, ListKeysResponse, RevokeKeyRequest,
-    RevokeKeyResponse,
+    RevokeKeyResponse, UpdateKeyRequest, UpdateKeyResponse,
 };
 use crate::store::Page;
 
@@ -50,6 +50,17 @@ impl KeyService for Keys {
         let next = listing.items.last().filter(|_| listing.more).map(|last| page::token(last.id.as_str(), &question));
         let keys = listing.items.into_iter().map(|record| shown::key(record).masked(request.read_mask.as_ref())).collect();
         Ok(Response::new(ListKeysResponse { keys, next_page_token: next.unwrap_or_default() }))
+    }
+
+    async fn update_key(&self, request: Request<UpdateKeyRequest>) -> Result<Response<UpdateKeyResponse>, Status> {
+        let caller = caller(&request)?;
+        let update = update::key(request.into_inner())?;
+        let changed = self.0.update_key(&caller, &update.target, &update.fields, &update.terms).await?;
+        Ok(Response::new(UpdateKeyResponse {
+            key: Some(shown::key(changed.now)),
+            position: changed.position.unwrap_or(0),
+            guarantee: changed.guarantee.map(shown::guarantee),
+        }))
     }
 
     async fn revoke_key(&self, request: Request<RevokeKeyRequest>) -> Result<Response<RevokeKeyResponse>, Status> {

@@ -51,9 +51,10 @@ masked!(Key {
     create_time,
     expire_time,
     revoke_time,
-    etag
+    etag,
+    limits
 });
-masked!(Owner { name, display_name, plan, create_time, disable_time, etag });
+masked!(Owner { name, display_name, plan, create_time, disable_time, etag, limits });
 
 fn paths(mask: Option<&FieldMask>) -> &[String] {
     mask.map_or(&[], |mask| &mask.paths)

@@ -11,6 +11,7 @@ mod page;
 mod revocation;
 mod shown;
 mod status;
+mod update;
 
 use std::sync::Arc;
 

@@ -8,13 +8,13 @@ use super::super::admin_auth::caller;
 use super::asked::{self, Change};
 use super::fields::Fields;
 use super::mask::Masked as _;
-use super::{names, page, shown};
+use super::{names, page, shown, update};
 use crate::domain::name::RealmId;
 use crate::keyring::{Keyring, KeyringError};
 use crate::proto::keyward::admin::v1::owner_service_server::OwnerService;
 use crate::proto::keyward::admin::v1::{
     CreateOwnerRequest, CreateOwnerResponse, DisableOwnerRequest, DisableOwnerResponse, EnableOwnerRequest, EnableOwnerResponse,
-    GetOwnerRequest, GetOwnerResponse, ListOwnersRequest, ListOwnersResponse, Owner,
+    GetOwnerRequest, GetOwnerResponse, ListOwnersRequest, ListOwnersResponse, Owner, UpdateOwnerRequest, UpdateOwnerResponse,
 };
 use crate::store::Page;
 
@@ -47,6 +47,17 @@ impl OwnerService for Owners {
         let next = listing.items.last().filter(|_| listing.more).map(|last| page::token(last.id.as_str(), &question));
         let owners = listing.items.into_iter().map(|owner| shown::owner(owner).masked(request.read_mask.as_ref())).collect();
         Ok(Response::new(ListOwnersResponse { owners, next_page_token: next.unwrap_or_default() }))
+    }
+
+    async fn update_owner(&self, request: Request<UpdateOwnerRequest>) -> Result<Response<UpdateOwnerResponse>, Status> {
+        let caller = caller(&request)?;
+        let update = update::owner(request.into_inner())?;
+        let changed = self.0.update_owner(&caller, &update.target, &update.fields, &update.terms).await?;
+        Ok(Response::new(UpdateOwnerResponse {
+            owner: Some(shown::owner(changed.now)),
+            position: changed.position.unwrap_or(0),
+            guarantee: changed.guarantee.map(shown::guarantee),
+        }))
     }
 
     async fn disable_owner(&self, request: Request<DisableOwnerRequest>) -> Result<Response<DisableOwnerResponse>, Status> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use prost_types::Timestamp;
 
 use super::names;
+use crate::domain::limit::Override;
 use crate::domain::name::Word;
 use crate::domain::owner::Owner;
 use crate::domain::record::{KeptSecret, Record};
@@ -29,6 +30,7 @@ pub(super) fn key(record: Record) -> wire::Key {
         expire_time: record.expires.map(instant),
         revoke_time: record.revoked.map(instant),
         etag: etag(record.revision),
+        limits: record.limits.iter().map(number).collect(),
         label: record.label,
         tenant: record.tenant.unwrap_or_default(),
     }
@@ -41,6 +43,7 @@ pub(super) fn owner(owner: Owner) -> wire::Owner {
         create_time: Some(instant(owner.created)),
         disable_time: owner.disabled.map(instant),
         etag: etag(owner.revision),
+        limits: owner.limits.iter().map(number).collect(),
         display_name: owner.name,
     }
 }
@@ -78,6 +81,10 @@ pub(super) fn duration(duration: Duration) -> Option<prost_types::Duration> {
 
 fn secret(kept: &KeptSecret) -> wire::KeySecret {
     wire::KeySecret { prefix: kept.prefix.clone(), last_four: kept.last_four.clone(), create_time: Some(instant(kept.created)) }
+}
+
+fn number(number: &Override) -> wire::LimitOverride {
+    wire::LimitOverride { limit: number.limit.to_string(), most: number.most }
 }
 
 fn text(word: Option<&Word>) -> String {

@@ -34,3 +34,4 @@ mod pages;
 mod peppers;
 mod request_ids;
 mod roles;
+mod updates;

@@ -18,12 +18,20 @@ use crate::support::operator::Operator;
 use crate::support::{seed, until};
 
 pub const REALM: &str = "rev";
+/// Keys have no plan, and no limits, unless they are given one.
 pub const REALM_FILE: &str = "
 realm: rev
 hosts: [rev.test]
 credentials: [{header: x-api-key}]
 keys: [{prefix: rev_, alphabet: hex, length: 32}]
 routes: [{prefix: /}]
+plans:
+  wide:
+    - {limit: hour, per: key, most: 1000000, window: 1h}
+    - {limit: together, per: owner, most: 1000000, window: 1h}
+  small:
+    - {limit: hour, per: key, most: 100, window: 1h}
+    - {limit: together, per: owner, most: 150, window: 1h}
 ";
 
 /// The number of the key that is never revoked, and is asked for all the time.

@@ -8,8 +8,10 @@ use keyward::proto::keyward::admin::v1::owner_service_client::OwnerServiceClient
 use keyward::proto::keyward::admin::v1::revocation_service_client::RevocationServiceClient;
 use keyward::proto::keyward::admin::v1::{
     BootstrapRequest, DisableOwnerRequest, DisableOwnerResponse, GetKeyRequest, GetRevocationStatusRequest, GetRevocationStatusResponse,
-    Key, ResumeRequest, ResumeResponse, RevokeKeyRequest, RevokeKeyResponse, WaitRevocationRequest, WaitRevocationResponse,
+    Key, LimitOverride, Owner, ResumeRequest, ResumeResponse, RevokeKeyRequest, RevokeKeyResponse, UpdateKeyRequest, UpdateKeyResponse,
+    UpdateOwnerRequest, UpdateOwnerResponse, WaitRevocationRequest, WaitRevocationResponse,
 };
+use prost_types::FieldMask;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
@@ -21,6 +23,23 @@ pub struct Operator {
     realm: &'static str,
     token: String,
     channel: Channel,
+}
+
+/// What a key or an owner says of its limits: its plan, and one number of its own, if any.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    pub plan: &'static str,
+    pub number: Option<(&'static str, u32)>,
+}
+
+impl Limits {
+    fn own(&self) -> Vec<LimitOverride> {
+        self.number.into_iter().map(|(limit, most)| LimitOverride { limit: limit.into(), most }).collect()
+    }
+
+    fn mask() -> FieldMask {
+        FieldMask { paths: vec!["plan".into(), "limits".into()] }
+    }
 }
 
 impl Operator {
@@ -45,6 +64,22 @@ impl Operator {
     pub async fn get_key(&self, key: &str) -> Result<Key, Status> {
         let request = GetKeyRequest { name: self.key_name(key), read_mask: None };
         Ok(self.keys().get_key(self.ask(request)).await?.into_inner().key.unwrap())
+    }
+
+    /// Gives a key a plan, and numbers of its own for limits, in place of those that it had.
+    pub async fn limit_key(&self, key: &str, limits: &Limits) -> Result<UpdateKeyResponse, Status> {
+        let key = Key { name: self.key_name(key), plan: limits.plan.into(), limits: limits.own(), ..Key::default() };
+        let request = UpdateKeyRequest { key: Some(key), update_mask: Some(Limits::mask()), request_id: String::new() };
+        Ok(self.keys().update_key(self.ask(request)).await?.into_inner())
+    }
+
+    /// The same of an owner.
+    pub async fn limit_owner(&self, owner: &str, limits: &Limits) -> Result<UpdateOwnerResponse, Status> {
+        let name = format!("realms/{}/owners/{owner}", self.realm);
+        let owner = Owner { name, plan: limits.plan.into(), limits: limits.own(), ..Owner::default() };
+        let request = UpdateOwnerRequest { owner: Some(owner), update_mask: Some(Limits::mask()), request_id: String::new() };
+        let mut owners = OwnerServiceClient::new(self.channel.clone());
+        Ok(owners.update_owner(self.ask(request)).await?.into_inner())
     }
 
     pub async fn disable_owner(&self, owner: &str) -> Result<DisableOwnerResponse, Status> {

@@ -1,0 +1,134 @@
+//! Keys and owners are changed field by field, each to a value of its own. What a change means for those who remember the thing is not said by
+//! its field but seen in what it makes of it: fewer scopes restrict, a limit that may be lower begins another generation.
+
+use super::edit::{Edit, Effect};
+use super::kept::Kept;
+use super::{Caller, Changed, Keyring, KeyringError, Target, Terms, Wrong, contract};
+use crate::domain::address::AddressList;
+use crate::domain::limit::{Override, Per};
+use crate::domain::name::{KeyId, OwnerId, Scope, Word};
+use crate::domain::owner::Owner;
+use crate::domain::realm::Realm;
+use crate::domain::record::Record;
+use crate::domain::time::StoreTime;
+
+/// A field of a key, with what it is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyField {
+    Label(String),
+    Scopes(Vec<Scope>),
+    Addresses(AddressList),
+    Plan(Option<Word>),
+    /// In place of all overrides that there were.
+    Limits(Vec<Override>),
+    Expires(Option<StoreTime>),
+}
+
+/// A field of an owner, with what it is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OwnerField {
+    Name(String),
+    Plan(Option<Word>),
+    /// In place of all overrides that there were.
+    Limits(Vec<Override>),
+}
+
+impl Keyring {
+    /// Changes a key. What may take something from it ends when no replica goes by what was before; what only gives is heard of within a
+    /// lease's life.
+    pub async fn update_key(
+        &self,
+        caller: &Caller,
+        target: &Target<KeyId>,
+        fields: &[KeyField],
+        terms: &Terms,
+    ) -> Result<Changed<Record>, KeyringError> {
+        self.update(caller, ("UpdateKey", target), fields, terms).await
+    }
+
+    /// Changes an owner, as a key is changed.
+    pub async fn update_owner(
+        &self,
+        caller: &Caller,
+        target: &Target<OwnerId>,
+        fields: &[OwnerField],
+        terms: &Terms,
+    ) -> Result<Changed<Owner>, KeyringError> {
+        self.update(caller, ("UpdateOwner", target), fields, terms).await
+    }
+
+    async fn update<T: Kept>(
+        &self,
+        caller: &Caller,
+        (action, target): (&'static str, &Target<T::Id>),
+        fields: &[impl Field<T>],
+        terms: &Terms,
+    ) -> Result<Changed<T>, KeyringError> {
+        caller.may_change(&target.realm)?;
+        let realm = self.realm(&target.realm)?;
+        let now = self.store.now().await?;
+        contract::of_fields(fields.iter().flat_map(|field| field.wrong(realm, now)))?;
+        let effect = if fields.iter().any(Field::may_restrict) { Effect::MayRestrict } else { Effect::Loosens };
+        let change = |thing: &mut T, _: StoreTime| fields.iter().for_each(|field| field.put(thing));
+        self.edit(Edit { caller, action, effect, target, change: &change }, terms).await
+    }
+}
+
+/// A new value for a field of one kind of thing.
+trait Field<T>: Send + Sync {
+    /// What a realm's contract has against it.
+    fn wrong(&self, realm: &Realm, now: StoreTime) -> Vec<Wrong>;
+    fn put(&self, thing: &mut T);
+    /// Whether it may take something away: one that cannot is for people alone.
+    fn may_restrict(&self) -> bool;
+}
+
+impl Field<Record> for KeyField {
+    fn wrong(&self, realm: &Realm, now: StoreTime) -> Vec<Wrong> {
+        match self {
+            Self::Label(label) => contract::text("key.label", label),
+            Self::Scopes(scopes) => contract::scopes(realm, scopes),
+            Self::Addresses(addresses) => contract::addresses(realm, addresses),
+            Self::Plan(plan) => contract::plan("key.plan", realm, plan.as_ref()),
+            Self::Limits(limits) => contract::limits("key.limits", realm, limits, &[Per::Key]),
+            Self::Expires(expires) => contract::expires(realm, *expires, now),
+        }
+    }
+
+    fn put(&self, key: &mut Record) {
+        match self.clone() {
+            Self::Label(label) => key.label = label,
+            Self::Scopes(scopes) => key.scopes = scopes,
+            Self::Addresses(addresses) => key.addresses = addresses,
+            Self::Plan(plan) => key.plan = plan,
+            Self::Limits(limits) => key.limits = limits,
+            Self::Expires(expires) => key.expires = expires,
+        }
+    }
+
+    fn may_restrict(&self) -> bool {
+        !matches!(self, Self::Label(_))
+    }
+}
+
+impl Field<Owner> for OwnerField {
+    fn wrong(&self, realm: &Realm, _: StoreTime) -> Vec<Wrong> {
+        match self {
+            Self::Name(name) => contract::text("owner.display_name", name),
+            Self::Plan(plan) => contract::plan("owner.plan", realm, plan.as_ref()),
+            Self::Limits(limits) => contract::limits("owner.limits", realm, limits, &[Per::Key, Per::Owner]),
+        }
+    }
+
+    fn put(&self, owner: &mut Owner) {
+        match self.clone() {
+            Self::Name(name) => owner.name = name,
+            Self::Plan(plan) => owner.plan = plan,
+            Self::Limits(limits) => owner.limits = limits.into(),
+        }
+    }
+
+    fn may_restrict(&self) -> bool {
+        !matches!(self, Self::Name(_))
+    }
+}
