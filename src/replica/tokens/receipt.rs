@@ -10,6 +10,7 @@ use super::batch::Name;
 use super::purse::{Drawn, Refusal};
 use super::terms::Terms;
 use crate::domain::allowance::{Allowance, State};
+use crate::domain::limit::Limit;
 use crate::domain::outcome::Counts;
 use crate::domain::ticket::{Charged, Ticket, TicketId};
 use crate::domain::time::{BootTime, StoreTime};
@@ -53,6 +54,12 @@ impl Receipt {
         let state = |told: &Told, _| if told.slot.is_some() { State::Counted } else { State::WouldRefuse };
         let held = |told: &Told| if told.slot.is_some() { drawn.held } else { 0 };
         allowances(&grant.terms, &grant.told, self.now.0.saturating_sub(grant.at.0), state, held)
+    }
+
+    /// Whether some shadow would have refused it.
+    #[must_use]
+    pub fn is_over_a_shadow(&self) -> bool {
+        self.drawn.as_ref().is_some_and(|drawn| drawn.grant.told.iter().any(|told| told.slot.is_none()))
     }
 
     /// The ticket that settles this charge, where some limit does not count everything. `id`: one that no other has.
@@ -148,13 +155,14 @@ fn allowances(
     state: impl Fn(&Told, Force) -> State,
     held: impl Fn(&Told) -> u32,
 ) -> Vec<Allowance> {
-    let of = |((limit, most), told): (&(crate::domain::limit::Limit, u32), &Told)| Allowance {
+    let of = |((limit, most), told): (&(Limit, u32), &Told)| Allowance {
         limit: limit.name.clone(),
         per: limit.per,
         most: *most,
         length: limit.length.clone(),
         left: told.left.saturating_add(held(told)).min(*most),
         more_in: Duration::from_millis(told.more_in_ms.into()).saturating_sub(since),
+        force: limit.force,
         state: state(told, limit.force),
     };
     terms.limits.iter().zip(told).map(of).collect()
