@@ -23,6 +23,7 @@ mod reference;
 mod replica;
 mod revocation;
 mod server;
+mod settlement;
 mod stances;
 mod store_contract;
 mod support;

@@ -3,10 +3,19 @@
 use std::collections::HashMap;
 
 use envoy_types::pb::envoy::config::core::v3 as core;
+use envoy_types::pb::envoy::data::accesslog::v3 as full_entry;
+use envoy_types::pb::envoy::data::accesslog::v3::{AccessLogCommon, HttpAccessLogEntry, HttpRequestProperties, HttpResponseProperties};
+use envoy_types::pb::envoy::service::accesslog::v3::stream_access_logs_message::{HttpAccessLogEntries, Identifier, LogEntries};
+use envoy_types::pb::envoy::service::accesslog::v3::{StreamAccessLogsMessage, StreamAccessLogsResponse};
 use envoy_types::pb::envoy::service::auth::v3 as full;
 use envoy_types::pb::envoy::service::auth::v3::attribute_context::{HttpRequest, Peer, Request};
+use envoy_types::pb::google::protobuf::value::Kind;
+use envoy_types::pb::google::protobuf::{Struct, UInt32Value};
+use keyward::proto::envoy::service::accesslog::v3 as our_log;
 use keyward::proto::envoy::service::auth::v3 as ours;
 use prost::Message as _;
+
+use crate::support::log::of_one;
 
 #[test]
 fn a_request_of_the_full_api_is_read_field_by_field() {
@@ -78,41 +87,12 @@ fn a_response_of_ours_decodes_in_the_full_api_and_encodes_to_the_same_bytes() {
 
 #[test]
 fn an_access_log_of_the_full_api_is_read_field_by_field() {
-    use envoy_types::pb::envoy::data::accesslog::v3 as full_entry;
-    use envoy_types::pb::envoy::service::accesslog::v3::stream_access_logs_message::{HttpAccessLogEntries, Identifier, LogEntries};
-    use envoy_types::pb::envoy::service::accesslog::v3::{StreamAccessLogsMessage, StreamAccessLogsResponse};
-    use envoy_types::pb::google::protobuf::value::Kind;
-    use envoy_types::pb::google::protobuf::{Struct, UInt32Value, Value};
-    use full_entry::{AccessLogCommon, HttpAccessLogEntry, HttpRequestProperties, HttpResponseProperties};
     use keyward::proto::envoy::data::accesslog::v3 as our_entry;
-    use keyward::proto::envoy::service::accesslog::v3 as our_log;
-
-    let nested = |name: &str, kind| Struct { fields: [(name.to_owned(), Value { kind: Some(kind) })].into() };
-    let ours = nested("keyward", Kind::StructValue(nested("ticket", Kind::StringValue("AbC-_".into()))));
-    let common = AccessLogCommon {
-        metadata: Some(core::Metadata {
-            filter_metadata: [("envoy.filters.http.ext_authz".to_owned(), ours), ("other".to_owned(), nested("n", Kind::NumberValue(1.0)))]
-                .into(),
-            ..core::Metadata::default()
-        }),
-        response_flags: Some(every_flag()),
-        access_log_type: full_entry::AccessLogType::DownstreamEnd.into(),
-        intermediate_log_entry: true,
-        upstream_cluster: "not read".into(),
-        ..AccessLogCommon::default()
-    };
-    let response = HttpResponseProperties {
-        response_code: Some(UInt32Value { value: 503 }),
-        response_code_details: "via_upstream".into(),
-        ..HttpResponseProperties::default()
-    };
-    let request = Some(HttpRequestProperties { path: "/not?read".into(), ..HttpRequestProperties::default() });
-    let entry = HttpAccessLogEntry { common_properties: Some(common), request, response: Some(response), ..HttpAccessLogEntry::default() };
+    let ours = of_one("keyward", Kind::StructValue(of_one("ticket", Kind::StringValue("AbC-_".into()))));
     let message = StreamAccessLogsMessage {
         identifier: Some(Identifier { log_name: "any".into(), ..Identifier::default() }),
-        log_entries: Some(LogEntries::HttpLogs(HttpAccessLogEntries { log_entry: vec![entry.clone(), entry] })),
+        log_entries: Some(LogEntries::HttpLogs(HttpAccessLogEntries { log_entry: vec![entry(ours.clone()), entry(ours)] })),
     };
-
     let read = our_log::StreamAccessLogsMessage::decode(message.encode_to_vec().as_slice()).unwrap();
     let entries = read.http_logs.unwrap().log_entry;
     assert_eq!(entries.len(), 2);
@@ -130,28 +110,50 @@ fn an_access_log_of_the_full_api_is_read_field_by_field() {
     assert_eq!((&*said.fields[0].key, &*keyward.fields[0].key), (&b"keyward"[..], &b"ticket"[..]));
     assert_eq!(&*keyward.fields[0].value.as_ref().unwrap().string_value, b"AbC-_");
     assert_eq!(our_log::StreamAccessLogsResponse {}.encode_to_vec(), StreamAccessLogsResponse {}.encode_to_vec());
+}
 
-    /// Those that the condensed message has.
-    fn every_flag() -> full_entry::ResponseFlags {
-        full_entry::ResponseFlags {
-            failed_local_healthcheck: true,
-            no_healthy_upstream: true,
-            upstream_request_timeout: true,
-            local_reset: true,
-            upstream_remote_reset: true,
-            upstream_connection_failure: true,
-            upstream_connection_termination: true,
-            upstream_overflow: true,
-            downstream_connection_termination: true,
-            stream_idle_timeout: true,
-            downstream_protocol_error: true,
-            upstream_max_stream_duration_reached: true,
-            duration_timeout: true,
-            upstream_protocol_error: true,
-            no_cluster_found: true,
-            dns_resolution_failure: true,
-            downstream_remote_reset: true,
-            ..full_entry::ResponseFlags::default()
-        }
+/// With more in it than is read.
+fn entry(ours: Struct) -> HttpAccessLogEntry {
+    let other = ("other".to_owned(), of_one("n", Kind::NumberValue(1.0)));
+    let filter_metadata = [("envoy.filters.http.ext_authz".to_owned(), ours), other].into();
+    #[expect(deprecated, reason = "older Envoys say so of entries that are not the last")]
+    let common = AccessLogCommon {
+        metadata: Some(core::Metadata { filter_metadata, ..core::Metadata::default() }),
+        response_flags: Some(every_flag()),
+        access_log_type: full_entry::AccessLogType::DownstreamEnd.into(),
+        intermediate_log_entry: true,
+        upstream_cluster: "not read".into(),
+        ..AccessLogCommon::default()
+    };
+    let response = HttpResponseProperties {
+        response_code: Some(UInt32Value { value: 503 }),
+        response_code_details: "via_upstream".into(),
+        ..HttpResponseProperties::default()
+    };
+    let request = Some(HttpRequestProperties { path: "/not?read".into(), ..HttpRequestProperties::default() });
+    HttpAccessLogEntry { common_properties: Some(common), request, response: Some(response), ..HttpAccessLogEntry::default() }
+}
+
+/// Those that the condensed message has.
+fn every_flag() -> full_entry::ResponseFlags {
+    full_entry::ResponseFlags {
+        failed_local_healthcheck: true,
+        no_healthy_upstream: true,
+        upstream_request_timeout: true,
+        local_reset: true,
+        upstream_remote_reset: true,
+        upstream_connection_failure: true,
+        upstream_connection_termination: true,
+        upstream_overflow: true,
+        downstream_connection_termination: true,
+        stream_idle_timeout: true,
+        downstream_protocol_error: true,
+        upstream_max_stream_duration_reached: true,
+        duration_timeout: true,
+        upstream_protocol_error: true,
+        no_cluster_found: true,
+        dns_resolution_failure: true,
+        downstream_remote_reset: true,
+        ..full_entry::ResponseFlags::default()
     }
 }

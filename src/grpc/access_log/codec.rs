@@ -1,5 +1,6 @@
 //! The codec of `StreamAccessLogs`: a message that does not decode reaches the service as such, instead of ending the stream.
 
+use bytes::Buf as _;
 use prost::Message as _;
 use tonic::Status;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
@@ -41,7 +42,9 @@ impl Decoder for Messages {
     type Error = Status;
 
     fn decode(&mut self, bytes: &mut DecodeBuf<'_>) -> Result<Option<Decoded>, Status> {
-        Ok(Some(StreamAccessLogsMessage::decode(bytes)))
+        // all of it, whatever becomes of it: what is left would be taken for the next message's head
+        let message = bytes.copy_to_bytes(bytes.remaining());
+        Ok(Some(StreamAccessLogsMessage::decode(message)))
     }
 }
 

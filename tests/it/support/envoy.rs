@@ -52,6 +52,11 @@ impl Envoy {
         Self { tls: address(&listeners, &tls), plain: address(&listeners, &plain), authority, process, _folder: folder }
     }
 
+    /// Ends it as a crash would.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
     /// What it has written to its log.
     pub fn said(&self) -> String {
         self.process.said()

@@ -15,6 +15,7 @@ pub mod http;
 pub mod in_process;
 pub mod keyward;
 pub mod load;
+pub mod log;
 pub mod lossy_disk;
 pub mod member;
 pub mod namespaces;
@@ -28,6 +29,7 @@ pub mod seed;
 pub mod sentinel;
 pub mod shell;
 pub mod upstream;
+pub mod windows;
 
 /// Asks again and again until there is an answer; half a minute without one fails the test.
 pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {

@@ -50,6 +50,12 @@ impl Process {
         self.ended()
     }
 
+    /// Ends it as a crash would.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// Waits for its end, and says with which code it came.
     pub fn ended(&mut self) -> Option<i32> {
         let deadline = Instant::now() + Duration::from_mins(1);

@@ -4,6 +4,7 @@
 mod authorizer;
 mod bootstrap;
 mod in_band;
+mod lost_entries;
 mod shared_connection;
 mod trust;
 

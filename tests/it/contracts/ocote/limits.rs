@@ -35,9 +35,12 @@ pub(super) fn cases(stage: &mut Stage) {
     let call = format!("{} -X POST -H 'Content-Type: application/grpc'", get("x", &key.secret));
     stage.line("the minute: a gRPC caller", &call, "grpc-status 8 Limite de solicitudes excedido");
 
-    errors(stage, &company(stage, "errors", None));
-    unauthorized(stage, &company(stage, "unauthorized", None));
-    others(stage, &company(stage, "others", Some("small_hour")));
+    let key = company(stage, "errors", None);
+    errors(stage, &key);
+    let key = company(stage, "unauthorized", None);
+    unauthorized(stage, &key);
+    let key = company(stage, "others", Some("small_hour"));
+    others(stage, &key);
 
     let key = company(stage, "refused", None);
     refusals_spend_nothing(stage, &key);

@@ -1,0 +1,9 @@
+//! Settlement: the upstream's status comes back in Envoy's access log, and what a limit does not count goes back. Each protection has its
+//! control beside it: the same thing without it changes what is counted.
+
+mod campaign;
+mod hostile;
+mod mixed;
+mod outage;
+mod stream;
+mod world;
