@@ -18,9 +18,16 @@ fn every_line_of_the_guide_works_in_its_order() {
 #[test]
 fn every_link_of_a_document_leads_somewhere() {
     let mut broken = Vec::new();
-    for document in
-        ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/guide.md", "docs/realms.md", "docs/operations.md", "docs/faults.md"]
-    {
+    for document in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "docs/guide.md",
+        "docs/realms.md",
+        "docs/operations.md",
+        "docs/faults.md",
+        "docs/settlement.md",
+    ] {
         let text = std::fs::read_to_string(document).unwrap();
         let folder = Path::new(document).parent().unwrap();
         let links = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
