@@ -48,9 +48,9 @@ pub(super) fn parts(config: &Config, clock: SharedClock, leaving: CancellationTo
     let realms = Arc::new(config.realms.clone());
     let told = TokensMemory::new();
     let (records, memory, session) = replica::records(config, store.clone(), clock.clone(), told.clone())?;
-    metrics.watch(replica::watched(&records, memory, session.clone()));
     let guard = Guard { session: session.clone(), clock: clock.clone(), demanded: demanded(config) };
     let tokens = Tokens::new(tokens::Parts { store: store.clone(), clock, session: session.clone(), memory: told, once });
+    metrics.watch(replica::watched(&records, memory, session.clone(), tokens.clone()));
     let tickets = TicketIds::new(getrandom::u64().context("the operating system gives no randomness")?);
     let gate = Gate::new(realms.clone(), peppers.clone(), records, tokens, tickets);
     let secret = envoy_secret(config)?;

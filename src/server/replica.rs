@@ -10,10 +10,10 @@ use crate::replica::memory::{Bounds, Memory};
 use crate::replica::records::{Parts, Records};
 use crate::replica::remembered::Told;
 use crate::replica::session::{Leased, Session};
-use crate::replica::tokens::TokensMemory;
+use crate::replica::tokens::{Tokens, TokensMemory};
 use crate::revocation::{Holder, Level, Terms};
 use crate::store::SharedStore;
-use crate::telemetry::metrics::Replica;
+use crate::telemetry::metrics::{Replica, TokensSeen};
 
 /// Digests that are remembered to be no key's.
 const MOST_UNKNOWN: usize = 1 << 16;
@@ -34,7 +34,7 @@ pub(super) fn records(
 }
 
 /// What operators see of it.
-pub(super) fn watched(records: &Records, memory: Arc<Memory>, session: Arc<Session>) -> impl Fn() -> Replica + use<> {
+pub(super) fn watched(records: &Records, memory: Arc<Memory>, session: Arc<Session>, tokens: Tokens) -> impl Fn() -> Replica + use<> {
     let tally = records.tally();
     move || {
         let (fullness, status) = (memory.fullness(), session.status());
@@ -48,8 +48,15 @@ pub(super) fn watched(records: &Records, memory: Arc<Memory>, session: Arc<Sessi
             level: levels.map(|(name, level)| (name, status.last.as_ref().is_some_and(|last| last.footing.level == level))),
             lease: lease.map(|(name, state)| (name, status.lease == state)),
             position: status.applied.map_or(0, |applied| applied.position),
+            tokens: seen(&tokens),
         }
     }
+}
+
+fn seen(tokens: &Tokens) -> TokensSeen {
+    let tally = tokens.tally();
+    let purses = u64::try_from(tokens.purses()).unwrap_or(u64::MAX);
+    TokensSeen { charges: tally.named(), late: tally.late.get(), returned: tally.returned.get(), purses }
 }
 
 /// This life of this replica.

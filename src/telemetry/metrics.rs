@@ -47,6 +47,20 @@ pub struct Replica {
     pub level: [(&'static str, bool); 3],
     /// Up to where the log is applied.
     pub position: u64,
+    pub tokens: TokensSeen,
+}
+
+/// What there is to see of tokens under leases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokensSeen {
+    /// How many checks that some limit is for were answered in each way.
+    pub charges: [(&'static str, u64); 3],
+    /// Checks whose grant came too late.
+    pub late: u64,
+    /// Tokens that were given back unspent.
+    pub returned: u64,
+    /// Keys that something is held for, or known of.
+    pub purses: u64,
 }
 
 #[derive(Default)]
@@ -58,6 +72,10 @@ struct OfReplica {
     lease: Family<Lease, Gauge>,
     level: Family<Reached, Gauge>,
     position: Gauge,
+    charges: Family<Find, Counter>,
+    late: Counter,
+    returned: Counter,
+    purses: Gauge,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -132,6 +150,7 @@ impl Default for Metrics {
         registry.register("lease", "1 for the state that this replica's lease is in", replica.lease.clone());
         registry.register("revocation_level", "1 for the level that a revocation would reach now", replica.level.clone());
         registry.register("log_position", "Up to where this replica has applied the store's log", replica.position.clone());
+        replica.register_tokens(&mut registry);
         Self { registry, checks, uncounted, limited, would_refuse, store_calls, store_seconds, settling, replica, look: OnceLock::new() }
     }
 }
@@ -220,7 +239,24 @@ fn standing(verdict: &Result<Grant, Refusal>) -> Option<(&Realm, &[Allowance])> 
 }
 
 impl OfReplica {
+    fn register_tokens(&self, registry: &mut Registry) {
+        registry.register("charges", "Checks that some limit is for, by how they were answered", self.charges.clone());
+        registry.register("late_grants", "Checks whose grant came when it could not be spent any more", self.late.clone());
+        registry.register("tokens_returned", "Tokens that were given back unspent", self.returned.clone());
+        registry.register("purses", "Keys that tokens are held for, or were lately", self.purses.clone());
+    }
+
+    fn show_tokens(&self, seen: &TokensSeen) {
+        for (how, count) in seen.charges {
+            self.charges.get_or_create(&Find { how }).inner().store(count, Ordering::Relaxed);
+        }
+        self.late.inner().store(seen.late, Ordering::Relaxed);
+        self.returned.inner().store(seen.returned, Ordering::Relaxed);
+        self.purses.set(i64::try_from(seen.purses).unwrap_or(i64::MAX));
+    }
+
     fn show(&self, seen: &Replica) {
+        self.show_tokens(&seen.tokens);
         for (gauge, value) in
             [(&self.records, seen.records), (&self.bytes, seen.bytes), (&self.unknown, seen.unknown), (&self.position, seen.position)]
         {

@@ -7,7 +7,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::Shared;
+use super::shared::Shared;
 use super::terms::Terms;
 use crate::domain::name::{KeyId, RealmId};
 use crate::domain::time::BootTime;

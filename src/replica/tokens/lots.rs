@@ -39,7 +39,7 @@ struct Lot {
 #[derive(Default)]
 pub(super) struct Lots {
     /// That which ends first stands first: where the first one lasts, all do.
-    lots: VecDeque<Lot>,
+    held: VecDeque<Lot>,
     /// They leave with the next call.
     returns: Vec<Return>,
     /// How many tokens that is, each once whatever number of windows counts it.
@@ -58,7 +58,7 @@ impl Lots {
     /// Takes so many out of one lot. `None`: no lot that lasts has as many.
     pub(super) fn draw(&mut self, tokens: u32, now: BootTime) -> Option<Drawn> {
         self.end(now);
-        let lot = self.lots.iter_mut().find(|lot| lot.balance >= tokens)?;
+        let lot = self.held.iter_mut().find(|lot| lot.balance >= tokens)?;
         lot.balance -= tokens;
         Some(Drawn { grant: lot.grant.clone(), tokens, held: lot.balance })
     }
@@ -71,7 +71,7 @@ impl Lots {
 
     /// Tokens that were drawn and not spent. They are held on only for who is charged in the same way.
     pub(super) fn take_back(&mut self, drawn: &Drawn, now: BootTime, subjects: &[Subject]) {
-        match self.lots.iter_mut().find(|lot| Arc::ptr_eq(&lot.grant, &drawn.grant)) {
+        match self.held.iter_mut().find(|lot| Arc::ptr_eq(&lot.grant, &drawn.grant)) {
             Some(lot) => lot.balance += drawn.tokens,
             None if drawn.lasts(now) && drawn.grant.terms.subjects == subjects => {
                 self.put(Lot { grant: drawn.grant.clone(), balance: drawn.tokens });
@@ -82,8 +82,8 @@ impl Lots {
 
     /// Gives back what is over, and forgets lots that are spent but for the last: it tells how much came.
     pub(super) fn end(&mut self, now: BootTime) {
-        while self.lots.front().is_some_and(|lot| now >= lot.grant.deadline || lot.balance == 0 && self.lots.len() > 1) {
-            if let Some(lot) = self.lots.pop_front() {
+        while self.held.front().is_some_and(|lot| now >= lot.grant.deadline || lot.balance == 0 && self.held.len() > 1) {
+            if let Some(lot) = self.held.pop_front() {
                 self.give_back(&lot.grant, lot.balance);
             }
         }
@@ -91,7 +91,7 @@ impl Lots {
 
     /// Gives everything back.
     pub(super) fn end_all(&mut self) {
-        for lot in std::mem::take(&mut self.lots) {
+        for lot in std::mem::take(&mut self.held) {
             self.give_back(&lot.grant, lot.balance);
         }
     }
@@ -126,19 +126,19 @@ impl Lots {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.lots.is_empty()
+        self.held.is_empty()
     }
 
     /// Whether little is left, or little time to spend it in: a quarter of what came last. A single token is no stock.
     pub(super) fn run_low(&self, now: BootTime) -> bool {
-        let Some(Lot { grant, .. }) = self.lots.back().filter(|lot| lot.grant.size > 1) else { return false };
-        let balance = self.lots.iter().map(|lot| lot.balance).fold(0, u32::saturating_add);
+        let Some(Lot { grant, .. }) = self.held.back().filter(|lot| lot.grant.size > 1) else { return false };
+        let balance = self.held.iter().map(|lot| lot.balance).fold(0, u32::saturating_add);
         balance <= grant.size / 4 || grant.left(now) <= grant.deadline.0.saturating_sub(grant.at.0) / 4
     }
 
     fn put(&mut self, lot: Lot) {
-        let at = self.lots.iter().position(|other| other.grant.deadline > lot.grant.deadline).unwrap_or(self.lots.len());
-        self.lots.insert(at, lot);
+        let at = self.held.iter().position(|other| other.grant.deadline > lot.grant.deadline).unwrap_or(self.held.len());
+        self.held.insert(at, lot);
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::domain::time::BootTime;
 
 /// Tokens are asked for as many as are spent in this part of the time that they may be held: the rest is for the next call to come.
-const USED_IN: f64 = 0.7;
+const USED_IN: f64 = 0.8;
 /// A call asks for at most so many times what the one before brought: two requests in a millisecond are no thousand a second yet.
 const GROWTH: u32 = 4;
 /// Over less than this nothing is measured: a few requests that come together say nothing of the rate.

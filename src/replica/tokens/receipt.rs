@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::Shared;
 use super::batch::Name;
 use super::purse::{Drawn, Refusal};
+use super::shared::Shared;
 use super::terms::Terms;
 use crate::domain::allowance::{Allowance, State};
 use crate::domain::limit::Limit;

@@ -108,11 +108,11 @@ fn owned(in_force: &InForce<'_>) -> (Limit, u32) {
     (in_force.limit.clone(), in_force.most)
 }
 
-/// A third of the time that the smallest slot takes grants: what is held that long and not spent makes a window forget as much later. A
+/// A quarter of the time that the smallest slot takes grants: what is held that long and not spent makes a window forget as much later. A
 /// window that is an exact log has no slots to hide it in.
 fn ahead(subjects: &[Subject]) -> Duration {
     let slots = subjects.iter().flat_map(|subject| &subject.windows).map(|spec| match spec.span {
-        Span::Sliding { slot_ms, .. } => Duration::from_millis(slot_ms.into()) / 3,
+        Span::Sliding { slot_ms, .. } => Duration::from_millis(slot_ms.into()) / 4,
         Span::Calendar(_) => LONGEST_AHEAD,
     });
     slots.min().unwrap_or_default().min(LONGEST_AHEAD)

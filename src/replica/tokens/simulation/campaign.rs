@@ -5,7 +5,7 @@ use super::mutants::Mutant;
 use super::world::World;
 
 /// Configurations in a bounded run, and in a full one.
-const BOUNDED: u64 = 60;
+pub(super) const BOUNDED: u64 = 60;
 const FULL: u64 = 2_000;
 
 /// Runs one, and says what is wrong with it, or how many tokens were spent.
@@ -14,7 +14,7 @@ pub(super) fn run(seed: u64, mutant: Option<Mutant>) -> Result<u64, String> {
     let world = World::new(&mix, mutant).run();
     let violations = world.truth.violations(mix.base());
     if let Some(violation) = violations.first() {
-        return Err(format!("{violation:?}\nin {mix:#?}"));
+        return Err(format!("{violation}\nin {mix:#?}"));
     }
     match world.purses() {
         0 => Ok(world.truth.tokens),

@@ -62,7 +62,7 @@ impl Mix {
     pub(super) fn random(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
         let limits = limits(&mut dice);
-        let longest = limits.iter().filter_map(|limit| sliding(limit)).max().unwrap_or(2_000);
+        let longest = limits.iter().filter_map(sliding).max().unwrap_or(2_000);
         let length = (u64::from(longest) * 3_500).min(30 * SECOND);
         let lowered = dice.chance(300).then(|| {
             let lower = limits.iter().map(|limit| dice.between(1, u64::from(limit.most) + 1) as u32).collect();
@@ -104,32 +104,7 @@ impl Mix {
 
     /// A key, and its owner, as they are before or after limits were lowered.
     pub(super) fn bearer(&self, key: usize, version: u64) -> Arc<Bearer> {
-        let owner = format!("owner-{}", key / self.keys_each);
-        let realm = RealmId::parse("simulated").unwrap();
-        let owner = Owner {
-            realm,
-            id: OwnerId::parse(&owner).unwrap(),
-            name: String::new(),
-            plan: None,
-            limits: [].into(),
-            created: StoreTime(0),
-            disabled: None,
-            revision: 1,
-            generation: version,
-        };
-        Arc::new(Bearer {
-            key: KeyId::parse(&format!("key_{key}")).unwrap(),
-            environment: None,
-            kind: None,
-            plan: None,
-            tenant: None,
-            scopes: [].into(),
-            special: None,
-            expires: None,
-            revoked: false,
-            generation: version,
-            owner: Arc::new(owner),
-        })
+        bearer(key, key / self.keys_each, version)
     }
 
     pub(super) fn in_force(&self, version: u64) -> Vec<InForce<'_>> {
@@ -138,19 +113,47 @@ impl Mix {
     }
 }
 
+/// A key of an owner, by their numbers.
+pub(in crate::replica::tokens) fn bearer(key: usize, owner: usize, generation: u64) -> Arc<Bearer> {
+    let owner = Owner {
+        realm: RealmId::parse("simulated").unwrap(),
+        id: OwnerId::parse(&format!("owner-{owner}")).unwrap(),
+        name: String::new(),
+        plan: None,
+        limits: [].into(),
+        created: StoreTime(0),
+        disabled: None,
+        revision: 1,
+        generation,
+    };
+    Arc::new(Bearer {
+        key: KeyId::parse(&format!("key_{key}")).unwrap(),
+        environment: None,
+        kind: None,
+        plan: None,
+        tenant: None,
+        scopes: [].into(),
+        special: None,
+        expires: None,
+        revoked: false,
+        generation,
+        owner: Arc::new(owner),
+    })
+}
+
 /// The length of a window that slides, in milliseconds.
 pub(super) fn sliding(limit: &Limit) -> Option<u32> {
     if let Length::Sliding(length) = limit.length { Some(length) } else { None }
 }
 
 /// A limit of everything that is enforced.
-pub(super) fn limit(name: &str, per: Per, most: u32, length_ms: u32) -> Limit {
+pub(in crate::replica::tokens) fn limit(name: &str, per: Per, most: u32, length_ms: u32) -> Limit {
     let length = Length::Sliding(length_ms);
     Limit { name: Word::parse(name).unwrap(), per, most, length, counts: Counts::All, force: Force::Enforced }
 }
 
 /// A quota of one day.
-pub(super) fn calendar(most: u32) -> Limit {
+pub(in crate::replica::tokens) fn calendar(most: u32) -> Limit {
     Limit { length: Length::Calendar(Unit::Day, TimeZone::UTC), ..limit("quota", Per::Key, most, 1_000) }
 }
 

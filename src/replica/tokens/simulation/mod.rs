@@ -15,9 +15,10 @@
 
 mod campaign;
 mod central;
+mod event;
 mod figures;
 mod load;
-mod mix;
+pub(super) mod mix;
 mod mutants;
 mod node;
 mod store;

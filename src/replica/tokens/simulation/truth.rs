@@ -21,15 +21,6 @@ struct Spending {
     most: u32,
 }
 
-/// A window that held more than its limit.
-#[derive(Debug)]
-pub(super) struct Violation {
-    pub window: (SubjectName, WindowId),
-    pub at: u64,
-    pub held: u64,
-    pub most: u32,
-}
-
 const DAY: i64 = 86_400_000;
 
 impl Truth {
@@ -48,10 +39,10 @@ impl Truth {
         self.spent.keys()
     }
 
-    /// The first violation of each window. `base`: the store's time at the start.
-    pub(super) fn violations(&self, base: i64) -> Vec<Violation> {
+    /// Of each window that held more than its limit, when it first did. `base`: the store's time at the start.
+    pub(super) fn violations(&self, base: i64) -> Vec<String> {
         let of = |(window, spent): (&(SubjectName, WindowId), &Vec<Spending>)| {
-            // whoever is over has begun: an instant is in the same window as another if that is less than the length before it
+            // an instant is in a window with another that is less than the window's length before it
             let is_over = |first: &Spending, at: &Spending| match window.1 {
                 WindowId(length) if !window.1.is_calendar() => first.at + u64::from(length) * 1000 <= at.at,
                 _ => day(base, first.at) != day(base, at.at),
@@ -63,7 +54,7 @@ impl Truth {
                     held -= u64::from(spent[from].tokens);
                     from += 1;
                 }
-                (held > u64::from(now.most)).then(|| Violation { window: window.clone(), at: now.at, held, most: now.most })
+                (held > u64::from(now.most)).then(|| format!("{window:?} holds {held} of {} at {} µs", now.most, now.at))
             })
         };
         self.spent.iter().filter_map(of).collect()

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::event::{Call, Charged, Event};
 use super::load::{Arrival, arrivals};
 use super::mix::{Mix, SECOND};
 use super::mutants::Mutant;
@@ -35,28 +36,6 @@ pub(super) struct World<'a> {
     pub checks: Vec<Arrival>,
     /// When the call that lowered limits returned.
     lowered_at: Option<u64>,
-}
-
-enum Event {
-    Check(usize),
-    AtStore(Call, Charge),
-    Answer(Call, Taken),
-    Spend { node: usize, life: u64, key: usize, drawn: Drawn, begun: u64, gone: Rc<Cell<bool>> },
-    Gone(Rc<Cell<bool>>),
-    Tidy(usize),
-    Crash(usize),
-    Settle(Vec<Return>),
-    Learn(usize),
-    Lowered,
-}
-
-#[derive(Clone)]
-struct Call {
-    node: usize,
-    life: u64,
-    key: usize,
-    terms: Arc<Terms>,
-    sent: BootTime,
 }
 
 const TIDIED_EVERY: u64 = 50_000;
@@ -125,7 +104,7 @@ impl<'a> World<'a> {
             Event::Check(key) => self.check(key),
             Event::AtStore(call, charge) => self.at_store(call, &charge),
             Event::Answer(call, taken) => self.answer(&call, taken),
-            Event::Spend { node, life, key, drawn, begun, gone } => self.spend(node, life, key, drawn, (begun, &gone)),
+            Event::Spend(charged) => self.spend(&charged),
             Event::Gone(gone) => gone.set(true),
             Event::Tidy(node) => self.tidy(node),
             Event::Crash(node) => self.nodes[node].crash(),
@@ -165,7 +144,7 @@ impl<'a> World<'a> {
         let gone = Rc::new(Cell::new(false));
         if let Some(drawn) = purse.draw(cost, now) {
             self.ask(at, key);
-            return self.spend(at, life, key, drawn, (begun, &gone));
+            return self.spend(&Charged { node: at, life, key, drawn, begun, gone });
         }
         if purse.refuses(cost, now).is_some() {
             return;
@@ -231,23 +210,24 @@ impl<'a> World<'a> {
             // the task is woken, sometimes late
             let late = if self.dice.chance(self.mix.late) { self.dice.below(100_000) } else { self.dice.below(300) };
             let (node, life, key) = (call.node, call.life, call.key);
-            self.at(self.now + late, Event::Spend { node, life, key, drawn, begun: who.begun, gone: who.gone });
+            self.at(self.now + late, Event::Spend(Charged { node, life, key, drawn, begun: who.begun, gone: who.gone }));
         }
         self.ask(call.node, call.key);
     }
 
-    fn spend(&mut self, at: usize, life: u64, key: usize, drawn: Drawn, (begun, gone): (u64, &Cell<bool>)) {
-        let node = &mut self.nodes[at];
-        if node.life != life {
+    fn spend(&mut self, charged: &Charged) {
+        let Charged { drawn, .. } = charged;
+        let node = &mut self.nodes[charged.node];
+        if node.life != charged.life {
             return;
         }
         let now = node.boot(self.now);
-        let stands = begun == node.version || self.mutant == Some(Mutant::OldTermsAreSpent);
-        if gone.get() || !stands || !drawn.lasts(now) {
-            let purse = node.purses.entry(key).or_insert_with(|| Purse::new(drawn.grant.terms.clone(), now));
-            return purse.take_back(&drawn, now);
+        let stands = charged.begun == node.version || self.mutant == Some(Mutant::OldTermsAreSpent);
+        if charged.gone.get() || !stands || !drawn.lasts(now) {
+            let purse = node.purses.entry(charged.key).or_insert_with(|| Purse::new(drawn.grant.terms.clone(), now));
+            return purse.take_back(drawn, now);
         }
-        self.count(&drawn);
+        self.count(drawn);
     }
 
     /// Writes the truth down, and has refunded what the outcome leaves uncounted.
