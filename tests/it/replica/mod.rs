@@ -1,8 +1,9 @@
-//! What a replica remembers of records, over a store whose every word the test chooses.
+//! What a replica remembers of records, over a store whose every word the test chooses, and the tokens that it holds.
 
 mod bound;
 mod flights;
 mod memory;
 mod sources;
 mod stage;
+mod tokens;
 mod unknown;
