@@ -150,7 +150,7 @@ fn failures_that_can_be_farmed_are_a_doubt_and_no_problem() {
     let doubts = |limits: &[&str]| {
         let (before, rest) = VALID.split_once("    - {limit: minute").unwrap();
         let (_, after) = rest.split_once("default_plan").unwrap();
-        let limits: String = limits.iter().map(|limit| format!("    - {limit}\n")).collect();
+        let limits = limits.iter().map(|limit| format!("    - {limit}\n")).collect::<Vec<_>>().concat();
         let realm = read(&format!("{before}{limits}default_plan{after}"));
         config::doubts(&Realms::new([realm]).unwrap())
     };
