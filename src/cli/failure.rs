@@ -84,6 +84,9 @@ fn hint(details: &ErrorDetails) -> Option<String> {
             "name a file that holds a valid token with --token-file or KEYWARD_TOKEN_FILE; `keyward bootstrap` makes the first".into()
         }
         "ROLE_MISSING" => format!("an admin makes such a token: keyward keys create --realm keyward --scope {} ...", of("role")),
+        "NOT_GUARANTEED" if of("rpc").starts_with("Update") => {
+            "run it again, without --etag: what it has changed stays so, and is waited for".into()
+        }
         "NOT_GUARANTEED" => format!("keyward revocation wait {} --position {}", of("name"), of("position")),
         "NOT_RESTRICTED" => match of("name") {
             name if name.contains("/owners/") => format!("keyward owners disable {name}"),

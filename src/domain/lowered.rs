@@ -33,6 +33,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::domain::address::AddressList;
     use crate::domain::bearer::{Bearer, Special};
     use crate::domain::limit::{self, Length, Limit, Per, Plan};
     use crate::domain::name::{KeyId, OwnerId, RealmId};
@@ -166,7 +167,7 @@ mod tests {
 
     #[allow(clippy::unnecessary_wraps, reason = "a field of bearers")]
     fn special(limits: Vec<Override>) -> Option<Box<Special>> {
-        Some(Box::new(Special { addresses: Default::default(), limits: limits.into() }))
+        Some(Box::new(Special { addresses: AddressList::default(), limits: limits.into() }))
     }
 
     fn of_key(bearer: &Bearer) -> Says<'_> {
@@ -191,7 +192,7 @@ mod tests {
             } else {
                 let limits = dice.changed(&before.owner.limits).into();
                 let plan = if dice.below(8) == 0 { dice.plan() } else { before.owner.plan.clone() };
-                after.owner = Arc::new(Owner { limits, plan, ..(*before.owner).clone() });
+                after.owner = Arc::new(Owner { plan, limits, ..(*before.owner).clone() });
             }
             let (format, default) = (dice.plan(), dice.plan());
             let [was, is] = [&before, &after].map(|bearer| limit::of(&plans, bearer, format.as_ref(), default.as_ref()));

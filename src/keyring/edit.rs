@@ -134,7 +134,7 @@ impl Keyring {
         standing: &Standing,
         begun: BootTime,
     ) -> Result<Guarantee, KeyringError> {
-        self.guaranteed(Promise { name: T::name(edit.target), position, standing, begun }).await
+        self.guaranteed(Promise { rpc: edit.action, name: T::name(edit.target), position, standing, begun }).await
     }
 }
 

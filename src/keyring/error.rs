@@ -37,9 +37,9 @@ pub enum KeyringError {
     RequestIdReused,
     #[error(
         "it is recorded at position {position} and not yet guaranteed, for it has reached the level {reached} and {demanded} is demanded: \
-         repeat it, or wait for it"
+         repeat it, or wait for it if it is a revocation"
     )]
-    NotGuaranteed { name: String, position: u64, reached: Level, demanded: Level },
+    NotGuaranteed { rpc: &'static str, name: String, position: u64, reached: Level, demanded: Level },
     #[error("{0} is not restricted in the store: that was not recorded, or it was lost or taken back, and has to be done again")]
     NotRestricted(String),
     #[error("this replica has no lease at the moment, so that what it is told may be old: repeat it in a moment, or ask another replica")]

@@ -39,6 +39,8 @@ pub struct Guarantee {
 
 /// A change that stands in the store, and is to be guaranteed.
 pub(super) struct Promise<'a> {
+    /// Which was called.
+    pub(super) rpc: &'static str,
     /// The name of what was changed.
     pub(super) name: String,
     /// Where the change stands in the log.
@@ -54,9 +56,9 @@ const PAUSES: (Duration, Duration) = (Duration::from_micros(200), Duration::from
 impl Keyring {
     /// Ends when the change holds on every replica. A level that is not reached is an error at once: waiting does not make it durable.
     pub(super) async fn guaranteed(&self, promise: Promise<'_>) -> Result<Guarantee, KeyringError> {
-        let Promise { name, position, standing, begun } = promise;
+        let Promise { rpc, name, position, standing, begun } = promise;
         if let Some(demanded) = self.guard.demanded.filter(|demanded| standing.level < *demanded) {
-            return Err(KeyringError::NotGuaranteed { name, position, reached: standing.level, demanded });
+            return Err(KeyringError::NotGuaranteed { rpc, name, position, reached: standing.level, demanded });
         }
         self.guard.session.promised(standing.at);
         Ok(self.settled(standing, begun).await)

@@ -44,7 +44,7 @@ impl Keyring {
         if !restricted || head < position {
             return Err(KeyringError::NotRestricted(name(what)));
         }
-        let promise = Promise { name: name(what), position: head, standing: &standing, begun };
+        let promise = Promise { rpc: "WaitRevocation", name: name(what), position: head, standing: &standing, begun };
         Ok(Held { position: head, guarantee: self.guaranteed(promise).await? })
     }
 

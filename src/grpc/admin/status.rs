@@ -59,8 +59,9 @@ fn metadata(error: &E) -> HashMap<String, String> {
         E::NoOwner(realm, owner) | E::OwnerExists(realm, owner) | E::OwnerMissing(realm, owner) => {
             [pair("realm", realm), pair("owner", owner)].into()
         }
-        E::NotGuaranteed { name, position, reached, demanded } => {
-            [pair("name", name), pair("position", position), pair("level", reached), pair("demanded_level", demanded)].into()
+        E::NotGuaranteed { rpc, name, position, reached, demanded } => {
+            let levels = [pair("level", reached), pair("demanded_level", demanded)];
+            [pair("rpc", rpc), pair("name", name), pair("position", position)].into_iter().chain(levels).collect()
         }
         E::NotRestricted(name) => [pair("name", name)].into(),
         _ => HashMap::new(),

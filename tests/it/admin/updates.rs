@@ -12,6 +12,9 @@ use super::world::{World, create, fields, otesse, reason};
 const ID: &str = "5b0c2a62-3a1e-4d8f-9d8b-0d2e5a3c7f10";
 const OTHER: &str = "5b0c2a62-3a1e-4d8f-9d8b-0d2e5a3c7f11";
 
+/// Takes a field over.
+type Put = fn(&mut Key, &Key);
+
 on_every_store![
     what_the_mask_names_is_changed_and_the_rest_stays,
     without_a_mask_what_is_set_is_changed_and_a_star_empties_the_rest,
@@ -35,7 +38,6 @@ async fn what_the_mask_names_is_changed_and_the_rest_stays(world: World) {
         expire_time: at(4_000_000_000),
         ..old.clone()
     };
-    type Put = fn(&mut Key, &Key);
     let rows: [(&str, Put); 6] = [
         ("label", |key, full| key.label.clone_from(&full.label)),
         ("scopes", |key, full| key.scopes.clone_from(&full.scopes)),

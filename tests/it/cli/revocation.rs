@@ -52,6 +52,8 @@ fn what_is_not_guaranteed_says_how_to_wait_for_it() {
     server.create_owner("otesse", "acme", None);
     let name = server.cli(&[CREATE, &["--output", "json"]].concat())["key"]["name"].as_str().unwrap().to_owned();
     redis.ask::<()>("CONFIG SET appendfsync everysec");
+    let lowered = server.run(&["keys", "update", &name, "--limit", "minute=5"], "");
+    assert!(lowered.status.code() == Some(1) && text(&lowered.stderr).contains("hint: run it again"), "{}", text(&lowered.stderr));
     let refused = server.run(&["keys", "revoke", &name], "");
     assert_eq!((refused.status.code(), text(&refused.stdout)), (Some(1), ""));
     let says = text(&refused.stderr).to_owned();

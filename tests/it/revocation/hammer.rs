@@ -27,6 +27,7 @@ struct Seen {
 #[derive(Debug, Clone, Copy)]
 pub struct Answered {
     pub replica: usize,
+    pub key: usize,
     pub sent: Instant,
     pub how: How,
 }
@@ -51,7 +52,7 @@ impl Hammer {
         for (replica, address) in replicas.iter().enumerate() {
             let checks = check::lazily(*address);
             for _ in 0..AT_ONCE {
-                asking.spawn(ask(seen.clone(), checks.clone(), replica, keys.iter().map(|key| secret(*key)).collect()));
+                asking.spawn(ask(seen.clone(), checks.clone(), replica, keys.to_vec()));
             }
         }
         Self { seen, asking }
@@ -73,19 +74,19 @@ impl Hammer {
     }
 }
 
-async fn ask(seen: Arc<Seen>, mut checks: Checks, replica: usize, secrets: Vec<String>) {
-    for secret in secrets.iter().cycle() {
+async fn ask(seen: Arc<Seen>, mut checks: Checks, replica: usize, keys: Vec<usize>) {
+    for key in keys.iter().copied().cycle() {
         if seen.over.load(Ordering::SeqCst) {
             return;
         }
-        let request = check::request("GET", "rev.test", "/", &[("x-api-key", secret)]);
+        let request = check::request("GET", "rev.test", "/", &[("x-api-key", &secret(key))]);
         let sent = Instant::now();
         let how = match checks.check(request).await.map(tonic::Response::into_inner) {
             Ok(response) if check::admits(&response) => How::Admitted,
             Ok(response) if check::denied_status(&response) == Some(429) => How::Limited,
             _ => How::Otherwise,
         };
-        seen.checks.lock().unwrap().push(Answered { replica, sent, how });
+        seen.checks.lock().unwrap().push(Answered { replica, key, sent, how });
         tokio::time::sleep(REST).await;
     }
 }

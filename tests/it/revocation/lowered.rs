@@ -31,12 +31,22 @@ enum Case {
     KeyPlan,
     /// An owner's plan, which is that of its keys as well.
     OwnerPlan,
+    /// The same, where nothing is counted for the owner itself: no call for tokens carries its generation.
+    OwnerPlanForKeys,
 }
 
-const CASES: [Case; 5] = [Case::Key, Case::KeyBelow, Case::Owner, Case::KeyPlan, Case::OwnerPlan];
+const CASES: [Case; 6] = [Case::Key, Case::KeyBelow, Case::Owner, Case::KeyPlan, Case::OwnerPlan, Case::OwnerPlanForKeys];
 
 const WIDE: Limits = Limits { plan: "wide", number: None };
-const SMALL: Limits = Limits { plan: "small", number: None };
+
+/// What is said of a trial's limits after it was begun, and so what every key may use, and all together.
+struct Lowered {
+    limits: Limits,
+    each: usize,
+    together: usize,
+}
+
+const MANY: usize = 1_000_000;
 
 /// What was admitted before and after the return, what might have been after it, and what ended neither way.
 #[derive(Debug)]
@@ -99,43 +109,64 @@ async fn a_replica_that_does_not_apply_the_log_admits_more_than_the_new_number()
 
 /// Lowers a limit of these keys under load, and counts until all replicas refuse them.
 async fn lower(case: Case, operator: &Operator, replicas: &[SocketAddr], (owner, first): (&str, usize)) -> Trial {
-    let shared = matches!(case, Case::Owner | Case::OwnerPlan);
+    let shared = matches!(case, Case::Owner | Case::OwnerPlan | Case::OwnerPlanForKeys);
     let keys: Vec<usize> = (first..first + if shared { KEYS } else { 1 }).collect();
     let key = seed::id(first);
     if shared {
-        operator.limit_owner(owner, &WIDE).await.unwrap();
+        operator.limit_owner(owner, &case.wide()).await.unwrap();
     } else {
         operator.limit_key(&key, &WIDE).await.unwrap();
     }
     let (begun, hammer) = (Instant::now(), Hammer::start(replicas, &keys));
     let all = |how, least, since| (0..replicas.len()).all(|replica| hammer.count(replica, how, since) >= least);
-    until("every replica admits the keys", || all(How::Admitted, 60, begun)).await;
+    until("every replica admits the keys", || all(How::Admitted, 150, begun)).await;
     let so_far: usize = (0..replicas.len()).map(|replica| hammer.count(replica, How::Admitted, begun)).sum();
-    let (limits, most) = match case {
-        Case::Key => (own("hour", so_far + 300), so_far + 300),
-        Case::KeyBelow => (own("hour", so_far / 2), so_far / 2),
-        Case::Owner => (own("together", so_far + 300), so_far + 300),
-        Case::KeyPlan => (SMALL, 100),
-        Case::OwnerPlan => (SMALL, 150),
-    };
+    let lowered = case.lowered(so_far);
     let asked = Instant::now();
     let guarantee = if shared {
-        operator.limit_owner(owner, &limits).await.unwrap().guarantee
+        operator.limit_owner(owner, &lowered.limits).await.unwrap().guarantee
     } else {
-        operator.limit_key(&key, &limits).await.unwrap().guarantee
+        operator.limit_key(&key, &lowered.limits).await.unwrap().guarantee
     };
     let returned = Instant::now();
     assert!(guarantee.is_some(), "what may lower is guaranteed");
     until("every replica refuses the keys", || all(How::Limited, 30, returned)).await;
     let checks = hammer.ended().await;
-    let count = |how, after: bool| checks.iter().filter(|check| check.how == how && (check.sent > returned) == after).count();
-    let (before, after) = (count(How::Admitted, false), count(How::Admitted, true));
-    let otherwise = count(How::Otherwise, false) + count(How::Otherwise, true);
-    Trial { before, after, allowed: most.saturating_sub(before), otherwise, took: returned - asked }
+    let admitted = || checks.iter().filter(|check| check.how == How::Admitted);
+    let before = |key| admitted().filter(|check| check.sent <= returned && check.key == key).count();
+    let after = |key| admitted().filter(|check| check.sent > returned && check.key == key).count();
+    let left: Vec<usize> = keys.iter().map(|key| lowered.each.saturating_sub(before(*key))).collect();
+    for (key, left) in keys.iter().zip(&left) {
+        assert!(after(*key) <= *left, "{case:?}: {} and not {left} at most", after(*key));
+    }
+    let before: usize = keys.iter().map(|key| before(*key)).sum();
+    let allowed = left.iter().sum::<usize>().min(lowered.together.saturating_sub(before));
+    let otherwise = checks.iter().filter(|check| check.how == How::Otherwise).count();
+    Trial { before, after: keys.iter().map(|key| after(*key)).sum(), allowed, otherwise, took: returned - asked }
 }
 
-fn own(limit: &'static str, most: usize) -> Limits {
-    Limits { number: Some((limit, u32::try_from(most).unwrap())), ..WIDE }
+impl Case {
+    fn wide(self) -> Limits {
+        if matches!(self, Self::OwnerPlanForKeys) { plan("wide-for-keys") } else { WIDE }
+    }
+
+    /// After so many admits.
+    fn lowered(self, so_far: usize) -> Lowered {
+        let own = |limit, most| Limits { number: Some((limit, u32::try_from(most).unwrap())), ..WIDE };
+        match self {
+            Self::Key => Lowered { limits: own("hour", so_far + 300), each: so_far + 300, together: MANY },
+            Self::KeyBelow => Lowered { limits: own("hour", so_far / 2), each: so_far / 2, together: MANY },
+            Self::Owner => Lowered { limits: own("together", so_far + 300), each: MANY, together: so_far + 300 },
+            // the window of its owner has the number of the owner's plan
+            Self::KeyPlan => Lowered { limits: plan("small"), each: 400, together: MANY },
+            Self::OwnerPlan => Lowered { limits: plan("small"), each: 400, together: 600 },
+            Self::OwnerPlanForKeys => Lowered { limits: plan("small-for-keys"), each: 400, together: MANY },
+        }
+    }
+}
+
+fn plan(plan: &'static str) -> Limits {
+    Limits { plan, number: None }
 }
 
 /// The owner of a trial's keys.

@@ -30,8 +30,12 @@ plans:
     - {limit: hour, per: key, most: 1000000, window: 1h}
     - {limit: together, per: owner, most: 1000000, window: 1h}
   small:
-    - {limit: hour, per: key, most: 100, window: 1h}
-    - {limit: together, per: owner, most: 150, window: 1h}
+    - {limit: hour, per: key, most: 400, window: 1h}
+    - {limit: together, per: owner, most: 600, window: 1h}
+  wide-for-keys:
+    - {limit: hour, per: key, most: 1000000, window: 1h}
+  small-for-keys:
+    - {limit: hour, per: key, most: 400, window: 1h}
 ";
 
 /// The number of the key that is never revoked, and is asked for all the time.
