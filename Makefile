@@ -1,6 +1,6 @@
 # `make` lists what there is to do. What is needed beyond Rust, Python, a C compiler and curl is installed on the way (scripts/tools.sh).
 .DEFAULT_GOAL := help
-.PHONY: help demo contracts test lint bench revocation soak tools
+.PHONY: help demo contracts test lint bench limits revocation soak tools
 
 STORE ?= embedded
 # Tests are told where Envoy is; redis-server is found on PATH.
@@ -26,7 +26,7 @@ lint: ## Formatting, clippy, dependencies, manifests, lengths of files
 	scripts/validate-deploy.sh
 	scripts/check-lengths.sh
 
-bench: tools ## What a check costs, beside a server that always says OK
+bench: tools ## What a check costs, beside a server that always says OK; what limits cost Redis, beside INCRBY and EXPIRE
 	$(WITH_ENVOY) cargo bench --locked --bench check
 
 revocation: tools ## Faults of every kind while keys are revoked, at full length: a line a figure (docs/faults.md)
@@ -34,6 +34,12 @@ revocation: tools ## Faults of every kind while keys are revoked, at full length
 	KEYWARD_SOAK=1 KEYWARD_FIGURES="$(CURDIR)/target/figures" \
 	  cargo test --locked --release --no-fail-fast --test it revocation:: -- --nocapture --test-threads=1; \
 	  status=$$?; cat target/figures; exit $$status
+
+limits: ## Limits hammered over four processes while everything breaks, at full length: a line a figure (docs/faults.md)
+	@rm -f target/figures-limits
+	KEYWARD_SOAK=1 KEYWARD_FIGURES="$(CURDIR)/target/figures-limits" \
+	  cargo test --locked --release --no-fail-fast --test it limits:: -- --nocapture --test-threads=1; \
+	  status=$$?; cat target/figures-limits; exit $$status
 
 soak: tools ## The tests that are bounded in `make test`, at their full length
 	$(WITH_ENVOY) KEYWARD_SOAK=1 KEYWARD_CRASH_RUNS=20000 KEYWARD_WALK_STEPS=200000 \

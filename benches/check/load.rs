@@ -1,10 +1,13 @@
-//! A closed loop of checks.
+//! A closed loop of checks, and checks at a steady rate.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use envoy_types::pb::envoy::service::auth::v3::CheckRequest;
+
+use tokio::task::JoinSet;
 
 use crate::support::check::{self, Checks};
 
@@ -44,6 +47,40 @@ impl Load {
         }
         admitted
     }
+
+    /// Asks so many times a second for so long, whenever answers come; how often it asked.
+    pub(crate) async fn offer(&self, rate: usize, length: Duration) -> usize {
+        offer(rate, length, |nth| {
+            let (mut connection, request) = (self.connections[nth % self.connections.len()].clone(), self.request.clone());
+            async move {
+                connection.check(request).await.unwrap();
+            }
+        })
+        .await
+    }
+
+    /// Asks once with another secret; whether that was admitted.
+    pub(crate) async fn once(&self, secret: &str) -> bool {
+        check::admits(self.connections[0].clone().check(request(secret)).await.unwrap().get_ref())
+    }
+}
+
+/// Begins so many a second for so long, and waits until all have ended; how many there were.
+pub(crate) async fn offer<F: Future<Output = ()> + Send + 'static>(rate: usize, length: Duration, begin: impl Fn(usize) -> F) -> usize {
+    let (begun, mut asking, mut asked) = (Instant::now(), JoinSet::new(), 0);
+    while begun.elapsed() < length {
+        let due = usize::try_from(begun.elapsed().as_micros()).unwrap() * rate / 1_000_000;
+        for nth in asked..due {
+            asking.spawn(begin(nth));
+        }
+        asked = asked.max(due);
+        while asking.try_join_next().is_some_and(|asked| asked.is_ok()) {}
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    while let Some(one) = asking.join_next().await {
+        one.unwrap();
+    }
+    asked
 }
 
 /// Of about the size that Envoy sends.

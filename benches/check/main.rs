@@ -1,5 +1,5 @@
-//! What a check costs: CPU time of the server per check, beside a constant-OK tonic server in the same run; and how long a decision takes
-//! while Redis is stopped. `make bench` runs it. Times are this machine's; ratios are what to compare.
+//! What a check costs: CPU time of the server per check, beside a constant-OK tonic server in the same run; what limits cost Redis; and how
+//! long a decision takes while Redis is stopped. `make bench` runs it. Times are this machine's; ratios are what to compare.
 
 #![allow(unreachable_pub, reason = "rooms of a binary are open to one another")]
 #![allow(
@@ -12,6 +12,7 @@
 )]
 
 mod constant_ok;
+mod limits;
 mod load;
 mod outage;
 
@@ -52,6 +53,7 @@ fn main() {
         "{CHECKS} checks a run over {CONNECTIONS} connections, {IN_FLIGHT} in flight, one hot key, two limits; median of {RUNS} paired runs\n"
     );
     costs(&runtime);
+    limits::measure(&runtime);
     outage::measure(&runtime);
 }
 
@@ -82,7 +84,7 @@ fn costs(runtime: &tokio::runtime::Runtime) {
     let mut servers = [
         server("constant OK (tonic, decodes the whole request)", constant.pid(), constant.address, "bench_none", None),
         server("keyward, embedded store", embedded.pid(), embedded.envoy, &key(&embedded), None),
-        server("keyward, Redis, find and take a check", on_redis.pid(), on_redis.envoy, &key(&on_redis), Some(redis)),
+        server("keyward, Redis", on_redis.pid(), on_redis.envoy, &key(&on_redis), Some(redis)),
     ];
     for _ in 0..=RUNS {
         for server in &mut servers {

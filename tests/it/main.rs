@@ -29,5 +29,4 @@ mod store_contract;
 mod support;
 mod traps;
 mod window_script;
-mod windows_over_processes;
 mod wire;

@@ -10,8 +10,8 @@ use super::table::{Limit, Owner, Per};
 /// One of the patterns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pattern {
-    /// Idle for a window, then all at once just before the clock's turn and all at once after it, and on for a window: what fixed windows and
-    /// weighted ones forget.
+    /// All at once just before the clock's turn and all at once after it, and on for a window, after one without anything: what fixed windows
+    /// and weighted ones forget.
     Turn,
     /// All at once, and again as soon as that may be forgotten.
     Again,
@@ -66,11 +66,11 @@ impl Aim {
 
     async fn turn(&self, attacker: &mut Attacker) {
         let lead = millis(100..200);
-        attacker.idle(self.window).await;
         attacker.idle(until_turn(self.window).saturating_sub(lead)).await;
         attacker.ask(&self.keys, self.above(), lead).await;
         attacker.ask(&self.keys, self.above(), lead).await;
         attacker.ask(&self.keys, self.most * 2, self.window.saturating_sub(lead * 2)).await;
+        attacker.idle(self.window).await;
     }
 
     async fn again(&self, attacker: &mut Attacker) {
@@ -84,9 +84,10 @@ impl Aim {
     }
 
     async fn hoard(&self, attacker: &mut Attacker) {
-        attacker.ask(&self.keys, self.most / 3, self.window / 4).await;
+        attacker.ask(&self.keys, self.most * 2 / 3, self.window / 4).await;
         attacker.idle(self.window + millis(0..300)).await;
-        attacker.ask(&self.keys, self.above(), millis(10..200)).await;
+        attacker.ask(&self.keys, self.most * 3, millis(100..300)).await;
+        attacker.idle(self.window).await;
     }
 
     async fn bursts(&self, attacker: &mut Attacker) {

@@ -31,8 +31,8 @@ pub struct Clients {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manners {
     Patient,
-    /// Every eighth goes away before it was answered.
-    Hasty,
+    /// One in so many goes away before it was answered.
+    Hasty(usize),
 }
 
 /// What admitted requests meet.
@@ -71,7 +71,7 @@ impl Clients {
         let mut checks = self.replicas[replica].read().unwrap().clone();
         let request = check::request("GET", HOST, "/", &[("x-api-key", &secret(key))]);
         let patience = match self.manners {
-            Manners::Hasty if any(0..8) == 0 => millis(0..60),
+            Manners::Hasty(of) if any(0..of) == 0 => millis(0..60),
             _ => Duration::from_mins(1),
         };
         let sent = self.begun.elapsed();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::attack;
+use super::clients::Manners;
 use super::records::Answer;
 use super::table::{BOUNDED, FULL, Plan};
 use super::world::{Outcome, Run, Troubles, World};
@@ -15,7 +16,7 @@ async fn no_true_window_is_above_its_limit_whatever_breaks() {
     for delays in delays {
         let mut world = World::start(plans(), &Launch::Binary, delays).await;
         let length = Duration::from_secs(share(12, 300) as u64);
-        let run = Run { patterns: &attack::ALL, length, troubles: Troubles::All };
+        let run = Run { patterns: &attack::ALL, length, manners: Manners::Hasty(8), troubles: Troubles::All };
         let outcome = world.hammer(&run).await;
         report(&format!("4 replicas, replies late by {delays:?} ms, {length:?}"), &outcome);
         assert!(outcome.worst_ratio() <= 1.0, "a window is above its limit: {:#?}", outcome.worst);
@@ -40,5 +41,5 @@ fn shows_something(outcome: &Outcome) {
         assert!(outcome.worst_of(plan.name) >= 0.5, "{} was hardly used: {:#?}", plan.name, outcome.worst);
     }
     assert!(outcome.met.kills > 0 && outcome.met.pauses > 0 && outcome.met.flushes > 2, "{:?}", outcome.met);
-    assert!(outcome.count(Answer::Cancelled) > 0, "{}", outcome.tally());
+    assert!(outcome.count(Answer::Cancelled) > 0 && outcome.count(Answer::Refunded) > 0, "{}", outcome.tally());
 }

@@ -69,7 +69,7 @@ const fn refunded(limit: Limit) -> Limit {
 pub const BOUNDED: &[Plan] = &[
     Plan { name: "log", limits: &[limit(Per::Key, 5, 1000), limit(Per::Key, 12, 3000), limit(Per::Owner, 16, 2000)], keys: 2, owners: 2 },
     Plan { name: "slots", limits: &[limit(Per::Key, 60, 1000), limit(Per::Owner, 150, 2000)], keys: 2, owners: 2 },
-    Plan { name: "held", limits: &[limit(Per::Key, 240, 5000), limit(Per::Owner, 400, 6000)], keys: 2, owners: 2 },
+    Plan { name: "held", limits: &[limit(Per::Key, 240, 7000), limit(Per::Owner, 400, 8000)], keys: 2, owners: 2 },
     Plan { name: "refunds", limits: &[refunded(limit(Per::Key, 40, 1000)), limit(Per::Owner, 200, 2000)], keys: 2, owners: 1 },
 ];
 

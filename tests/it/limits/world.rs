@@ -1,5 +1,6 @@
 //! Replicas, each a process, on one Redis whose replies are late; what goes wrong meanwhile; and what is found when it is over.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -17,7 +18,11 @@ use crate::support::proxy::Proxy;
 use crate::support::redis::RedisServer;
 
 /// As long as no reply may be lost for being late on a busy machine, and no longer: a token that a check waits for lasts as long.
-const TIMEOUT: Duration = Duration::from_millis(150);
+const TIMEOUT: Duration = Duration::from_millis(200);
+/// Long enough that a busy machine does not lose it: what is tried here is not revocation.
+const LEASE: Duration = Duration::from_secs(5);
+/// The same, where none is late: what is configured unless something else is.
+const PROMPT: Duration = Duration::from_millis(50);
 const REPLICAS: usize = 4;
 
 /// Replicas on a Redis of their own, with the owners of some plans.
@@ -33,6 +38,7 @@ pub struct World {
 pub struct Run<'a> {
     pub patterns: &'a [Pattern],
     pub length: Duration,
+    pub manners: Manners,
     pub troubles: Troubles,
 }
 
@@ -40,8 +46,7 @@ pub struct Run<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Troubles {
     None,
-    /// Scripts are flushed each second, replicas are killed and started again, or stand still for a while; clients go away before they are
-    /// answered, and upstreams fail.
+    /// Scripts are flushed each second, replicas are killed and started again, or stand still for a while, and upstreams fail.
     All,
 }
 
@@ -50,6 +55,8 @@ pub struct Outcome {
     pub worst: Vec<Found>,
     pub records: Vec<Record>,
     pub met: Met,
+    /// What replicas complained of in their logs, and how often.
+    pub complaints: BTreeMap<String, usize>,
 }
 
 /// How often something went wrong.
@@ -70,9 +77,10 @@ impl World {
         for delay in delays {
             proxies.push(Proxy::delaying(redis.socket(), vec![delay.clone()]).await);
         }
+        let timeout = if delays.is_empty() { PROMPT } else { TIMEOUT };
         let plan = |url: &str| {
-            let plan = member::Plan::new(realms.path(), url, Duration::from_secs(1));
-            member::Plan { launch: launch.clone(), timeout: TIMEOUT, ..plan }
+            let plan = member::Plan::new(realms.path(), url, LEASE);
+            member::Plan { launch: launch.clone(), timeout, ..plan }
         };
         let plans =
             (0..REPLICAS).map(|nth| proxies.get(nth % proxies.len().max(1)).map_or_else(|| plan(&redis.url()), |proxy| plan(&proxy.url())));
@@ -88,13 +96,10 @@ impl World {
 
     /// Hammers, and looks at what came of it.
     pub async fn hammer(&mut self, run: &Run<'_>) -> Outcome {
-        let (manners, upstream) = match run.troubles {
-            Troubles::None => (Manners::Patient, Upstream::Works),
-            Troubles::All => (Manners::Hasty, Upstream::FailsHalf(self.redis.store())),
-        };
-        let clients = Clients::new(&self.addresses(), manners, upstream);
-        let until = Instant::now() + run.length;
         let troubled = run.troubles == Troubles::All;
+        let upstream = if troubled { Upstream::FailsHalf(self.redis.store()) } else { Upstream::Works };
+        let clients = Clients::new(&self.addresses(), run.manners, upstream);
+        let until = Instant::now() + run.length;
         let replicas = std::mem::take(&mut self.replicas);
         let (broken, mut connection) = (clients.clone(), self.redis.connection());
         let breaking =
@@ -113,8 +118,18 @@ impl World {
         self.replicas = replicas;
         let met = Met { flushes: flushing.await.unwrap(), ..met };
         let records = clients.records();
-        Outcome { worst: worst_windows(&self.owners, &records), records, met }
+        let complaints = self.replicas.iter().flat_map(|replica| complaints(&replica.said())).fold(BTreeMap::new(), |mut all, said| {
+            *all.entry(said).or_insert(0) += 1;
+            all
+        });
+        Outcome { worst: worst_windows(&self.owners, &records), records, met, complaints }
     }
+}
+
+/// Warnings and errors of a log, each without its time.
+fn complaints(log: &str) -> Vec<String> {
+    let is_one = |line: &&str| line.contains("WARN") || line.contains("ERROR");
+    log.lines().filter(is_one).map(|line| line.split_once(' ').map_or(line, |(_, said)| said).trim().to_owned()).collect()
 }
 
 /// Attacks every owner until the run is over.
@@ -134,7 +149,7 @@ async fn run(clients: Arc<Clients>, owner: Owner, patterns: Vec<Pattern>, nth: u
 fn disturb(mut replicas: Vec<Replica>, clients: &Clients, until: Instant) -> (Vec<Replica>, Met) {
     let mut met = Met::default();
     for poor in (0..replicas.len()).cycle() {
-        std::thread::sleep(millis(300..900));
+        std::thread::sleep(millis(1000..2000));
         if Instant::now() >= until {
             break;
         }
@@ -179,5 +194,6 @@ impl Outcome {
     pub fn print(&self, what: &str) {
         println!("\n{what}: {}; {:?}", self.tally(), self.met);
         self.worst.iter().for_each(|found| println!("  {found}"));
+        self.complaints.iter().for_each(|(said, times)| println!("  {times} times: {said}"));
     }
 }

@@ -16,5 +16,5 @@ mod pauses;
 mod raised;
 mod rollback;
 mod rooms;
-mod standing;
+pub mod standing;
 mod world;

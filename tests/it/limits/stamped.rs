@@ -1,7 +1,8 @@
 //! Limits over three processes and one Redis whose replies come 5 to 100 ms late: no true window is above its limit. With the deadline
 //! check at the moment of spending taken out (a boot clock that stands still), the same run exceeds it.
 //!
-//! The processes are this test binary, started again; each stamps its decisions with the host's boot clock.
+//! The processes are this test binary, started again; each stamps its decisions with the host's boot clock. So it sees more sharply than what
+//! clients write down, and of less: one limit, one attack, nothing that breaks.
 
 use std::ops::RangeInclusive;
 use std::process::{Child, Command, Stdio};
@@ -121,7 +122,7 @@ impl Replica {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("address");
         let process = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "windows_over_processes::a_replica_that_another_test_started", "--nocapture"])
+            .args(["--exact", "limits::stamped::a_replica_that_another_test_started", "--nocapture"])
             .envs([("KEYWARD_REPLICA_REDIS", url), ("KEYWARD_REPLICA_CLOCK", clock)])
             .env("KEYWARD_REPLICA_ADDRESS", &file)
             .stdout(Stdio::null())
