@@ -158,8 +158,8 @@ impl Case {
             Self::KeyBelow => Lowered { limits: own("hour", so_far / 2), each: so_far / 2, together: MANY },
             Self::Owner => Lowered { limits: own("together", so_far + 300), each: MANY, together: so_far + 300 },
             // the window of its owner has the number of the owner's plan
-            Self::KeyPlan => Lowered { limits: plan("small"), each: 400, together: MANY },
-            Self::OwnerPlan => Lowered { limits: plan("small"), each: 400, together: 600 },
+            Self::KeyPlan => Lowered { limits: plan("small"), each: 800, together: MANY },
+            Self::OwnerPlan => Lowered { limits: plan("small"), each: 800, together: 600 },
             Self::OwnerPlanForKeys => Lowered { limits: plan("small-for-keys"), each: 400, together: MANY },
         }
     }

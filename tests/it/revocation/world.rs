@@ -30,7 +30,7 @@ plans:
     - {limit: hour, per: key, most: 1000000, window: 1h}
     - {limit: together, per: owner, most: 1000000, window: 1h}
   small:
-    - {limit: hour, per: key, most: 400, window: 1h}
+    - {limit: hour, per: key, most: 800, window: 1h}
     - {limit: together, per: owner, most: 600, window: 1h}
   wide-for-keys:
     - {limit: hour, per: key, most: 1000000, window: 1h}
