@@ -21,8 +21,7 @@ pub struct Windows {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {
     pub id: WindowId,
-    /// Oldest first. Of a calendar window: one for each period that is not over, from its first instant to its end. That is one, and two only
-    /// where a time zone was changed: what was counted in the other one stays counted until that is over.
+    /// Oldest first. Of a calendar window: the period that it is now, and any other time zone's until that is over, whole.
     pub slots: Vec<Slot>,
 }
 
@@ -189,19 +188,17 @@ pub fn take(subjects: &mut [(&mut Windows, &[Spec])], ask: &Ask) -> Answer {
     }
     let asked = || subjects.iter().flat_map(|(windows, specs)| specs.iter().map(|spec| (windows.window(spec.id()), spec)));
     let left: Vec<u32> = asked().map(|(window, spec)| spec.most.saturating_sub(sum(window))).collect();
-    let enforced = |force| force == Force::Enforced;
-    if asked().zip(&left).any(|((_, spec), left)| enforced(spec.force) && *left < ask.cost) {
-        let mut fits = asked().filter(|(_, spec)| enforced(spec.force)).map(|(window, spec)| fits_at(window, spec, ask.cost, now));
-        let retry_at = fits.try_fold(now, |at, fits| Some(at.max(fits?)));
-        let windows = asked().zip(left).map(|((window, spec), left)| told(window, spec, None, left, now)).collect();
-        return Answer::Refused { retry_at: retry_at.map(StoreTime), windows };
+    let untouched = || asked().zip(&left).map(|((window, spec), left)| told(window, spec, None, *left, now)).collect();
+    let enforced = || asked().zip(&left).filter(|((_, spec), _)| spec.force == Force::Enforced);
+    if enforced().any(|(_, left)| *left < ask.cost) {
+        let retry_at = enforced().try_fold(now, |at, ((window, spec), _)| Some(at.max(fits_at(window, spec, ask.cost, now)?)));
+        return Answer::Refused { retry_at: retry_at.map(StoreTime), windows: untouched() };
     }
     let has_room = |left: &u32| *left >= ask.cost;
     let room = left.iter().copied().filter(has_room).min().unwrap_or(u32::MAX);
     let tokens = ask.want.min(ask.cost.max(room / ask.share.max(1)));
     if tokens == 0 {
-        let windows = asked().zip(left).map(|((window, spec), left)| told(window, spec, None, left, now)).collect();
-        return Answer::Granted { tokens, ttl_ms: 0, windows };
+        return Answer::Granted { tokens, ttl_ms: 0, windows: untouched() };
     }
     let until = asked().filter_map(|(_, spec)| spec.ends_at(now)).fold(now + i64::from(ask.ttl_ms), i64::min);
     let (mut windows, mut all_left) = (Vec::with_capacity(left.len()), left.into_iter());
@@ -235,8 +232,7 @@ impl Windows {
     fn advance(&mut self, now: i64) {
         self.latest = StoreTime(now);
         for window in &mut self.windows {
-            let length = window.id.length();
-            window.slots.retain(|slot| slot.count > 0 && slot.last > now - length);
+            window.slots.retain(|slot| slot.count > 0 && slot.last > now - window.id.length());
         }
         self.windows.retain(|window| !window.slots.is_empty());
     }

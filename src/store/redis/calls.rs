@@ -42,7 +42,7 @@ impl Ways<'_> {
             return spread.ask(deadline, asks).await;
         }
         let asks: Vec<&A> = asks.iter().collect();
-        let answers = self.link.run(deadline, |connection| async move { answers(connection, &asks).await }).await?;
+        let answers = self.link.run_all(deadline, |connection| async move { answers(connection, &asks).await }).await?;
         Ok(answers.into_iter().map(|answer| answer.map_err(|error| fault::fault(&error))).collect())
     }
 }

@@ -63,11 +63,32 @@ impl Link {
         W: FnOnce(MultiplexedConnection) -> F,
         F: Future<Output = RedisResult<T>>,
     {
+        self.learning(deadline, work, |_| None).await
+    }
+
+    /// The same for many calls at once, each with its own answer: one that says that this is no primary is heard.
+    pub(super) async fn run_all<T, F, W>(&self, deadline: Instant, work: W) -> Result<Vec<RedisResult<T>>, StoreError>
+    where
+        W: FnOnce(MultiplexedConnection) -> F,
+        F: Future<Output = RedisResult<Vec<RedisResult<T>>>>,
+    {
+        let astray = |error: &&RedisError| fault::may_lead_astray(error) && !fault::is_elsewhere(error);
+        self.learning(deadline, work, |answers| answers.iter().filter_map(|answer| answer.as_ref().err()).find(astray)).await
+    }
+
+    async fn learning<T, F, W>(&self, deadline: Instant, work: W, told: impl Fn(&T) -> Option<&RedisError>) -> Result<T, StoreError>
+    where
+        W: FnOnce(MultiplexedConnection) -> F,
+        F: Future<Output = RedisResult<T>>,
+    {
         let (number, connection) = self.0.admit()?;
         let call = async { work(connection.await?.1).await };
         let outcome = timeout_at(deadline, call).await;
         self.0.with(number, |current| match &outcome {
-            Ok(Ok(_)) => current.answered(),
+            Ok(Ok(answer)) => match told(answer) {
+                Some(error) => self.0.learn(current, error),
+                None => current.answered(),
+            },
             Ok(Err(error)) => self.0.learn(current, error),
             Err(_) => self.0.unanswered(current),
         });

@@ -52,7 +52,7 @@ impl Spread {
         let calls = self.by_node(asks, which).into_iter().map(|(link, which)| async move {
             let part: Vec<&A> = which.iter().map(|at| &asks[*at]).collect();
             let answers = match link {
-                Ok(link) => link.run(deadline, |connection| async move { calls::answers(connection, &part).await }).await,
+                Ok(link) => link.run_all(deadline, |connection| async move { calls::answers(connection, &part).await }).await,
                 Err(error) => Err(error),
             };
             match answers {

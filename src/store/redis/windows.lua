@@ -82,7 +82,7 @@ end
 local function give_back(subject, id, start, tokens)
   local window = find(subject, id) or {}
   for i = 1, #window, 3 do
-    if window[i] == start and window[i + 2] > 0 then
+    if window[i] == start and tokens > 0 then
       window[i + 2] = math.max(window[i + 2] - tokens, 0)
       subject.touched = true
     end

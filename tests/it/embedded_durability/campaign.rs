@@ -1,6 +1,7 @@
 //! The power is cut at a random write or sync, over and over, and what comes back is held against what was acknowledged.
 
 mod promised;
+mod settling;
 mod spending;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +21,7 @@ use prost::Message as _;
 use redb::{ReadableDatabase as _, ReadableTable as _, TableDefinition};
 
 use self::promised::Promised;
+use self::settling::Ticket;
 use self::spending::Spent;
 use super::records::{self, PATIENT, commit, digest, key_id, new_key, new_owner, owner_id, realm};
 use crate::support::hands::Hands;
@@ -44,12 +46,14 @@ enum Loss {
     Promise,
     /// A window admitted more than its limit.
     Window,
+    /// A ticket was settled twice.
+    Ticket,
     /// The store's time went back.
     Time,
 }
 
 /// Its controls, beside the one below: with commits that are not durable, answers before the commit, a commit in one phase, a time that is not
-/// persisted, windows that are not always written, or blocks spent beyond their deadline, it fails within a few dozen runs.
+/// persisted, windows that are not always written, or tickets that are not noted, it fails within a few dozen runs.
 #[test]
 fn nothing_acknowledged_is_lost_when_the_power_is_cut_at_any_write() {
     let runs = std::env::var("KEYWARD_CRASH_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(RUNS);
@@ -59,16 +63,18 @@ fn nothing_acknowledged_is_lost_when_the_power_is_cut_at_any_write() {
         let losses = runtime.block_on(World::new(seed).run(Syncs::Kept, &mut seen));
         assert!(losses.is_empty(), "seed {seed}: {losses:?}");
     }
+    println!("{runs} runs: {seen:?}");
     assert!(seen.commits > runs && seen.grants > runs && seen.unsure > runs / 20 && seen.cut > runs / 2, "too little happened: {seen:?}");
+    assert!(seen.settled > runs / 2 && seen.replayed > runs / 2, "too little was settled: {seen:?}");
 }
 
-/// The control of the test above: without syncs it sees keys, log entries, secured places and tokens go missing.
+/// The control of the test above: without syncs it sees keys, log entries, secured places, tokens and settled tickets go missing.
 #[test]
-fn a_disk_that_ignores_syncs_is_caught_losing_keys_entries_promises_and_tokens() {
+fn a_disk_that_ignores_syncs_is_caught_losing_keys_entries_promises_tokens_and_tickets() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let lost = |seed| runtime.block_on(World::new(seed).run(Syncs::Ignored, &mut Seen::default()));
     let losses: BTreeSet<Loss> = (0..60).flat_map(lost).map(|(loss, _)| loss).collect();
-    for loss in [Loss::Record, Loss::Entry, Loss::Promise, Loss::Window] {
+    for loss in [Loss::Record, Loss::Entry, Loss::Promise, Loss::Window, Loss::Ticket] {
         assert!(losses.contains(&loss), "{loss:?} went unseen: {losses:?}");
     }
 }
@@ -104,6 +110,8 @@ struct Seen {
     commits: u64,
     grants: u64,
     refusals: u64,
+    settled: u64,
+    replayed: u64,
     /// Commits whose fate the power cut left open, and how many of them stood.
     unsure: u64,
     stood: u64,
@@ -123,6 +131,7 @@ struct World {
     noted: BTreeMap<u64, String>,
     told: StoreTime,
     spent: Vec<Spent>,
+    tickets: Vec<Ticket>,
     promised: Promised,
     /// Neither acknowledged nor refused.
     unsure: Vec<Commit>,
@@ -141,6 +150,7 @@ impl World {
             noted: BTreeMap::new(),
             told: StoreTime(0),
             spent: Vec::new(),
+            tickets: Vec::new(),
             promised: Promised::default(),
             unsure: Vec::new(),
             losses: Vec::new(),
@@ -161,6 +171,7 @@ impl World {
             Some(store) => {
                 self.compare(&store, seen).await;
                 self.renew(&store).await;
+                self.settle_all_again(&store, seen).await;
                 self.burst(&store, seen).await;
                 drop(store);
                 self.read_entries();
@@ -202,6 +213,7 @@ impl World {
                 4 => self.disable(store, seen).await,
                 5 if self.dice.once_in(4) => self.fail_a_sync(store, seen).await,
                 6 => self.renew(store).await,
+                7 => self.settle_tickets(store, seen).await,
                 _ => self.take(store, seen).await,
             }
             let pause = if self.dice.once_in(8) { 4_000 } else { 200 };

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use keyward::clock::{Clock as _, SharedClock, SystemClock};
+use keyward::domain::ticket::TicketId;
 use keyward::domain::time::StoreTime;
+use keyward::domain::window::WindowId;
 use keyward::revocation::{At, Holder, Mark, Renewal, Terms};
 use keyward::store::embedded::{Embedded, Timeouts};
-use keyward::store::{AuditNote, RequestId, Store, StoreError, Taken, What};
-use redb::TableDefinition;
+use keyward::store::{AuditNote, RequestId, Return, Settled, Settlement, Store, StoreError, TICKETS_LIVE, Taken, What};
+use redb::{ReadableDatabase as _, ReadableTableMetadata as _, TableDefinition};
 
 use super::records::{self, PATIENT, charge, commit, digest, key_id, new_key, new_owner, owner_id, realm, record, spec};
 use crate::support::hands::Hands;
@@ -29,6 +31,31 @@ async fn make(store: &Embedded, number: u64) -> Result<u64, StoreError> {
     let (owner, key) = (owner_id(number), key_id(number));
     let changes = vec![new_owner(records::owner(&owner)), new_key(record(&key, &owner))];
     store.commit(&commit(changes, format!("made {key}"))).await.map(|done| done.position)
+}
+
+/// Of a grant that nobody remembers.
+fn ticket(id: u8) -> Settlement {
+    let subject = charge(1, 1, vec![], vec![]).subjects.remove(0).name;
+    let returns = vec![Return { subject, window: WindowId::sliding(60_000), slot: 1, tokens: 1 }];
+    Settlement { ticket: TicketId([id; 16]), minted: StoreTime(1_800_000_000_000), returns }
+}
+
+/// A settled ticket is kept for as long as it could be settled again, and no longer.
+#[tokio::test]
+async fn tickets_that_were_settled_are_forgotten_once_they_are_too_old() {
+    let (disk, clock) = (LossyDisk::new(1), Hands::new());
+    let store = open(&disk, &clock, PATIENT);
+    assert_eq!(store.settle(&[ticket(1)]).await.unwrap(), [Settled::Done]);
+    clock.pass(TICKETS_LIVE.checked_sub(Duration::from_millis(1)).unwrap());
+    assert_eq!(store.settle(&[ticket(1), ticket(2)]).await.unwrap(), [Settled::Replayed, Settled::Done]);
+    clock.pass(Duration::from_millis(1));
+    assert_eq!(store.settle(&[ticket(2), ticket(3)]).await.unwrap(), [Settled::TooLate, Settled::TooLate]);
+    clock.pass(Duration::from_millis(1));
+    make(&store, 1).await.unwrap();
+    drop(store);
+    let database = redb::Database::builder().create_with_backend(disk.clone()).unwrap();
+    let settled: TableDefinition<(i64, &[u8; 16]), ()> = TableDefinition::new("settled");
+    assert_eq!(database.begin_read().unwrap().open_table(settled).unwrap().len().unwrap(), 0);
 }
 
 /// Whether the key is there; never that it is not when nobody could look.
@@ -64,6 +91,7 @@ async fn a_disk_that_fails_makes_the_store_away_and_when_it_is_well_the_store_co
     disk.fail();
     assert!(is_away(&make(&store, 2).await));
     assert!(is_away(&store.take(std::slice::from_ref(&cold)).await));
+    assert!(is_away(&store.settle(std::slice::from_ref(&ticket(1))).await));
     assert!(is_away(&is_there(&store, 1).await));
     assert!(is_away(&store.key(&realm(), &key_id(1)).await));
     assert!(is_away(&store.keys(&realm(), None, &keyward::store::Page { after: None, count: 9 }).await));
@@ -75,6 +103,7 @@ async fn a_disk_that_fails_makes_the_store_away_and_when_it_is_well_the_store_co
     assert!(speaks_of_the_log(&store).await.iter().all(Result::is_ok));
     assert_eq!((is_there(&store, 1).await, is_there(&store, 2).await, is_there(&store, 3).await), (Ok(true), Ok(false), Ok(true)));
     assert!(matches!(store.take(&[cold]).await.unwrap()[0], Taken::Granted { .. }));
+    assert_eq!(store.settle(&[ticket(1), ticket(1)]).await.unwrap(), [Settled::Done, Settled::Replayed]);
 }
 
 /// Readers alone bring it back as well: each that fails asks for the database to be opened anew.
@@ -95,22 +124,27 @@ async fn a_store_that_only_reads_comes_back_too() {
     assert_eq!(there, Ok(true));
 }
 
-/// A block that was made durable before may be spent to its end.
 #[tokio::test]
-async fn what_was_counted_before_the_disk_failed_can_still_be_spent() {
+async fn what_could_not_be_counted_is_not_granted_and_what_was_granted_before_stays_counted() {
     let (disk, clock) = (LossyDisk::new(1), Hands::new());
     let store = open(&disk, &clock, PATIENT);
-    let hot = [charge(1, 1, vec![spec(1_000, 60)], vec![])];
-    for _ in 0..10 {
-        store.take(&hot).await.unwrap();
-    }
+    let hot = [charge(1, 1, vec![spec(12, 60)], vec![])];
+    let grants = async |times| {
+        let mut granted = 0;
+        for _ in 0..times {
+            granted += usize::from(store.take(&hot).await.is_ok_and(|taken| matches!(taken[0], Taken::Granted { .. })));
+        }
+        granted
+    };
+    assert_eq!(grants(10).await, 10);
     disk.fail();
-    let mut granted = 0;
-    while let Ok(taken) = store.take(&hot).await {
-        assert!(matches!(taken[0], Taken::Granted { .. }));
-        granted += 1;
-    }
-    assert!((1..16).contains(&granted), "{granted} tokens of a block of at most sixteen");
+    assert_eq!(grants(4).await, 0);
+    disk.be_well();
+    // Of a transaction that was answered as failed nobody knows whether it stands.
+    let after = grants(4).await;
+    assert!(after <= 2, "{after} granted of the two that were left at most");
+    clock.pass(Duration::from_secs(61));
+    assert_eq!(grants(13).await, 12, "the control: once the window is over");
 }
 
 /// Without the timeouts none of these calls would end.
@@ -122,6 +156,7 @@ async fn a_disk_that_hangs_holds_no_call_beyond_its_timeout() {
     disk.hang();
     assert!(is_away(&make(&store, 1).await));
     assert!(is_away(&store.take(&[charge(1, 1, vec![spec(60, 60)], vec![])]).await));
+    assert!(is_away(&store.settle(&[ticket(1)]).await));
     assert!(is_away(&is_there(&store, 1).await));
     assert!(is_away(&store.owner(&realm(), &owner_id(1)).await));
     assert!(is_away(&store.claim_peppers(&[claim("1", 1)]).await));

@@ -1,4 +1,4 @@
-//! What the embedded store promises beyond the contract of every store: nothing acknowledged is lost with the power, blocks of tokens never
+//! What the embedded store promises beyond the contract of every store: nothing acknowledged is lost with the power, windows never
 //! over-admit, and a disk that fails or hangs is an answer.
 
 mod campaign;

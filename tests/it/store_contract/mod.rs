@@ -11,6 +11,7 @@ mod noting;
 mod on_redis;
 mod renewing;
 mod samples;
+mod settling;
 mod taking;
 mod topology;
 
@@ -43,8 +44,16 @@ sentences! {
         no_window_ever_holds_more_than_its_limit_whatever_takes_at_once,
         returns_are_applied_before_anything_is_taken_and_a_return_of_what_is_gone_changes_nothing,
         a_charge_that_names_an_older_generation_than_its_subjects_is_stale,
+        a_charge_that_knows_only_periods_that_are_over_is_stale,
+        no_token_outlives_the_calendar_period_that_it_was_counted_in,
+        a_shadow_counts_what_it_would_admit_and_refuses_nothing,
         what_was_granted_is_still_counted_after_a_crash,
         charges_are_taken_in_the_order_given;
+    settling:
+        a_ticket_is_settled_once_whoever_settles_it,
+        a_ticket_that_is_too_old_is_settled_no_more,
+        a_settlement_that_was_acknowledged_is_not_repeated_after_a_crash,
+        a_settlement_gives_back_where_it_says_and_to_nothing_that_is_gone;
     committing:
         a_commit_that_expects_another_revision_is_a_conflict_and_changes_nothing,
         a_secret_that_another_key_of_the_realm_has_is_refused_and_changes_nothing,

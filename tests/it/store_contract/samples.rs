@@ -7,10 +7,14 @@ use keyward::domain::key::Digest;
 use keyward::domain::name::{KeyId, OwnerId, RealmId, Scope, Word};
 use keyward::domain::owner::Owner;
 use keyward::domain::record::{KeptSecret, Record};
+use keyward::domain::ticket::TicketId;
 use keyward::domain::time::StoreTime;
 use keyward::domain::window::Spec;
 use keyward::revocation::{At, Entry, Holder, Log, Registration, Renewal, Renewed, Terms};
-use keyward::store::{AuditNote, Change, Charge, Commit, Committed, Expect, Page, RequestId, Store, Subject, SubjectName};
+use keyward::store::{
+    AuditNote, Change, Charge, Commit, Committed, Expect, Page, RequestId, Return, Settled, Settlement, Store, StoreError, Subject,
+    SubjectName, Taken,
+};
 
 pub(super) const MINUTE: u32 = 60_000;
 pub(super) const DAY: u32 = 86_400_000;
@@ -124,6 +128,29 @@ pub(super) fn subject(key: Option<&str>, windows: &[(u32, u32)]) -> Subject {
 
 pub(super) fn charge(subjects: Vec<Subject>, want: u32) -> Charge {
     Charge { subjects, want, cost: 1, ttl: Duration::from_millis(50), share: 1, returns: Vec::new() }
+}
+
+/// That one charge was answered, whatever the answer is.
+pub(super) async fn takes(store: &dyn Store, charge: Charge) -> Result<(), StoreError> {
+    match store.take(&[charge]).await?.remove(0) {
+        Taken::Failed(error) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// That one ticket's settlement was answered, whatever the answer is.
+pub(super) async fn settles(store: &dyn Store, settlement: Settlement) -> Result<(), StoreError> {
+    match store.settle(&[settlement]).await?.remove(0) {
+        Settled::Failed(error) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Of a ticket that was minted now, of a grant to the owner of this charge that nobody remembers.
+pub(super) fn settlement(id: u8, charge: &Charge, minted: StoreTime) -> Settlement {
+    let window = charge.subjects[0].windows[0].id();
+    let back = Return { subject: charge.subjects[0].name.clone(), window, slot: minted.0, tokens: 1 };
+    Settlement { ticket: TicketId([id; 16]), minted, returns: vec![back] }
 }
 
 /// The log's position.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use keyward::domain::window::{Told, WindowId};
+use keyward::domain::calendar::{Period, Unit};
+use keyward::domain::time::StoreTime;
+use keyward::domain::window::{Force, Span, Spec, Told, WindowId};
 use keyward::store::{Charge, Return, SharedStore, Subject, Taken, undo};
 
 use super::engines::Engine;
@@ -94,6 +96,47 @@ pub(super) async fn a_charge_that_names_an_older_generation_than_its_subjects_is
     assert_eq!(granted(&store, under(2, 3)).await, (1, vec![96, 96]));
 }
 
+pub(super) async fn a_charge_that_knows_only_periods_that_are_over_is_stale(engine: &mut impl Engine) {
+    let store = engine.store();
+    let now = whole_second(&store).await;
+    let ends = |until, next_until| one(calendar(now - 3 * HOUR, now + until, now + next_until));
+    assert_eq!(taken(&store, ends(-2 * HOUR, -HOUR)).await, Taken::Stale);
+    assert_eq!(granted(&store, ends(-2 * HOUR, HOUR)).await, (1, vec![2]), "what was stale took nothing");
+    assert_eq!(taken(&store, ends(-HOUR, 0)).await, Taken::Stale, "a period's end is not in it");
+    assert_eq!(granted(&store, ends(-2 * HOUR, HOUR)).await, (1, vec![1]));
+}
+
+pub(super) async fn no_token_outlives_the_calendar_period_that_it_was_counted_in(engine: &mut impl Engine) {
+    let store = engine.store();
+    let now = whole_second(&store).await;
+    let long = |charge| Charge { ttl: Duration::from_mins(1), ..charge };
+    let Taken::Granted { ttl, windows, .. } = taken(&store, long(one(calendar(now - HOUR, now + 30_000, now + HOUR)))).await else {
+        panic!("it fits")
+    };
+    assert!(ttl <= Duration::from_secs(30), "{ttl:?}");
+    assert!((1..=30_000).contains(&windows[0].more_in_ms) && windows[0].slot == Some(now - HOUR), "{windows:?}");
+    // The control: where the period goes on for longer, and where it is the next one, by the store's time.
+    let next = calendar(now - 2 * HOUR, now - HOUR, now + HOUR);
+    let Taken::Granted { ttl, windows, .. } = taken(&store, long(one(next))).await else { panic!("it fits") };
+    assert_eq!((ttl, windows[0].slot), (Duration::from_mins(1), Some(now - HOUR)));
+}
+
+pub(super) async fn a_shadow_counts_what_it_would_admit_and_refuses_nothing(engine: &mut impl Engine) {
+    let store = engine.store();
+    let under = |force| {
+        let mut both = charge(vec![subject(Some("key_1"), &[(MINUTE, 3), (DAY, 100)])], 2);
+        both.subjects[0].windows[0].force = force;
+        Charge { cost: 2, ..both }
+    };
+    assert_eq!(granted(&store, under(Force::Shadow)).await, (2, vec![1, 98]));
+    let Taken::Granted { tokens: 2, windows, .. } = taken(&store, under(Force::Shadow)).await else { panic!("a shadow refuses nothing") };
+    assert_eq!((left(&windows), windows[0].slot), (vec![1, 96], None), "what it would refuse is not counted in it");
+    let refused = taken(&store, under(Force::Enforced)).await;
+    assert!(matches!(refused, Taken::Refused { .. }), "the control: {refused:?}");
+    let one = Charge { want: 1, cost: 1, ..under(Force::Shadow) };
+    assert_eq!(granted(&store, one).await, (1, vec![0, 95]), "what it would admit is counted");
+}
+
 pub(super) async fn what_was_granted_is_still_counted_after_a_crash(engine: &mut impl Engine) {
     let charges = || charge(vec![subject(Some("key_1"), &[(DAY, 5)]), subject(None, &[(DAY, 100)])], 3);
     let before = engine.store();
@@ -111,6 +154,22 @@ pub(super) async fn charges_are_taken_in_the_order_given(engine: &mut impl Engin
     let tokens = answers.iter().map(|answer| if let Taken::Granted { tokens, .. } = answer { *tokens } else { 0 });
     assert_eq!(tokens.collect::<Vec<_>>(), [1, 2, 3, 0]);
     assert_eq!(store.take(&[]).await.unwrap(), []);
+}
+
+const HOUR: i64 = 3_600_000;
+
+/// The store's time, as calendars count it.
+async fn whole_second(store: &SharedStore) -> i64 {
+    store.now().await.unwrap().0 / 1_000 * 1_000
+}
+
+fn calendar(from: i64, until: i64, next_until: i64) -> Spec {
+    let period = Period { unit: Unit::Day, from: StoreTime(from), until: StoreTime(until), next_until: StoreTime(next_until) };
+    Spec { most: 3, span: Span::Calendar(period), force: Force::Enforced }
+}
+
+fn one(spec: Spec) -> Charge {
+    charge(vec![Subject { windows: vec![spec], ..subject(Some("key_1"), &[]) }], 1)
 }
 
 fn left(windows: &[Told]) -> Vec<u32> {

@@ -1,12 +1,13 @@
-//! One charge, answered by the rule and by the script.
+//! One charge, or one ticket, answered by the rule and by the script.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use keyward::domain::ticket::TicketId;
 use keyward::domain::time::StoreTime;
 use keyward::domain::window::{self, Answer, Ask, Spec, Windows};
-use keyward::store::redis::take;
-use keyward::store::{Charge, SubjectName, Taken};
+use keyward::store::redis::{settle, take};
+use keyward::store::{Charge, Return, Settled, Settlement, SubjectName, TICKETS_LIVE, Taken};
 use redis::{Connection, Value};
 
 use crate::support::redis::RedisServer;
@@ -15,12 +16,22 @@ use crate::support::redis::RedisServer;
 /// before the test's time goes on.
 pub(super) const KEPT_LONGER: i64 = 3_600_000;
 const EXPIRY: (&str, &str) = ("over - clock)", "over - clock + 3600000)");
+/// Tickets end at an instant, and that is the server's.
+const TICKETS_EXPIRY: (&str, &str) = ("'PEXPIREAT', KEYS[1], over", "'PERSIST', KEYS[1]");
 
 /// The rule, with what a store keeps of it, and the script.
 pub(super) struct Both {
     connection: Connection,
-    script: String,
+    scripts: Scripts,
     kept: HashMap<SubjectName, Kept>,
+    settled: HashSet<TicketId>,
+}
+
+/// That take, and that settle.
+#[derive(Clone)]
+pub(super) struct Scripts {
+    pub take: String,
+    pub settle: String,
 }
 
 /// What is kept of a subject, until nothing of it counts.
@@ -31,9 +42,14 @@ struct Kept {
 }
 
 impl Both {
-    pub(super) fn new(server: &RedisServer, script: &str) -> Self {
-        assert_eq!(script.matches(EXPIRY.0).count(), 1);
-        let mut both = Self { connection: server.connection(), script: script.replace(EXPIRY.0, EXPIRY.1), kept: HashMap::new() };
+    pub(super) fn new(server: &RedisServer, scripts: &Scripts) -> Self {
+        let edited = |script: &str, (whole, other): (&str, &str)| {
+            assert_eq!(script.matches(whole).count(), 1, "{whole}");
+            script.replace(whole, other)
+        };
+        let (take, settle) = (edited(&scripts.take, EXPIRY), edited(&scripts.settle, EXPIRY));
+        let scripts = Scripts { take, settle: edited(&settle, TICKETS_EXPIRY) };
+        let mut both = Self { connection: server.connection(), scripts, kept: HashMap::new(), settled: HashSet::new() };
         both.forget();
         both
     }
@@ -42,6 +58,7 @@ impl Both {
     pub(super) fn forget(&mut self) {
         redis::cmd("FLUSHALL").exec(&mut self.connection).unwrap();
         self.kept.clear();
+        self.settled.clear();
     }
 
     /// The one answer that both give, or how they differ.
@@ -57,15 +74,45 @@ impl Both {
 
     fn by_script(&mut self, now: i64, charge: &Charge) -> Result<Taken, String> {
         let mut call = redis::cmd("EVAL");
-        call.arg(&self.script);
+        call.arg(&self.scripts.take);
         take::write(&mut call, charge, Some(StoreTime(now)));
         let answer: Value = call.query(&mut self.connection).map_err(|error| error.to_string())?;
         take::read(answer).map_err(|error| error.to_string())
     }
 
+    /// The one answer that both give to a ticket, or how they differ.
+    pub(super) fn settle(&mut self, now: i64, settlement: &Settlement) -> Result<Settled, String> {
+        let mut call = redis::cmd("EVAL");
+        call.arg(&self.scripts.settle);
+        settle::write(&mut call, settlement, &settlement.returns[0].subject, Some(StoreTime(now)));
+        let answer: Value = call.query(&mut self.connection).map_err(|error| error.to_string())?;
+        let by_script = settle::read(answer).map_err(|error| error.to_string())?;
+        let by_rule = self.settle_by_rule(now, settlement);
+        if by_script == by_rule {
+            Ok(by_rule)
+        } else {
+            Err(format!("at {now} the rule says {by_rule:?}, the script {by_script:?}, to {settlement:?}"))
+        }
+    }
+
+    fn settle_by_rule(&mut self, clock: i64, settlement: &Settlement) -> Settled {
+        let names = settlement.returns.iter().map(|back| &back.subject);
+        let now = names.filter_map(|name| self.kept.get(name)).map(|kept| kept.windows.latest.0).fold(clock, i64::max);
+        if settlement.minted.until(StoreTime(now)) >= TICKETS_LIVE {
+            return Settled::TooLate;
+        }
+        if !self.settled.insert(settlement.ticket) {
+            return Settled::Replayed;
+        }
+        for name in self.give_back(&settlement.returns) {
+            self.keep(name, now);
+        }
+        Settled::Done
+    }
+
     /// As a store applies the rule: returns come first and are kept, and so are newer limits; else only a grant leaves a trace.
     fn by_rule(&mut self, clock: i64, charge: &Charge) -> Taken {
-        let mut touched = self.give_back(charge);
+        let mut touched = self.give_back(&charge.returns);
         let names = charge.subjects.iter().map(|subject| &subject.name);
         let now = names.clone().filter_map(|name| self.kept.get(name)).map(|kept| kept.windows.latest.0).fold(clock, i64::max);
         let stale = charge.subjects.iter().any(|subject| self.of(&subject.name).generation > subject.generation);
@@ -87,9 +134,9 @@ impl Both {
     }
 
     /// Whose slots hold less now.
-    fn give_back<'a>(&mut self, charge: &'a Charge) -> Vec<&'a SubjectName> {
+    fn give_back<'a>(&mut self, returns: &'a [Return]) -> Vec<&'a SubjectName> {
         let mut touched = Vec::new();
-        for back in &charge.returns {
+        for back in returns {
             let windows = &mut self.of(&back.subject).windows;
             let before = windows.clone();
             windows.give_back(back.window, back.slot, back.tokens);

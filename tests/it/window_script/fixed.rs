@@ -1,5 +1,9 @@
 //! Cases written down, with the answers that are expected of both.
 
+mod calendars;
+mod shadows;
+mod tickets;
+
 use std::time::Duration;
 
 use keyward::domain::name::{KeyId, OwnerId, RealmId};
@@ -17,7 +21,7 @@ const T: i64 = 1_800_000_000_000;
 
 type Case = fn(&mut Both) -> Result<(), String>;
 
-const CASES: [Case; 14] = [
+const CASES: [Case; 17] = [
     a_slot_takes_grants_until_exactly_its_length,
     a_slot_without_length_takes_the_grants_of_one_millisecond,
     a_slot_counts_until_exactly_its_last_token_leaves_the_window,
@@ -32,22 +36,22 @@ const CASES: [Case; 14] = [
     what_comes_back_to_nothing_changes_nothing,
     only_giving_back_takes_nothing,
     time_that_runs_backwards_stands_still,
+    a_return_of_nothing_leaves_no_trace,
+    what_is_given_back_whole_is_forgotten,
+    what_there_is_more_of_is_told_by_what_ends_first,
 ];
 
 /// All of them, each on windows without a past.
 pub(super) fn run(both: &mut Both) -> Result<(), String> {
-    CASES.iter().try_for_each(|case| {
+    CASES.iter().chain(calendars::CASES).chain(shadows::CASES).chain(tickets::CASES).try_for_each(|case| {
         both.forget();
         case(both)
     })
 }
 
-pub(super) fn a_grant_of_a_day(both: &mut Both) -> Result<(), String> {
-    granted(both, T, &Charge { ttl: Duration::from_secs(5), ..one(DAY, 1) }, (1, &[T], &[999]))
-}
-
-pub(super) fn a_lease_of_five_hours(both: &mut Both) -> Result<(), String> {
-    granted(both, T, &Charge { ttl: Duration::from_hours(5), ..one(DAY, 1) }, (1, &[T], &[999]))
+/// A slot, and the lease of its last token.
+pub(super) fn a_lease_of(both: &mut Both, ttl_ms: u64) -> Result<(), String> {
+    granted(both, T, &Charge { ttl: Duration::from_millis(ttl_ms), ..one(DAY, 1) }, (1, &[T], &[999]))
 }
 
 fn a_slot_takes_grants_until_exactly_its_length(both: &mut Both) -> Result<(), String> {
@@ -156,8 +160,41 @@ fn time_that_runs_backwards_stands_still(both: &mut Both) -> Result<(), String> 
     refused(both, T + 60_049, &one(MINUTE, 1), (Some(1), &[0]))
 }
 
+fn a_return_of_nothing_leaves_no_trace(both: &mut Both) -> Result<(), String> {
+    granted(both, T, &one(MINUTE, 5), (5, &[T], &[0]))?;
+    let of_nothing = |at| Charge { returns: vec![back(T, 0)], ..one(MINUTE, at) };
+    refused(both, T + 1_000, &of_nothing(1), (Some(59_050), &[0]))?;
+    refused(both, T + 500, &of_nothing(1), (Some(59_550), &[0]))
+}
+
+fn what_is_given_back_whole_is_forgotten(both: &mut Both) -> Result<(), String> {
+    granted(both, T, &one(MINUTE, 2), (2, &[T], &[3]))?;
+    granted(both, T + 5, &one(MINUTE, 1), (1, &[T + 5], &[2]))?;
+    let idle = |returns| Charge { want: 0, cost: 0, returns, ..one(MINUTE, 0) };
+    granted(both, T + 6, &idle(vec![back(T, 2)]), (0, &[], &[4]))?;
+    granted(both, T + 7, &idle(vec![back(T + 5, 1)]), (0, &[], &[5]))?;
+    granted(both, T - 9, &one(MINUTE, 1), (1, &[T - 9], &[4]))
+}
+
+fn what_there_is_more_of_is_told_by_what_ends_first(both: &mut Both) -> Result<(), String> {
+    let lease = |ms, want| Charge { ttl: Duration::from_millis(ms), ..one(MINUTE, want) };
+    told(both, T, &lease(500, 1), (1, 500), &[Told { slot: Some(T), left: 4, more_in_ms: 60_500 }])?;
+    told(both, T + 9, &lease(50, 2), (2, 50), &[Told { slot: Some(T + 9), left: 2, more_in_ms: 60_050 }])?;
+    told(both, T + 60_059, &lease(50, 2), (2, 50), &[Told { slot: Some(T + 60_059), left: 2, more_in_ms: 441 }])?;
+    let nothing = Charge { want: 3, cost: 0, share: 5, ..one(MINUTE, 0) };
+    told(both, T + 60_060, &nothing, (0, 0), &[Told { slot: None, left: 2, more_in_ms: 440 }])?;
+    told(both, T + 200_000, &nothing, (1, 50), &[Told { slot: Some(T + 200_000), left: 4, more_in_ms: 60_050 }])
+}
+
 const fn sliding(length_ms: u32, most: u32, slot_ms: u32) -> Spec {
     Spec { most, span: Span::Sliding { length_ms, slot_ms }, force: Force::Enforced }
+}
+
+/// Expects so many tokens for so long, and all that is told.
+fn told(both: &mut Both, now: i64, charge: &Charge, (tokens, ttl_ms): (u32, u64), windows: &[Told]) -> Result<(), String> {
+    let expected = Taken::Granted { tokens, ttl: Duration::from_millis(ttl_ms), windows: windows.into() };
+    let taken = both.take(now, charge)?;
+    if taken == expected { Ok(()) } else { Err(format!("at T{:+} {taken:?} instead of {expected:?}", now - T)) }
 }
 
 /// Expects so many tokens, counted in these slots, and so much left.

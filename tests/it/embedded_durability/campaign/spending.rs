@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use keyward::clock::Clock as _;
 use keyward::domain::window::Spec;
 use keyward::store::embedded::Embedded;
-use keyward::store::{Store as _, StoreError, Taken};
+use keyward::store::{Store as _, StoreError, Taken, undo};
 
 use super::super::records::{charge, spec};
 use super::{Loss, Seen, World, ms};
@@ -17,6 +17,8 @@ pub(super) struct Spent {
     owner: u64,
     key: u64,
     at_ms: u64,
+    /// Of the ticket that it can be settled with.
+    pub(super) ticket: u64,
 }
 
 impl World {
@@ -27,10 +29,11 @@ impl World {
         let answers = join_all(charges.iter().map(|charges| store.take(charges))).await;
         for ((owner, key), answer) in of.into_iter().zip(answers) {
             match answer.map(|taken| taken.into_iter().next()) {
-                Ok(Some(Taken::Granted { tokens, .. })) => {
+                Ok(Some(Taken::Granted { tokens, windows, .. })) => {
                     seen.grants += 1;
                     let at_ms = self.spend_time();
-                    self.spent.extend((0..tokens).map(|_| Spent { owner, key, at_ms }));
+                    let ticket = self.mint(undo(&charge(owner, key, of_key(), of_owner()).subjects, tokens, &windows));
+                    self.spent.extend((0..tokens).map(|_| Spent { owner, key, at_ms, ticket }));
                 }
                 Ok(_) => seen.refusals += 1,
                 Err(StoreError::Unavailable(_)) => {}
@@ -60,7 +63,7 @@ impl World {
 
     pub(super) fn measure_windows(&mut self) {
         let mut subjects: BTreeMap<(u64, Option<u64>), Vec<u64>> = BTreeMap::new();
-        for Spent { owner, key, at_ms } in &self.spent {
+        for Spent { owner, key, at_ms, .. } in &self.spent {
             subjects.entry((*owner, Some(*key))).or_default().push(*at_ms);
             subjects.entry((*owner, None)).or_default().push(*at_ms);
         }

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::super::engines::until_it_answers;
-use super::super::samples::{DAY, changed_key, charge, commit, digest, key, new_key, put, realm, subject};
+use super::super::samples::{DAY, changed_key, charge, commit, digest, key, new_key, put, realm, subject, takes};
 use super::{each_answers, each_is_away, impatient, seed};
 use crate::support::redis::{RedisServer, settings};
 
@@ -150,12 +150,12 @@ async fn after_a_failover_the_store_follows_the_address_to_the_new_primary() {
     let place = folder.path().join("redis");
     point(&place, &old);
     let store = impatient(format!("unix://{}", place.display()), 200);
-    let charges = [charge(vec![subject(None, &[(DAY, 1_000_000)])], 1)];
+    let charge = charge(vec![subject(None, &[(DAY, 1_000_000)])], 1);
     let mut number = 0;
     let mut writes = async || {
         number += 1;
         let change = commit(vec![new_key(&key(&format!("key_{number}"), &[digest(number)]))]);
-        (store.take(&charges).await.map(|_| ()), store.commit(&change).await.map(|_| ()))
+        (takes(&store, charge.clone()).await, store.commit(&change).await.map(|_| ()))
     };
     until(async || writes().await == (Ok(()), Ok(()))).await;
     old.ask::<()>("REPLICAOF 127.0.0.1 1");

@@ -7,14 +7,16 @@ use keyward::domain::record::Record;
 use keyward::domain::time::StoreTime;
 use keyward::proto::keyward::store::v1::{Audit, Entry};
 use keyward::revocation::{At, Mark, Renewal};
-use keyward::store::{Commit, Store, StoreError, What};
+use keyward::store::{Charge, Commit, Settled, Settlement, Store, StoreError, TICKETS_LIVE, What};
 use prost::Message;
 use redis::streams::StreamRangeReply;
 
 use super::super::samples::{
-    DAY, MINUTE, changed_key, charge, commit, digest, holder, key, new_key, new_owner, owner, put, realm, renewal, request, subject,
+    DAY, MINUTE, changed_key, charge, commit, digest, holder, key, new_key, new_owner, owner, put, realm, renewal, request, settlement,
+    subject,
 };
 use super::seed;
+use crate::revocation::world::figure;
 use crate::support::peppers::claim;
 use crate::support::redis::RedisServer;
 
@@ -102,38 +104,69 @@ async fn keys_and_windows_take_no_more_bytes_than_was_promised() {
     }
     let (a_key, a_change) = (f64::from(of_keys) / f64::from(KEYS), f64::from(of_logs) / f64::from(KEYS));
     let before = used(&server);
-    for first in (0..KEYS).step_by(50) {
-        store.take(&(first..first + 50).map(|number| of(&typical(number), &[(MINUTE, 100)])).collect::<Vec<_>>()).await.unwrap();
-    }
-    let alone = (used(&server) - before) / f64::from(KEYS);
-    for first in (0..KEYS).step_by(50) {
-        let both = |number| of(&typical(number), &[(MINUTE, 100), (DAY, 10_000)]);
-        store.take(&(first..first + 50).map(both).collect::<Vec<_>>()).await.unwrap();
-    }
-    let of_two = (used(&server) - before) / f64::from(KEYS) / 2.0;
-    let full = full(&server);
-    println!(
-        "bytes: {a_key:.0} a key, {a_change:.0} a change in the logs; a window that is sparse {alone:.0} alone, {of_two:.0} of two; {full} full"
+    let minute = |number| of(&typical(number), &[(MINUTE, 100)]);
+    let both = |number| of(&typical(number), &[(MINUTE, 100), (DAY, 10_000)]);
+    let take_of_all = async |of: &dyn Fn(u16) -> Charge| {
+        for first in (0..KEYS).step_by(50) {
+            store.take(&(first..first + 50).map(of).collect::<Vec<_>>()).await.unwrap();
+        }
+        (used(&server) - before) / f64::from(KEYS)
+    };
+    let (alone, of_two) = (take_of_all(&minute).await, take_of_all(&both).await / 2.0);
+    let sparse = [told(&server, &minute(1), 1), told(&server, &both(1), 1) / 2];
+    let full = [told(&server, &minute(1), 17), told(&server, &both(1), 17) / 2];
+    println!("bytes: {a_key:.0} a key, {a_change:.0} a change in the logs");
+    println!("bytes a window, sparse: {alone:.0} alone, {of_two:.0} of two, by used_memory; {sparse:?} by MEMORY USAGE");
+    println!("bytes a window of sixteen slots, full: {full:?} by MEMORY USAGE, of a key with one limit and with two");
+    figure(
+        "P9",
+        "bytes of a live window in Redis: sparse and full with sixteen slots, of one limit",
+        &format!("{} and {}", sparse[0], full[0]),
     );
+    figure("P9", "the same of two limits, for each of them (the other is of a day and sparse)", &format!("{} and {}", sparse[1], full[1]));
     assert!(a_key <= 800.0, "{a_key} bytes a key");
-    assert!(alone <= 220.0 && of_two <= 180.0 && full <= 370, "{alone} {of_two} {full}");
+    assert!(
+        alone <= 220.0 && of_two <= 180.0 && sparse[0] <= 180 && full[0] <= 370 && full[1] <= 370,
+        "{alone} {of_two} {sparse:?} {full:?}"
+    );
 }
 
-/// A key's minute, with as many slots as a busy one has.
-fn full(server: &RedisServer) -> u64 {
-    let mut connection = server.connection();
-    let (busy, start) = (of(&typical(1), &[(MINUTE, 1_000)]), 1_800_000_000_000);
+/// What Redis tells of a key's windows, of which the minute's have so many slots. The entry that remembers when it ends is not in it: that is
+/// [`ENDS`] more.
+fn told(server: &RedisServer, charge: &Charge, slots: i64) -> u64 {
+    let (mut connection, start) = (server.connection(), 1_800_000_000_000);
     server.ask::<()>("FLUSHALL");
-    for slot in 0..17 {
+    for slot in 0..slots {
         let mut call = redis::cmd("EVAL");
         call.arg(keyward::store::redis::take::SCRIPT);
-        keyward::store::redis::take::write(&mut call, &busy, Some(StoreTime(start + slot * 3_750)));
+        keyward::store::redis::take::write(&mut call, charge, Some(StoreTime(start + slot * 3_750)));
         call.query::<redis::Value>(&mut connection).unwrap();
     }
     let name = format!("kw:1:{{otesse/{}}}{}", owner_name(1), typical(1).id);
-    // The entry that remembers when it ends is not in what Redis tells of a single key.
-    server.ask::<u64>(&format!("MEMORY USAGE {name} SAMPLES 0")) + 32
+    server.ask(&format!("MEMORY USAGE {name} SAMPLES 0"))
 }
+
+/// The set of those that were settled ends when none of them can be settled any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settled_tickets_are_kept_beside_their_owners_windows_until_none_of_them_can_be_settled() {
+    let server = RedisServer::start();
+    let store = server.store();
+    let now = store.now().await.unwrap();
+    let of_acme = charge(vec![subject(Some("key_1"), &[(DAY, 9)])], 1);
+    let tickets: Vec<Settlement> = (0..100).map(|id| settlement(id, &of_acme, now)).collect();
+    assert!(store.settle(&tickets).await.unwrap().iter().all(|settled| *settled == Settled::Done));
+    let live = i64::try_from(TICKETS_LIVE.as_millis()).unwrap();
+    let together = now.0 / live;
+    let name = format!("kw:1:{{otesse/acme}}:settled:{together}");
+    assert_eq!(server.ask::<Vec<String>>("KEYS *"), [name.clone()]);
+    assert_eq!(server.ask::<i64>(&format!("PEXPIRETIME {name}")), (together + 2) * live);
+    let bytes: u64 = server.ask(&format!("MEMORY USAGE {name} SAMPLES 0"));
+    println!("bytes of a settled ticket: {}", bytes / 100);
+    assert!(bytes / 100 <= 80, "{bytes} for a hundred");
+}
+
+/// Bytes of the entry that remembers when a name ends.
+const ENDS: u64 = 32;
 
 fn owner_name(number: u16) -> String {
     format!("acme-{number:04}")
@@ -146,7 +179,7 @@ fn typical(number: u16) -> Record {
     Record { owner: super::super::samples::owner_id(&owner_name(number % 10)), ..record }
 }
 
-fn of(record: &Record, windows: &[(u32, u32)]) -> keyward::store::Charge {
+fn of(record: &Record, windows: &[(u32, u32)]) -> Charge {
     let mut one = subject(None, windows);
     one.name.owner = record.owner.clone();
     one.name.key = Some(record.id.clone());

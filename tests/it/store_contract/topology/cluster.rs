@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use keyward::domain::owner::Owner;
 use keyward::store::redis::RedisStore;
-use keyward::store::{Charge, SharedStore, Subject, SubjectName, Taken};
+use keyward::store::{Charge, Settled, SharedStore, Subject, SubjectName, Taken};
 
-use super::super::samples::{DAY, charge, commit, digest, key, new_key, owner, owner_id, position, put, realm, subject};
+use super::super::samples::{DAY, charge, commit, digest, key, new_key, owner, owner_id, position, put, realm, settlement, subject, takes};
 use super::{blocking, within, works};
 use crate::support::cluster::Cluster;
 
@@ -37,11 +37,18 @@ async fn keys_are_at_one_node_and_windows_of_many_owners_at_all() {
     assert_eq!(tokens(&taken[..60]), [6; 60]);
     assert_eq!(tokens(&taken[60..]), [4; 60], "each answer is at the place of its charge, and charges of one owner stay in their order");
 
+    let now = store.now().await.unwrap();
+    let tickets: Vec<_> = (0..60).chain(0..60).map(|number| settlement(1, &of_owner(number, 1), now)).collect();
+    let settled = store.settle(&tickets).await.unwrap();
+    assert!(settled[..60].iter().all(|settled| *settled == Settled::Done), "{settled:?}");
+    assert!(settled[60..].iter().all(|settled| *settled == Settled::Replayed), "{settled:?}");
+
     let names = blocking(|| cluster.names());
     let home = blocking(|| cluster.node_of("{kw}"));
     let state: Vec<bool> = names.iter().map(|names| names.iter().any(|name| name.starts_with("kw:1:{kw}:"))).collect();
     assert_eq!((state[home], state.iter().filter(|there| **there).count()), (true, 1));
-    let windows = |names: &BTreeSet<String>| names.iter().filter(|name| name.starts_with("kw:1:{otesse/owner_")).count();
+    let windows =
+        |names: &BTreeSet<String>| names.iter().filter(|name| name.starts_with("kw:1:{otesse/owner_") && name.ends_with('}')).count();
     let windows: Vec<usize> = names.iter().map(windows).collect();
     assert_eq!((windows.iter().sum::<usize>(), windows.iter().all(|count| *count > 0)), (60, true), "{windows:?}");
 }
@@ -52,12 +59,16 @@ async fn slots_that_move_are_followed_and_nothing_is_taken_twice() {
     let store = store(&cluster);
     works(&*store, 1).await;
     assert_eq!(tokens(&store.take(&[of_owner(1, 3)]).await.unwrap()), [3]);
+    let ticket = settlement(1, &of_owner(1, 1), store.now().await.unwrap());
+    assert_eq!(store.settle(std::slice::from_ref(&ticket)).await.unwrap(), [Settled::Done]);
 
     // An owner's windows move: no call fails, and what was counted is counted.
     let from = blocking(|| cluster.node_of("{otesse/owner_1}"));
     blocking(|| cluster.move_slot("{otesse/owner_1}", (from + 1) % 3));
     assert_eq!(tokens(&store.take(&[of_owner(1, 3), of_owner(2, 3)]).await.unwrap()), [3, 3]);
     assert_eq!(tokens(&store.take(&[of_owner(1, 9)]).await.unwrap()), [4], "3 and 3 of 10 were taken before");
+    blocking(|| cluster.move_slot("{otesse/owner_1}", (from + 2) % 3));
+    assert_eq!(store.settle(&[ticket]).await.unwrap(), [Settled::Replayed], "what was settled moves with its owner");
 
     // Keys and owners move: the store follows.
     let home = blocking(|| cluster.node_of("{kw}"));
@@ -90,9 +101,9 @@ async fn a_node_that_is_away_is_the_affair_of_its_owners() {
     assert_eq!(tokens(&store.take(&[of_owner(lost, 1), of_owner(kept, 1)]).await.unwrap()), [1, 1]);
     let away = blocking(|| at(lost));
     blocking(|| cluster.nodes[away].0.kill());
-    within("its owners cannot be counted", Duration::from_secs(10), async || store.take(&[of_owner(lost, 1)]).await.is_err()).await;
-    assert_eq!(tokens(&store.take(&[of_owner(kept, 1)]).await.unwrap()), [1]);
+    within("its owners cannot be counted", Duration::from_secs(10), async || takes(&*store, of_owner(lost, 1)).await.is_err()).await;
+    assert_eq!(tokens(&store.take(&[of_owner(lost, 1), of_owner(kept, 1)]).await.unwrap()), [0, 1]);
     assert_eq!(position(&*store).await, 1);
     blocking(|| cluster.nodes[away].0.restart());
-    within("they can again", Duration::from_secs(20), async || store.take(&[of_owner(lost, 1)]).await.is_ok()).await;
+    within("they can again", Duration::from_secs(20), async || takes(&*store, of_owner(lost, 1)).await.is_ok()).await;
 }

@@ -5,14 +5,16 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use keyward::domain::record::Record;
+use keyward::domain::ticket::TicketId;
 use keyward::revocation::Level;
 use keyward::store::redis::{RedisStore, Settings, User};
-use keyward::store::{Charge, Commit, Store, StoreError, Taken};
+use keyward::store::{Charge, Commit, Settled, Settlement, Store, StoreError, Taken};
 use redis::{Connection, RedisError, cmd};
 
 use super::super::on_redis::{each_answers, seed};
 use super::super::samples::{
-    DAY, changed_key, charge, commit, digest, holder, key, new_key, new_owner, owner, owner_id, put, realm, renewal, request, subject,
+    DAY, changed_key, charge, commit, digest, holder, key, new_key, new_owner, owner, owner_id, put, realm, renewal, request, settlement,
+    settles, subject, takes,
 };
 use super::{blocking, within, works, works_at};
 use crate::support::check;
@@ -136,6 +138,10 @@ forbidden! { "keyward-check", the_user_that_checks_may_not:
     forget_what_was_asked: "DEL kw:1:{kw}:request:admin_1/r";
     forget_what_was_asked_under_a_name_with_braces: "DEL kw:1:{kw}:request:admin_1/{a}b";
     forget_what_is_done_once: "DEL kw:1:{kw}:once";
+    add_to_what_is_done_once: "SADD kw:1:{kw}:once x";
+    let_the_log_expire_at_an_instant: "PEXPIREAT kw:1:{kw}:log 1";
+    unsettle_a_ticket: "SREM kw:1:{otesse/acme}:settled:2983333 x";
+    read_settled_tickets: "SMEMBERS kw:1:{otesse/acme}:settled:2983333";
     write_peppers: "HSET kw:1:{kw}:peppers 1 x";
     read_what_is_not_keywards: "GET unrelated";
     write_what_is_not_keywards: "SET unrelated x";
@@ -176,6 +182,8 @@ forbidden! { "keyward-check", the_user_that_checks_may_not:
 }
 
 forbidden! { "keyward-admin", the_user_that_changes_may_not:
+    settle_a_ticket: "SADD kw:1:{otesse/acme}:settled:2983333 x";
+    let_settled_tickets_expire: "PEXPIREAT kw:1:{otesse/acme}:settled:2983333 1";
     take_of_a_window: "SET kw:1:{otesse/acme} x";
     read_a_window: "GET kw:1:{otesse/acme}";
     trim_the_log_apart_from_adding: "XTRIM kw:1:{kw}:log MAXLEN 0";
@@ -227,10 +235,14 @@ async fn with_both_users_everything_works() {
     let all = charge(vec![subject(Some("key_1"), &[(DAY, 5)])], 5);
     let Taken::Granted { tokens, windows, .. } = store.take(std::slice::from_ref(&all)).await.unwrap().remove(0) else { panic!("it fits") };
     store.take(&[Charge { want: 0, cost: 0, returns: keyward::store::undo(&all.subjects, tokens, &windows), ..all }]).await.unwrap();
+    let now = store.now().await.unwrap();
+    let ticket = |id| settlement(id, &charge(vec![subject(Some("key_1"), &[(DAY, 5)])], 1), now);
+    assert_eq!(store.settle(&[ticket(1), ticket(1)]).await.unwrap(), [Settled::Done, Settled::Replayed]);
     // The server forgets its scripts: they are sent again, by whoever needs them.
     acl.server.ask::<()>("SCRIPT FLUSH");
     assert!(store.find(&realm("otesse"), &[digest(1)]).await.unwrap().holder.is_some());
-    store.take(&[charge(vec![subject(None, &[(DAY, 50)])], 1)]).await.unwrap();
+    takes(&store, charge(vec![subject(None, &[(DAY, 50)])], 1)).await.unwrap();
+    assert_eq!(store.settle(&[ticket(1), ticket(2)]).await.unwrap(), [Settled::Replayed, Settled::Done]);
     store.renew(&renewal(&holder("a", 2), None)).await.unwrap();
     put(&store, vec![new_key(&key("key_3", &[digest(4)]))]).await;
 }
@@ -317,7 +329,17 @@ async fn with_one_of_them_alone_only_its_part_works() {
     let change = commit(vec![new_owner(&owner("acme"))]);
     refused(check.commit(&change).await.map(|_| ()));
     admin.commit(&change).await.unwrap();
-    let take = [charge(vec![subject(None, &[(DAY, 5)])], 1)];
-    refused(admin.take(&take).await.map(|_| ()));
-    check.take(&take).await.unwrap();
+    let take = charge(vec![subject(None, &[(DAY, 5)])], 1);
+    let settle = settlement(1, &take, check.now().await.unwrap());
+    refused(takes(&admin, take.clone()).await);
+    refused(settles(&admin, settle.clone()).await);
+    takes(&check, take).await.unwrap();
+    settles(&check, settle.clone()).await.unwrap();
+    for command in ["sadd", "pexpireat"] {
+        acl.server.ask::<()>(&format!("ACL SETUSER keyward-check -{command}"));
+        let another = Settlement { ticket: TicketId([2; 16]), ..settle.clone() };
+        let said = settles(&check, another).await;
+        assert!(matches!(&said, Err(StoreError::Unavailable(why)) if why.contains("The user executing the script can't")), "{said:?}");
+        acl.server.ask::<()>(&format!("ACL SETUSER keyward-check +{command}"));
+    }
 }
