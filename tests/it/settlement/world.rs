@@ -15,7 +15,7 @@ use keyward::grpc::envoy_secret::EnvoySecret;
 use keyward::grpc::ext_authz::Authorizer;
 use keyward::settlement::{Parts, Settlements};
 use keyward::store::SharedStore;
-use keyward::store::embedded::Embedded;
+use keyward::store::embedded::{Embedded, Timeouts};
 use keyward::telemetry::metrics::Metrics;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +31,7 @@ use crate::support::windows::{Of, counted};
 /// Its host is one that Envoy has a route for.
 pub(super) const HOST: &str = "api.azotte.com";
 pub(super) const SECRET: &str = "stl_0123456789abcdef0123456789abcdef";
+const PATIENCE: Duration = Duration::from_secs(10);
 const MOST: u32 = 1_000_000;
 const REALM: &str = "
 realm: settle
@@ -78,8 +79,10 @@ pub(super) struct Node {
 impl World {
     pub(super) async fn embedded() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store: SharedStore = Arc::new(Embedded::open(&folder.path().join("data"), Arc::new(SystemClock)).unwrap());
-        Self { _folder: Some(folder), ..Self::on(store).await }
+        let store = Embedded::open(&folder.path().join("data"), Arc::new(SystemClock)).unwrap();
+        // a busy machine's disk is not one that is away
+        let store = store.with_timeouts(Timeouts { check: PATIENCE, ..Timeouts::default() });
+        Self { _folder: Some(folder), ..Self::on(Arc::new(store)).await }
     }
 
     pub(super) async fn on(store: SharedStore) -> Self {
@@ -97,12 +100,12 @@ impl World {
         let replica = Replica::leased(&self.store, &clock).await;
         let realms = Arc::new(Realms::new([keyward::config::realm("settle.yaml", REALM).unwrap()]).unwrap());
         let (peppers, metrics) = (Arc::new(peppers()), Arc::new(Metrics::default()));
-        let gate = replica.gate(realms, peppers.clone(), Duration::from_secs(10));
+        let gate = replica.gate(realms, peppers.clone(), PATIENCE);
         let parts = Parts { store: self.store.clone(), session: replica.session.clone(), peppers, metrics: metrics.clone() };
         let settlements = Arc::new(Settlements::new(parts));
         let secret = secret.map(|secret| EnvoySecret::new(secret.as_bytes()));
         let log = AccessLog::new(settlements.clone(), secret.clone(), metrics.clone(), CancellationToken::new());
-        let authorizer = Authorizer::new(gate, secret, Duration::from_secs(10), metrics.clone());
+        let authorizer = Authorizer::new(gate, secret, PATIENCE, metrics.clone());
         let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = incoming.local_addr().unwrap();
         let (reporter, health) = tonic_health::server::health_reporter();
