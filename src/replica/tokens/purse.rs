@@ -135,6 +135,8 @@ impl<W: Waits> Purse<W> {
         }
         let want = waited_for.saturating_add(more).max(cost);
         let ttl = if more == 0 { once } else { ahead };
+        // what is held in advance is shared; who waits is served, or a burst would need a call for each of the last tokens
+        let share = if more == 0 { 1 } else { share };
         self.flight = Some(Flight { cost, ttl, aboard: self.waiting.len() });
         Some(Charge { subjects: self.terms.subjects.clone(), want, cost, ttl, share, returns: self.lots.returns() })
     }
