@@ -66,12 +66,12 @@ impl Load {
 }
 
 /// Begins so many a second for so long, and waits until all have ended; how many there were.
-pub(crate) async fn offer<F: Future<Output = ()> + Send + 'static>(rate: usize, length: Duration, begin: impl Fn(usize) -> F) -> usize {
+pub(crate) async fn offer<F: Future<Output = ()> + Send + 'static>(rate: usize, length: Duration, ask: impl Fn(usize) -> F) -> usize {
     let (begun, mut asking, mut asked) = (Instant::now(), JoinSet::new(), 0);
     while begun.elapsed() < length {
         let due = usize::try_from(begun.elapsed().as_micros()).unwrap() * rate / 1_000_000;
         for nth in asked..due {
-            asking.spawn(begin(nth));
+            asking.spawn(ask(nth));
         }
         asked = asked.max(due);
         while asking.try_join_next().is_some_and(|asked| asked.is_ok()) {}

@@ -49,12 +49,24 @@ fn main() {
         return constant_ok::serve();
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    println!(
-        "{CHECKS} checks a run over {CONNECTIONS} connections, {IN_FLIGHT} in flight, one hot key, two limits; median of {RUNS} paired runs\n"
-    );
-    costs(&runtime);
-    limits::measure(&runtime);
-    outage::measure(&runtime);
+    if is_asked_for("checks") {
+        println!(
+            "{CHECKS} checks a run over {CONNECTIONS} connections, {IN_FLIGHT} in flight, one hot key, two limits; median of {RUNS} paired runs\n"
+        );
+        costs(&runtime);
+    }
+    if is_asked_for("limits") {
+        limits::measure(&runtime);
+    }
+    if is_asked_for("outage") {
+        outage::measure(&runtime);
+    }
+}
+
+/// Arguments may name the parts to measure: `cargo bench --bench check -- limits`.
+fn is_asked_for(part: &str) -> bool {
+    let parts: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    parts.is_empty() || parts.iter().any(|asked| asked == part)
 }
 
 /// One server under load.
