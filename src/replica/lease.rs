@@ -1,9 +1,10 @@
-//! Until when a lease lasts, to be read on every check.
+//! Until when a lease lasts, to be read on every check, and when it is renewed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::domain::time::BootTime;
+use crate::revocation::{At, Log};
 
 /// The end of a lease on the boot clock, in nanoseconds; 0: there is none.
 #[derive(Debug, Default)]
@@ -17,6 +18,22 @@ impl Lease {
 
     pub(super) fn lasts(&self, now: BootTime) -> bool {
         nanoseconds(now.0) < self.0.load(Ordering::Acquire)
+    }
+}
+
+/// When to renew again.
+pub(super) enum Next {
+    /// There is more of the log.
+    Now,
+    Later,
+}
+
+impl Next {
+    pub(super) fn after(log: &Log, applied: Option<At>) -> Self {
+        match log {
+            Log::Entries { head, .. } if applied.is_none_or(|applied| applied.position < head.position) => Self::Now,
+            _ => Self::Later,
+        }
     }
 }
 

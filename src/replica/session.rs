@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 
-use super::lease::Lease;
+use super::lease::{Lease, Next};
 use super::remembered::Forgetting;
 pub use super::remembered::Remembered;
 pub use super::status::{Leased, Status};
@@ -281,22 +281,6 @@ impl Session {
 
 fn too_slow() -> StoreError {
     StoreError::Unavailable("a renewal took longer than a fifth of the lease".into())
-}
-
-/// When to renew again.
-enum Next {
-    /// There is more of the log.
-    Now,
-    Later,
-}
-
-impl Next {
-    fn after(log: &Log, applied: Option<At>) -> Self {
-        match log {
-            Log::Entries { head, .. } if applied.is_none_or(|applied| applied.position < head.position) => Self::Now,
-            _ => Self::Later,
-        }
-    }
 }
 
 impl std::fmt::Debug for Session {

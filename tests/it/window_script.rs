@@ -11,7 +11,7 @@ mod walk;
 use keyward::store::redis::{settle, take};
 
 use self::both::{Both, Scripts};
-use crate::revocation::world::{figure, share};
+use crate::support::campaign::{figure, share};
 use crate::support::redis::RedisServer;
 
 /// Steps of the walk, bounded and full; `KEYWARD_WALK_STEPS` asks for more, `KEYWARD_WALK_SEED` for others.

@@ -17,4 +17,4 @@ mod raised;
 mod rollback;
 mod rooms;
 pub mod standing;
-pub mod world;
+mod world;

@@ -52,7 +52,7 @@ pub(super) async fn a_settlement_that_was_acknowledged_is_not_repeated_after_a_c
     engine.crash().await;
     let after = engine.store();
     assert_eq!(left(&after).await, [2, 2]);
-    assert_eq!(after.settle(&[settled.clone()]).await.unwrap(), [Settled::Replayed]);
+    assert_eq!(after.settle(std::slice::from_ref(&settled)).await.unwrap(), [Settled::Replayed]);
     assert_eq!(left(&after).await, [2, 2]);
     // The control: one that was not settled before.
     assert_eq!(after.settle(&[settled, open]).await.unwrap(), [Settled::Replayed, Settled::Done]);

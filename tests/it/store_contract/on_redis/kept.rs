@@ -16,7 +16,7 @@ use super::super::samples::{
     subject,
 };
 use super::seed;
-use crate::revocation::world::figure;
+use crate::support::campaign::figure;
 use crate::support::peppers::claim;
 use crate::support::redis::RedisServer;
 
@@ -158,15 +158,12 @@ async fn settled_tickets_are_kept_beside_their_owners_windows_until_none_of_them
     let live = i64::try_from(TICKETS_LIVE.as_millis()).unwrap();
     let together = now.0 / live;
     let name = format!("kw:1:{{otesse/acme}}:settled:{together}");
-    assert_eq!(server.ask::<Vec<String>>("KEYS *"), [name.clone()]);
+    assert_eq!(server.ask::<Vec<String>>("KEYS *"), std::slice::from_ref(&name));
     assert_eq!(server.ask::<i64>(&format!("PEXPIRETIME {name}")), (together + 2) * live);
     let bytes: u64 = server.ask(&format!("MEMORY USAGE {name} SAMPLES 0"));
     println!("bytes of a settled ticket: {}", bytes / 100);
     assert!(bytes / 100 <= 80, "{bytes} for a hundred");
 }
-
-/// Bytes of the entry that remembers when a name ends.
-const ENDS: u64 = 32;
 
 fn owner_name(number: u16) -> String {
     format!("acme-{number:04}")
