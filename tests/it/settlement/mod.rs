@@ -3,6 +3,7 @@
 
 mod campaign;
 mod hostile;
+mod leaving;
 mod mixed;
 mod outage;
 mod stream;

@@ -12,6 +12,7 @@ use envoy_types::pb::envoy::service::accesslog::v3::stream_access_logs_message::
 use envoy_types::pb::google::protobuf::value::Kind;
 use envoy_types::pb::google::protobuf::{Struct, UInt32Value, Value};
 use prost::Message as _;
+use tokio_stream::Stream;
 use tonic::client::Grpc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::http::uri::PathAndQuery;
@@ -67,10 +68,19 @@ pub fn message(entries: Vec<HttpAccessLogEntry>) -> Bytes {
 
 /// Sends one stream of messages, byte for byte, and waits until all of it was read. `secret`: shown as an Envoy would.
 pub async fn stream(address: SocketAddr, messages: Vec<Bytes>, secret: Option<&str>) -> Result<(), Status> {
+    stream_of(address, tokio_stream::iter(messages), secret).await
+}
+
+/// The same of messages that come one by one.
+pub async fn stream_of(
+    address: SocketAddr,
+    messages: impl Stream<Item = Bytes> + Send + 'static,
+    secret: Option<&str>,
+) -> Result<(), Status> {
     let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
     let mut client = Grpc::new(endpoint.connect().await.unwrap());
     client.ready().await.unwrap();
-    let mut call = Request::new(tokio_stream::iter(messages));
+    let mut call = Request::new(messages);
     if let Some(secret) = secret {
         call.metadata_mut().insert("authorization", format!("Bearer {secret}").parse().unwrap());
     }

@@ -15,7 +15,12 @@ fn trap_6_no_internal_redirect_which_would_check_again_without_the_key() {
 
 #[test]
 fn trap_7_no_retries_of_a_check_each_of_which_would_be_charged() {
-    assert!(!code("deploy/envoy/envoy.yaml", "#").contains("retry_policy"));
+    let bootstrap = code("deploy/envoy/envoy.yaml", "#");
+    assert_eq!(bootstrap.matches("retry_policy").count(), 1, "that of the access log's streams");
+    let of_the_log = bootstrap.split("grpc_stream_retry_policy").nth(1).unwrap();
+    let of_the_log = of_the_log.lines().take(3).collect::<String>();
+    assert!(of_the_log.contains("retry_back_off"), "control: these are its lines");
+    assert!(!of_the_log.contains("max_interval"), "Envoy would take it for a timeout of the stream");
 }
 
 #[test]
