@@ -39,7 +39,7 @@ const RUNS: usize = 5;
 const RUN: Duration = Duration::from_secs(3);
 const WINDOWS: usize = 5000;
 
-/// What Redis has counted so far. A find is an EVALSHA_RO, and not among the scripts that are counted here.
+/// What Redis has counted so far. A find is an `EVALSHA_RO`, and not among the scripts that are counted here.
 #[derive(Debug, Clone, Copy)]
 struct Counted {
     scripts: f64,

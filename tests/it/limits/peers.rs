@@ -71,7 +71,7 @@ impl Authorization for Counter {
         let http = request.into_inner().attributes.unwrap().request.unwrap().http.unwrap();
         let key = &http.headers["x-api-key"];
         let limit = self.limits[key];
-        let weight = i32::from(self.counting == Counting::Weighted);
+        let weight = u8::from(self.counting == Counting::Weighted);
         let mut call = self.script.key(key);
         call.arg(u64::try_from(limit.window.as_millis()).unwrap()).arg(limit.most).arg(weight);
         let admitted: i64 = call.invoke_async(&mut self.redis.clone()).await.unwrap_or(0);
