@@ -60,7 +60,7 @@ struct Shared {
     waiting: watch::Sender<usize>,
 }
 
-/// Settlements that wait. Beyond it what tickets stand for stays counted.
+/// Settlements that wait, for their first call or for another. Beyond it what tickets stand for stays counted.
 const QUEUED: usize = 65_536;
 /// Settlements in one call of the store.
 const TOGETHER: usize = 256;
@@ -98,6 +98,9 @@ impl Settlements {
             return Err(Fate::TooLate);
         }
         let settlement = settlement(&ticket, outcome).ok_or(Fate::Counted)?;
+        if *self.shared.waiting.borrow() >= QUEUED {
+            return Err(Fate::Overflow);
+        }
         let place = self.queue.try_reserve().map_err(|_| Fate::Overflow)?;
         self.shared.waiting.send_modify(|waiting| *waiting += 1);
         place.send(settlement);
@@ -133,12 +136,14 @@ async fn send_all(shared: Arc<Shared>, mut queue: Receiver<Settlement>) {
         {
             together.push(settlement);
         }
-        tokio::spawn(send(shared.clone(), std::mem::take(&mut together), permit));
+        tokio::spawn(send(shared.clone(), std::mem::take(&mut together), (in_flight.clone(), permit)));
     }
 }
 
 /// Calls the store until it has answered for all of them, or they live no more.
-async fn send(shared: Arc<Shared>, mut open: Vec<Settlement>, _permit: OwnedSemaphorePermit) {
+///
+/// Nobody else waits for those that have to be asked for again: they keep no place between two calls.
+async fn send(shared: Arc<Shared>, mut open: Vec<Settlement>, (in_flight, mut permit): (Arc<Semaphore>, OwnedSemaphorePermit)) {
     let mut attempt = Attempt::First;
     let mut pause = FIRST_PAUSE;
     loop {
@@ -156,7 +161,10 @@ async fn send(shared: Arc<Shared>, mut open: Vec<Settlement>, _permit: OwnedSema
         if open.is_empty() {
             return;
         }
+        drop(permit);
         sleep(pause).await;
+        let Ok(another) = in_flight.clone().acquire_owned().await else { return };
+        permit = another;
         (attempt, pause) = (Attempt::Again, LONGEST_PAUSE.min(2 * pause));
     }
 }

@@ -50,10 +50,10 @@ enum Command {
     CheckConfig(check_config::CheckConfig),
     /// Redeems the server's one-time secret for the first admin token.
     Bootstrap(bootstrap::Bootstrap),
-    /// Makes, reads, disables and enables owners.
+    /// Makes, reads, updates, disables and enables owners.
     #[command(subcommand)]
     Owners(owners::Owners),
-    /// Makes, reads and revokes keys.
+    /// Makes, reads, updates and revokes keys.
     #[command(subcommand)]
     Keys(keys::Keys),
     /// Tells what revocations stand on, waits for one, and goes on after the log was rolled back.

@@ -26,6 +26,8 @@ const KINDS: [(&str, Kind); 8] = [
     ("timeout", Kind::Timeout),
     ("disconnect", Kind::Disconnect),
 ];
+/// A ticket carries them.
+const MOST_CODES: usize = 64;
 const PERS: [(&str, Per); 2] = [("key", Per::Key), ("owner", Per::Owner)];
 const HEADERS: [(&str, LimitHeaders); 2] = [("x-ratelimit", LimitHeaders::XRateLimit), ("ratelimit", LimitHeaders::RateLimit)];
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -151,6 +153,9 @@ fn outcomes(at: &At<'_>) -> Read<Outcomes> {
     }
     let kinds: Vec<Kind> = all.iter().filter_map(|one| if let One::Kind(kind) = one { Some(*kind) } else { None }).collect();
     let codes = all.iter().filter_map(|one| if let One::Code(code) = one { Some(*code) } else { None }).collect();
+    if all.len() - kinds.len() > MOST_CODES {
+        return at.problem(format_args!("names more than {MOST_CODES} codes: name their classes"));
+    }
     Ok(Outcomes::new(&kinds, codes))
 }
 

@@ -70,7 +70,7 @@ fn demanded(config: &Config) -> Option<Level> {
     }
 }
 
-/// The store, and how long tokens of a check may be spent. A disk may take the whole of a check's time: nothing else is waited for.
+/// The store, and how long tokens may be spent that somebody waits for: as long as anybody waits.
 fn store(config: &Config, clock: SharedClock) -> anyhow::Result<(SharedStore, Duration)> {
     Ok(match &config.store {
         StoreConfig::Embedded { folder } => {
@@ -78,9 +78,10 @@ fn store(config: &Config, clock: SharedClock) -> anyhow::Result<(SharedStore, Du
             let timeouts = Timeouts { check: config.check_deadline, ..Timeouts::default() };
             (Arc::new(store.with_timeouts(timeouts)), config.check_deadline)
         }
-        StoreConfig::Redis(redis) => {
-            (Arc::new(RedisStore::connect(&settings(redis, config.replica.lease)).context("store.redis")?), redis.timeout)
-        }
+        StoreConfig::Redis(redis) => (
+            Arc::new(RedisStore::connect(&settings(redis, config.replica.lease)).context("store.redis")?),
+            redis.timeout.min(config.check_deadline),
+        ),
     })
 }
 

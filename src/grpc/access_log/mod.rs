@@ -5,7 +5,9 @@ mod codec;
 mod entry;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request as Call, Response, Status, Streaming};
 
@@ -35,6 +37,8 @@ pub struct AccessLog {
 
 /// After so many entries of a message others have their turn: checks are answered by the same threads.
 const AT_ONCE: usize = 256;
+/// How long a stream is read on when this replica leaves.
+const LAST: Duration = Duration::from_millis(200);
 
 impl AccessLog {
     pub fn new(settlements: Arc<Settlements>, secret: Option<EnvoySecret>, metrics: Arc<Metrics>, leaving: CancellationToken) -> Self {
@@ -43,12 +47,16 @@ impl AccessLog {
 
     /// Reads messages to their end.
     async fn follow(&self, messages: &mut Streaming<Decoded>) {
+        // what has come already is read before the stream is left, but not what comes without end
+        let left = async {
+            self.leaving.cancelled().await;
+            sleep(LAST).await;
+        };
+        tokio::pin!(left);
         loop {
             let message = tokio::select! {
-                // what has come already is read before the stream is left
-                biased;
                 message = messages.message() => message,
-                () = self.leaving.cancelled() => return,
+                () = &mut left => return,
             };
             match message {
                 Ok(Some(Ok(message))) => self.read(message).await,

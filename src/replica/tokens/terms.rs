@@ -33,8 +33,8 @@ pub struct Terms {
 const LONGEST_AHEAD: Duration = Duration::from_millis(500);
 const LONGEST_REFUSAL: Duration = Duration::from_secs(1);
 
-/// A replica may take the store's time for later than it is, by as much as a renewal took; and a charge that names only the period to come
-/// would have the current one's count dropped. One that names the former period and the current one is as good as any: the store picks.
+/// A replica may take the store's time for later than it is, by as much as a renewal took. A charge that names the former period and the
+/// current one is right for both: the store picks.
 const BEHIND: Duration = Duration::from_mins(1);
 
 impl Terms {

@@ -13,9 +13,16 @@ pub(super) fn fault(error: &RedisError) -> StoreError {
         _ if error.is_timeout() => no_answer(),
         ErrorKind::UnexpectedReturnType => StoreError::Corrupt(format!("Redis answered what keyward never asks for: {error}")),
         ErrorKind::Io => StoreError::Unavailable(format!("no connection to Redis: {error}")),
+        _ if is_of_what_is_kept(error) => StoreError::Corrupt(format!("Redis says {}", words(error))),
         ErrorKind::Server(_) | ErrorKind::Extension => StoreError::Unavailable(format!("Redis says {}", words(error))),
         _ => StoreError::Unavailable(error.to_string()),
     }
+}
+
+/// Whether a script, or a command, failed on what it found: asking again will not help, and nothing is away.
+fn is_of_what_is_kept(error: &RedisError) -> bool {
+    error.code() == Some("WRONGTYPE")
+        || (error.code() == Some("ERR") && error.detail().is_some_and(|detail| detail.contains("user_script")))
 }
 
 /// Why no connection could be had from the pool.

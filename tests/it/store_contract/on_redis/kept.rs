@@ -7,7 +7,7 @@ use keyward::domain::record::Record;
 use keyward::domain::time::StoreTime;
 use keyward::proto::keyward::store::v1::{Audit, Entry};
 use keyward::revocation::{At, Mark, Renewal};
-use keyward::store::{Charge, Commit, Settled, Settlement, Store, StoreError, TICKETS_LIVE, What};
+use keyward::store::{Charge, Commit, Settled, Settlement, Store, StoreError, TICKETS_LIVE, Taken, What};
 use prost::Message;
 use redis::streams::StreamRangeReply;
 
@@ -161,6 +161,22 @@ async fn settled_tickets_are_kept_beside_their_owners_windows_until_none_of_them
     let bytes: u64 = server.ask(&format!("MEMORY USAGE {name} SAMPLES 0"));
     println!("bytes of a settled ticket: {}", bytes / 100);
     assert!(bytes / 100 <= 80, "{bytes} for a hundred");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn windows_that_cannot_be_read_are_no_store_that_is_away_and_harm_nobody_else() {
+    let server = RedisServer::start();
+    let store = server.store();
+    let of = |key| charge(vec![subject(Some(key), &[(DAY, 9)])], 1);
+    server.ask::<()>("SET kw:1:{otesse/acme}key_1 x");
+    server.ask::<i64>("RPUSH kw:1:{otesse/acme}key_2 x");
+    let taken = store.take(&[of("key_1"), of("key_2"), of("key_3")]).await.unwrap();
+    let is_corrupt = |taken: &Taken| matches!(taken, Taken::Failed(StoreError::Corrupt(_)));
+    assert!(is_corrupt(&taken[0]) && is_corrupt(&taken[1]), "{taken:?}");
+    assert!(matches!(taken[2], Taken::Granted { tokens: 1, .. }), "{taken:?}");
+    let now = store.now().await.unwrap();
+    let settled = store.settle(&[settlement(1, &of("key_1"), now), settlement(2, &of("key_3"), now)]).await.unwrap();
+    assert!(matches!(&settled[..], [Settled::Failed(StoreError::Corrupt(_)), Settled::Done]), "{settled:?}");
 }
 
 /// Bytes of the entry that remembers when a name ends.
