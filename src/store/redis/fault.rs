@@ -19,10 +19,11 @@ pub(super) fn fault(error: &RedisError) -> StoreError {
     }
 }
 
-/// Whether a script, or a command, failed on what it found: asking again will not help, and nothing is away.
+/// Whether a script, or a command, failed on what it found: asking again will not help, and nothing is away. That a script lacks a right of
+/// its caller's is told in the same form, and may be mended while keyward runs.
 fn is_of_what_is_kept(error: &RedisError) -> bool {
-    error.code() == Some("WRONGTYPE")
-        || (error.code() == Some("ERR") && error.detail().is_some_and(|detail| detail.contains("user_script")))
+    let of_a_script = |detail: &str| detail.contains("user_script") && !detail.contains("The user executing the script");
+    error.code() == Some("WRONGTYPE") || (error.code() == Some("ERR") && error.detail().is_some_and(of_a_script))
 }
 
 /// Why no connection could be had from the pool.

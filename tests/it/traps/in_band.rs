@@ -86,7 +86,8 @@ fn trap_5_a_429_would_be_unavailable_to_a_grpc_client_so_it_is_told_resource_exh
     let (answer, _) = curl_behind(Ok(bare), |bootstrap| bootstrap, &format!("{LINE} {grpc}"));
     assert_eq!(answer.header("grpc-status"), Some("14"), "control: Envoy makes a 429 UNAVAILABLE, which clients repeat");
 
-    let scene = Scene::new(&Store::Embedded, &NewKey { scopes: &["bookings:write"], ..key() }, |bootstrap| bootstrap);
+    let few = NewKey { scopes: &["bookings:write"], environment: Some("test"), ..key() };
+    let scene = Scene::new(&Store::Embedded, &few, |bootstrap| bootstrap);
     let line = format!("https://api.otesse.com/v1/bookings -H 'X-API-Key: {}' {grpc}", scene.secret);
     let limited = crate::support::eventually("a limit is reached", || {
         let (answer, seen) = scene.curl(&line);
