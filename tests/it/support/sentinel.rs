@@ -18,6 +18,12 @@ use super::redis::RedisServer;
 /// The name that the sentinels watch the primary under.
 pub const NAME: &str = "keyward";
 
+/// For how long a failover may go on. Once one has begun, a sentinel begins no other of the same primary for twice as long
+/// (<https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/>).
+const FAILOVER_TIMEOUT: Duration = Duration::from_secs(4);
+/// From the loss of a primary until the next loss is answered at once: the vote, up to a second that each sentinel waits more, and the pause.
+pub const BETWEEN_FAILOVERS: Duration = Duration::from_secs(11);
+
 /// A replicated Redis under watch; all of it ends when this is dropped.
 pub struct Sentinels {
     pub nodes: Vec<Node>,
@@ -168,7 +174,7 @@ impl Plan<'_> {
                 format!("port {port}\nbind 127.0.0.1\nprotected-mode no\ndaemonize no\ndir {}", folder.path().display()),
                 format!("sentinel monitor {NAME} 127.0.0.1 {primary} 2\nsentinel parallel-syncs {NAME} 2"),
                 format!("sentinel down-after-milliseconds {NAME} {}", self.down_after.as_millis()),
-                format!("sentinel failover-timeout {NAME} {}", (10 * self.down_after).as_millis().max(10_000)),
+                format!("sentinel failover-timeout {NAME} {}", FAILOVER_TIMEOUT.max(2 * self.down_after).as_millis()),
                 self.lines.join("\n").replace("NAME", NAME),
             ];
             let file = folder.path().join("sentinel.conf");
