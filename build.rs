@@ -45,12 +45,12 @@ fn authorization() -> tonic_build::manual::Service {
     tonic_build::manual::Service::builder().name("Authorization").package("envoy.service.auth.v3").method(check).build()
 }
 
-/// `envoy.service.accesslog.v3.AccessLogService`. A message that does not decode is counted, and the stream goes on.
+/// `envoy.service.accesslog.v3.AccessLogService`. Messages come as bytes: one that does not decode is counted, and the stream goes on.
 fn access_log() -> tonic_build::manual::Service {
     let stream = tonic_build::manual::Method::builder()
         .name("stream_access_logs")
         .route_name("StreamAccessLogs")
-        .input_type("crate::grpc::access_log::Decoded")
+        .input_type("bytes::Bytes")
         .output_type("crate::proto::envoy::service::accesslog::v3::StreamAccessLogsResponse")
         .codec_path("crate::grpc::access_log::AccessLogCodec")
         .client_streaming()

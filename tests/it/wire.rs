@@ -11,6 +11,7 @@ use envoy_types::pb::envoy::service::auth::v3 as full;
 use envoy_types::pb::envoy::service::auth::v3::attribute_context::{HttpRequest, Peer, Request};
 use envoy_types::pb::google::protobuf::value::Kind;
 use envoy_types::pb::google::protobuf::{Struct, UInt32Value};
+use keyward::grpc::access_log;
 use keyward::proto::envoy::service::accesslog::v3 as our_log;
 use keyward::proto::envoy::service::auth::v3 as ours;
 use prost::Message as _;
@@ -93,8 +94,7 @@ fn an_access_log_of_the_full_api_is_read_field_by_field() {
         identifier: Some(Identifier { log_name: "any".into(), ..Identifier::default() }),
         log_entries: Some(LogEntries::HttpLogs(HttpAccessLogEntries { log_entry: vec![entry(ours.clone()), entry(ours)] })),
     };
-    let read = our_log::StreamAccessLogsMessage::decode(message.encode_to_vec().as_slice()).unwrap();
-    let entries = read.http_logs.unwrap().log_entry;
+    let entries: Vec<_> = access_log::entries(message.encode_to_vec().into()).map(Result::unwrap).collect();
     assert_eq!(entries.len(), 2);
     let read = our_entry::HttpAccessLogEntry::decode(entries[1].clone()).unwrap();
     let (common, response) = (read.common_properties.unwrap(), read.response.unwrap());
@@ -110,6 +110,35 @@ fn an_access_log_of_the_full_api_is_read_field_by_field() {
     assert_eq!((&*said.fields[0].key, &*keyward.fields[0].key), (&b"keyward"[..], &b"ticket"[..]));
     assert_eq!(&*keyward.fields[0].value.as_ref().unwrap().string_value, b"AbC-_");
     assert_eq!(our_log::StreamAccessLogsResponse {}.encode_to_vec(), StreamAccessLogsResponse {}.encode_to_vec());
+}
+
+#[test]
+fn the_entries_of_an_access_log_are_read_as_far_as_its_message_decodes() {
+    let small = |name: &str| HttpAccessLogEntry {
+        request: Some(HttpRequestProperties { path: name.into(), ..HttpRequestProperties::default() }),
+        ..HttpAccessLogEntry::default()
+    };
+    let half = |entries: &[HttpAccessLogEntry]| StreamAccessLogsMessage {
+        identifier: Some(Identifier { log_name: "any".into(), ..Identifier::default() }),
+        log_entries: Some(LogEntries::HttpLogs(HttpAccessLogEntries { log_entry: entries.to_vec() })),
+    };
+    let all = [small("/a"), HttpAccessLogEntry::default(), small("/b"), small("/c")];
+    // Messages that follow one another are one, and so are their lists.
+    let mut message = half(&all[..3]).encode_to_vec();
+    message.extend([0x98, 0x06, 0x01, 0xa2, 0x06, 0x02, b'n', b'o']);
+    message.extend(half(&all[3..]).encode_to_vec());
+    let all: Vec<Vec<u8>> = all.iter().map(HttpAccessLogEntry::encode_to_vec).collect();
+    let read: Vec<_> = access_log::entries(message.clone().into()).map(Result::unwrap).collect();
+    assert_eq!(read, all);
+
+    let mut faults = 0;
+    for end in 0..message.len() {
+        let read: Vec<_> = access_log::entries(message[..end].to_vec().into()).collect();
+        faults += usize::from(read.last().is_some_and(Result::is_err));
+        let entries: Vec<_> = read.into_iter().filter_map(Result::ok).collect();
+        assert!(all.starts_with(&entries.iter().map(|entry| entry.to_vec()).collect::<Vec<_>>()), "of {end} bytes: {entries:?}");
+    }
+    assert!(faults > message.len() / 2, "most of what is cut off does not decode");
 }
 
 /// With more in it than is read.

@@ -1,20 +1,17 @@
-//! The codec of `StreamAccessLogs`: a message that does not decode reaches the service as such, instead of ending the stream.
+//! The codec of `StreamAccessLogs`: messages reach the service as they came, so that one that does not decode does not end the stream.
 
-use bytes::Buf as _;
+use bytes::{Buf as _, Bytes};
 use prost::Message as _;
 use tonic::Status;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
-use crate::proto::envoy::service::accesslog::v3::{StreamAccessLogsMessage, StreamAccessLogsResponse};
-
-/// A message of the stream, or why it is none.
-pub type Decoded = Result<StreamAccessLogsMessage, prost::DecodeError>;
+use crate::proto::envoy::service::accesslog::v3::StreamAccessLogsResponse;
 
 /// The codec, on both sides.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AccessLogCodec;
 
-/// A server decodes messages and encodes the response.
+/// A server hands messages on and encodes the response.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Messages;
 
@@ -24,7 +21,7 @@ pub struct Responses;
 
 impl Codec for AccessLogCodec {
     type Encode = StreamAccessLogsResponse;
-    type Decode = Decoded;
+    type Decode = Bytes;
     type Encoder = Responses;
     type Decoder = Messages;
 
@@ -38,13 +35,12 @@ impl Codec for AccessLogCodec {
 }
 
 impl Decoder for Messages {
-    type Item = Decoded;
+    type Item = Bytes;
     type Error = Status;
 
-    fn decode(&mut self, bytes: &mut DecodeBuf<'_>) -> Result<Option<Decoded>, Status> {
+    fn decode(&mut self, bytes: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
         // all of it, whatever becomes of it: what is left would be taken for the next message's head
-        let message = bytes.copy_to_bytes(bytes.remaining());
-        Ok(Some(StreamAccessLogsMessage::decode(message)))
+        Ok(Some(bytes.copy_to_bytes(bytes.remaining())))
     }
 }
 

@@ -20,17 +20,22 @@ pub(super) enum Entry {
     Underway,
     /// Nothing was charged for it that could go back, or it is none of this service's.
     NoTicket,
-    /// It does not decode, or its ticket is no text of the alphabet.
+    /// It does not decode, is larger than a mebibyte, or its ticket is no text of the alphabet.
     Malformed,
 }
 
 /// Under which `ext_authz` keeps what authorization services say, whatever the filter is called.
 const NAMESPACE: &[u8] = b"envoy.filters.http.ext_authz";
+/// Envoy's own are a few kilobytes. What is made of an entry may take many times its size.
+const LARGEST: usize = 1 << 20;
 const OURS: &[u8] = b"keyward";
 const TICKET: &[u8] = b"ticket";
 
 /// Reads an entry's bytes.
 pub(super) fn read(entry: &Bytes) -> Entry {
+    if entry.len() > LARGEST {
+        return Entry::Malformed;
+    }
     let Ok(HttpAccessLogEntry { common_properties, response }) = HttpAccessLogEntry::decode(entry.clone()) else { return Entry::Malformed };
     let common = common_properties.unwrap_or_default();
     let ended = matches!(common.access_log_type(), AccessLogType::NotSet | AccessLogType::DownstreamEnd) && !common.intermediate_log_entry;

@@ -2,20 +2,23 @@
 //! be, and counted; nothing ends its stream with an error, which would cost it all that it has buffered.
 
 mod codec;
+mod entries;
 mod entry;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request as Call, Response, Status, Streaming};
 
-pub use self::codec::{AccessLogCodec, Decoded};
+pub use self::codec::AccessLogCodec;
+pub use self::entries::{Malformed, entries};
 use self::entry::Entry;
 use self::service::access_log_service_server::AccessLogService;
 use super::envoy_secret::EnvoySecret;
-use crate::proto::envoy::service::accesslog::v3::{StreamAccessLogsMessage, StreamAccessLogsResponse};
+use crate::proto::envoy::service::accesslog::v3::StreamAccessLogsResponse;
 use crate::settlement::Settlements;
 use crate::telemetry::metrics::Metrics;
 
@@ -46,7 +49,7 @@ impl AccessLog {
     }
 
     /// Reads messages to their end.
-    async fn follow(&self, messages: &mut Streaming<Decoded>) {
+    async fn follow(&self, messages: &mut Streaming<Bytes>) {
         // what has come already is read before the stream is left, but not what comes without end
         let left = async {
             self.leaving.cancelled().await;
@@ -59,8 +62,7 @@ impl AccessLog {
                 () = &mut left => return,
             };
             match message {
-                Ok(Some(Ok(message))) => self.read(message).await,
-                Ok(Some(Err(_))) => self.metrics.log_message("malformed"),
+                Ok(Some(message)) => self.read(message).await,
                 Ok(None) => return,
                 // the connection broke, or a message is larger than any that is read
                 Err(_) => return self.metrics.log_message("cut"),
@@ -68,15 +70,18 @@ impl AccessLog {
         }
     }
 
-    async fn read(&self, message: StreamAccessLogsMessage) {
-        self.metrics.log_message("read");
-        let entries = message.http_logs.unwrap_or_default().log_entry;
-        for some in entries.chunks(AT_ONCE) {
-            for entry in some {
-                self.entry(entry::read(entry));
+    async fn read(&self, message: Bytes) {
+        let mut fate = "read";
+        for (nth, entry) in entries(message).enumerate() {
+            match entry {
+                Ok(entry) => self.entry(entry::read(&entry)),
+                Err(Malformed) => fate = "malformed",
             }
-            tokio::task::yield_now().await;
+            if nth % AT_ONCE == AT_ONCE - 1 {
+                tokio::task::yield_now().await;
+            }
         }
+        self.metrics.log_message(fate);
     }
 
     fn entry(&self, entry: Entry) {
@@ -96,7 +101,7 @@ impl AccessLog {
 
 #[tonic::async_trait]
 impl AccessLogService for AccessLog {
-    async fn stream_access_logs(&self, call: Call<Streaming<Decoded>>) -> Result<Response<StreamAccessLogsResponse>, Status> {
+    async fn stream_access_logs(&self, call: Call<Streaming<Bytes>>) -> Result<Response<StreamAccessLogsResponse>, Status> {
         let (metadata, _, mut messages) = call.into_parts();
         if self.secret.as_ref().is_some_and(|secret| !secret.admits(&metadata)) {
             tracing::warn!("an access log came without this server's Envoy secret");

@@ -81,6 +81,7 @@ async fn whatever_else_comes_is_counted_and_the_stream_goes_on() {
         saying(NAMESPACE, of_one("keyward", text(&ticket))),
         saying(NAMESPACE, of_one("keyward", Kind::StructValue(of_one("ticket", Kind::NumberValue(7.0))))),
         saying(NAMESPACE, of_one("keyward", Kind::StructValue(of_one("ticket", Kind::ListValue(lists(40)))))),
+        saying(NAMESPACE, of_one("keyward", Kind::StructValue(of_one("ticket", text(&"A".repeat(1 << 20)))))),
     ];
     let whole = message(vec![ended(&ticket, 401)]);
     let messages = vec![
@@ -93,6 +94,7 @@ async fn whatever_else_comes_is_counted_and_the_stream_goes_on() {
     ];
     stream(node.address, messages, None).await.unwrap();
     assert_eq!((node.entries("no_ticket"), node.messages("malformed"), node.messages("read")), (5, 2, 4));
+    assert_eq!(node.entries("malformed"), 1, "one of a mebibyte and more");
     node.fated("settled", 1).await;
 }
 
