@@ -18,7 +18,7 @@ use crate::domain::time::StoreTime;
 use crate::domain::verdict::{Counted, Grant, Refusal};
 use crate::replica::records::{Records, Unfound};
 use crate::replica::tokens::{Order, Receipt, Spent, TicketIds, Tokens};
-use crate::store::StoreError;
+use crate::store::{Generations, StoreError};
 
 /// The gate of one replica.
 pub struct Gate {
@@ -36,10 +36,14 @@ pub struct Admission {
     pub charge: Option<Receipt>,
 }
 
-/// Why there is no verdict yet: the key or its limits changed while it was looked at.
+/// Why there is no grant.
 enum Undecided {
     Refused(Refusal),
-    Stale,
+    /// The key or its limits changed while it was looked at.
+    Stale {
+        bearer: Arc<Bearer>,
+        generations: Generations,
+    },
 }
 
 /// So often a check begins again when what it looks at changes.
@@ -53,17 +57,24 @@ impl Gate {
     /// Decides by `deadline`: a store that has not answered by then is away. Each of its two calls has its own stance.
     pub async fn decide(&self, request: &Request<'_>, deadline: Instant) -> Result<Admission, Refusal> {
         let realm = self.realms.of(request)?;
+        let (mut generations, mut whose) = (Generations::Heard, None);
         for _ in 0..ATTEMPTS {
-            match self.decide_in(realm, request, deadline).await {
+            match self.decide_in(realm, request, generations, deadline).await {
                 Ok(admission) => return Ok(admission),
                 Err(Undecided::Refused(refusal)) => return Err(Refusal { realm: Some(realm.clone()), ..refusal }),
-                Err(Undecided::Stale) => {}
+                Err(Undecided::Stale { bearer, generations: next }) => (generations, whose) = (next, Some(bearer)),
             }
         }
-        Err(Refusal { realm: Some(realm.clone()), ..Reason::Unavailable.into() })
+        Err(Refusal { realm: Some(realm.clone()), bearer: whose, ..Reason::Unavailable.into() })
     }
 
-    async fn decide_in(&self, realm: &Arc<Realm>, request: &Request<'_>, deadline: Instant) -> Result<Admission, Undecided> {
+    async fn decide_in(
+        &self,
+        realm: &Arc<Realm>,
+        request: &Request<'_>,
+        generations: Generations,
+        deadline: Instant,
+    ) -> Result<Admission, Undecided> {
         let target = Target::parse(request.path).map_err(|_| Reason::Malformed)?;
         realm.transport_of(request)?;
         let route = realm.route(request, &target);
@@ -81,7 +92,7 @@ impl Gate {
         let whose = |refusal: Refusal| Refusal { bearer: Some(bearer.clone()), ..refusal };
         bearer.opens(&asked).map_err(|reason| whose(reason.into()))?;
         let cost = route.map_or(1, |route| route.cost.get());
-        let order = Order { realm, bearer: &bearer, format, cost, begun };
+        let order = Order { realm, bearer: &bearer, format, cost, begun, generations };
         let charged = self.charge(&order, deadline).await.map_err(|undecided| undecided.with(whose))?;
         let onward = realm.onward(request, &target, Some(&realm.who(&bearer, format)));
         Ok(self.admit(Grant { cost, ..Grant::new(realm.clone(), Some(bearer), onward) }, charged))
@@ -104,7 +115,7 @@ impl Gate {
         match by(deadline, self.tokens.spend(order)).await {
             Ok(Spent::Charged(receipt)) => Ok(Charged::By(receipt)),
             Ok(Spent::Unlimited) => Ok(Charged::Nothing),
-            Ok(Spent::Stale) => Err(Undecided::Stale),
+            Ok(Spent::Stale(generations)) => Err(Undecided::Stale { bearer: order.bearer.clone(), generations }),
             Ok(Spent::Exhausted(full)) => {
                 let refusal = Refusal { retry_after: full.retry_in(), allowances: full.allowances(), ..Reason::Limited.into() };
                 Err(refusal.into())
@@ -152,7 +163,7 @@ impl Undecided {
     fn with(self, more: impl FnOnce(Refusal) -> Refusal) -> Self {
         match self {
             Self::Refused(refusal) => Self::Refused(more(refusal)),
-            Self::Stale => Self::Stale,
+            stale @ Self::Stale { .. } => stale,
         }
     }
 }
@@ -186,6 +197,7 @@ fn refused(realm: &Realm, unfound: &Unfound) -> Refusal {
 fn unread(realm: &Realm, error: &StoreError) -> Refusal {
     match error {
         StoreError::Unavailable(_) => Refusal { stance: realm.when_away.records, ..Reason::Unavailable.into() },
+        StoreError::Overloaded => Reason::Unavailable.into(),
         _ => Reason::Internal.into(),
     }
 }
@@ -195,7 +207,7 @@ fn uncounted(realm: &Realm, error: &StoreError) -> Result<Charged, Refusal> {
     tracing::warn!(realm = %realm.id, %error, "limits could not be counted");
     match (error, realm.when_away.limits) {
         (StoreError::Unavailable(_), LimitStance::Allow) => Ok(Charged::Unknown),
-        (StoreError::Unavailable(_), LimitStance::Deny) => Err(Reason::Unavailable.into()),
+        (StoreError::Unavailable(_), LimitStance::Deny) | (StoreError::Overloaded, _) => Err(Reason::Unavailable.into()),
         _ => Err(Reason::Internal.into()),
     }
 }

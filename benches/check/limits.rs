@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use keyward::domain::name::{OwnerId, RealmId, Word};
 use keyward::domain::window::Spec;
-use keyward::store::{Change, Charge, Store as _, Subject, SubjectName};
+use keyward::store::{Change, Charge, Generations, Store as _, Subject, SubjectName};
 use tokio::runtime::Runtime;
 
 use crate::load::Load;
@@ -226,5 +226,13 @@ fn bytes(runtime: &Runtime) {
 fn charge(owner: usize, spec: Spec) -> Charge {
     let (realm, owner) = (RealmId::parse("limits").unwrap(), OwnerId::parse(&format!("owner-{owner}")).unwrap());
     let subject = Subject { name: SubjectName { realm, owner, key: None }, generation: 0, windows: vec![spec] };
-    Charge { subjects: vec![subject], want: 1, cost: 1, ttl: Duration::from_millis(50), share: 1, returns: Vec::new() }
+    Charge {
+        subjects: vec![subject],
+        want: 1,
+        cost: 1,
+        ttl: Duration::from_millis(50),
+        share: 1,
+        generations: Generations::Heard,
+        returns: Vec::new(),
+    }
 }

@@ -128,11 +128,12 @@ impl Shared {
         }
     }
 
-    /// A record that was only too old is as good as under its lease, where the store is away and it cannot be read anew: what the log did not
+    /// A record that was only too old is as good as under its lease, where it cannot be read anew: what the log did not
     /// tell of has not changed. To be asked under a lease, as above.
     fn aged(&self, realm: &Realm, digests: &[Digest], error: StoreError) -> Landed {
         let known = || self.parts.memory.of_any_age(&realm.id, digests);
-        if let (StoreError::Unavailable(_), Some(bearer)) = (&error, known()) { Ok(Some(bearer)) } else { Err(error) }
+        let (StoreError::Unavailable(_) | StoreError::Overloaded) = error else { return Err(error) };
+        known().map(Some).ok_or(error)
     }
 
     fn admit(&self, source: Option<&Counted>) -> Result<(), Unfound> {
@@ -148,7 +149,7 @@ impl Shared {
     async fn look_up(self: &Arc<Self>, sought: Sought) -> Landed {
         let first = sought.digests.first().copied().unwrap_or(Digest([0; 32]));
         match self.flights.board(first) {
-            None => Err(StoreError::Unavailable("too many keys are being looked up".into())),
+            None => Err(StoreError::Overloaded),
             Some(Aboard::Joined(seat)) => {
                 self.tally.joined.count();
                 seat.landed().await

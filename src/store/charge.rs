@@ -19,6 +19,7 @@ pub struct Charge {
     pub ttl: Duration,
     /// At most one `share`-th of what is left, the cost apart.
     pub share: u32,
+    pub generations: Generations,
     /// Tokens granted before and never spent, of these subjects.
     pub returns: Vec<Return>,
 }
@@ -30,6 +31,16 @@ pub struct Subject {
     /// Of the limits that `windows` were made from.
     pub generation: u64,
     pub windows: Vec<Spec>,
+}
+
+/// What a charge's generations are worth against those that windows have heard of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Generations {
+    /// This replica may not have heard of the newest.
+    #[default]
+    Heard,
+    /// The log was applied to its head since windows spoke of newer ones, and brought none: the change that they heard of is lost.
+    Confirmed,
 }
 
 /// An owner, or one of its keys. All subjects of one owner are kept together.
@@ -68,7 +79,7 @@ pub enum Taken {
         retry_in: Option<Duration>,
         windows: Vec<Told>,
     },
-    /// A subject has newer limits than the charge knows, or it is later than the periods that it knows: look at both again.
+    /// A subject has newer limits than the charge has heard of, or it is later than the periods that it knows: look at both again.
     Stale,
     /// Nobody knows what became of it, or what is kept cannot be read.
     Failed(StoreError),

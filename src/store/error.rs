@@ -7,6 +7,9 @@ use crate::domain::name::Word;
 pub enum StoreError {
     #[error("the store is away: {0}")]
     Unavailable(String),
+    /// Of this replica's making, unlike the one above: it stands for no stance.
+    #[error("too many calls of the store wait already")]
+    Overloaded,
     #[error("the store cannot be used: {0}")]
     Unfit(String),
     #[error("it changed meanwhile: read it again and repeat")]

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub use charge::{Charge, Return, Settled, Settlement, Subject, SubjectName, TICKETS_LIVE, Taken, undo};
+pub use charge::{Charge, Generations, Return, Settled, Settlement, Subject, SubjectName, TICKETS_LIVE, Taken, undo};
 pub use commit::{AuditNote, Change, Commit, Committed, Expect, RequestId};
 pub use error::StoreError;
 pub use round::Round;
@@ -51,11 +51,18 @@ pub trait Store: Send + Sync {
     /// - no window ever holds more than its limit, whatever takes at once
     /// - returns are applied before anything is taken, and a return of what is gone changes nothing
     /// - a charge that names an older generation than its subject's is stale
+    /// - a generation that is confirmed holds against a newer one that only windows have heard of
     /// - a charge that knows only periods that are over is stale
     /// - no token outlives the calendar period that it was counted in
     /// - a shadow counts what it would admit and refuses nothing
     /// - what was granted is still counted after a crash
     async fn take(&self, charges: &[Charge]) -> Result<Vec<Taken>, StoreError>;
+
+    /// Which part of the store has an owner's windows: whoever takes from several had better ask each by itself, for a call is answered when its
+    /// slowest part is.
+    fn part(&self, _: &SubjectName) -> u64 {
+        0
+    }
 
     /// Gives back what settled tickets do not count.
     ///

@@ -5,8 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    AuditNote, Charge, Commit, Committed, Finding, Kept, LeaseHolder, Page, PepperClaim, Settled, Settlement, Store, StoreError, Taken,
-    What,
+    AuditNote, Charge, Commit, Committed, Finding, Kept, LeaseHolder, Page, PepperClaim, Settled, Settlement, Store, StoreError,
+    SubjectName, Taken, What,
 };
 use crate::domain::key::Digest;
 use crate::domain::name::{KeyId, OwnerId, RealmId};
@@ -27,6 +27,10 @@ pub trait Round: Send + Sync {
 
     async fn take(&self, charges: &[Charge]) -> Result<Vec<Taken>, StoreError> {
         self.inner()?.take(charges).await
+    }
+
+    fn part(&self, owner: &SubjectName) -> u64 {
+        self.inner().map_or(0, |inner| inner.part(owner))
     }
 
     async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
@@ -102,6 +106,10 @@ impl<T: Round> Store for T {
 
     async fn take(&self, charges: &[Charge]) -> Result<Vec<Taken>, StoreError> {
         Round::take(self, charges).await
+    }
+
+    fn part(&self, owner: &SubjectName) -> u64 {
+        Round::part(self, owner)
     }
 
     async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {

@@ -20,7 +20,7 @@ const STEPS: [usize; 2] = [6_000, 200_000];
 const STEPS_OF_A_CONTROL: u64 = 3_000;
 
 /// Comparisons of the scripts, and their neighbours.
-const BROKEN: [(&str, &str); 39] = [
+const BROKEN: [(&str, &str); 42] = [
     ("last > now - window.length", "last >= now - window.length"),
     ("count > 0 and last", "count >= 0 and last"),
     ("window[i] == start and", "window[i] >= start and"),
@@ -35,8 +35,11 @@ const BROKEN: [(&str, &str); 39] = [
     ("math.min(last, limit.till)", "math.max(last, limit.till)"),
     ("now >= limit.till then", "now > limit.till then"),
     ("stale or now >= limit.next_till", "stale or now > limit.next_till"),
-    ("subject.asked < subject.generation", "subject.asked <= subject.generation"),
-    ("if subject.asked > subject.generation", "if subject.asked > subject.generation + 1"),
+    ("subject.asked < heard_of", "subject.asked <= heard_of"),
+    ("math.max(heard_of, subject.asked)", "math.min(heard_of, subject.asked)"),
+    ("if newest ~= subject.generation", "if newest > subject.generation"),
+    ("is_confirmed and 0 or subject.generation", "subject.generation"),
+    ("is_confirmed = number() == 1", "is_confirmed = number() >= 0"),
     ("math.max(limit.most - limit.window.sum, 0)", "limit.most - limit.window.sum"),
     ("left[i] >= cost", "left[i] > cost"),
     ("if limit.has_room then room = math.min(room, left[i]) end", "room = math.min(room, left[i])"),
@@ -55,7 +58,7 @@ const BROKEN: [(&str, &str); 39] = [
     ("math.min(want, math.max(cost", "math.max(want, math.max(cost"),
     ("if tokens == 0 then", "if want == 0 then"),
     ("  now = math.max(now, subject.latest)", "  now = math.max(now, 0)"),
-    ("= number() == 1", "= number() >= 0"),
+    ("is_shadow = number() == 1", "is_shadow = number() >= 0"),
     ("subjects[i - 1], now = subject, math.max(now, subject.latest)", "subjects[i - 1] = subject"),
     ("now - minted >= lives", "now - minted > lives"),
     ("== 0 then return 'replayed'", "== 2 then return 'replayed'"),

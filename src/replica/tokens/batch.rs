@@ -1,8 +1,11 @@
-//! Calls for tokens leave together: what has queued while the last ones were being sent goes into one call of the store.
+//! Calls for tokens leave together: what has queued while the last ones were being sent goes into one call of the store, or into one for each of
+//! its parts, where one that is slow is not to hold up what is taken from the others.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
@@ -11,7 +14,7 @@ use super::shared::Shared;
 use super::terms::Terms;
 use crate::domain::name::{KeyId, RealmId};
 use crate::domain::time::BootTime;
-use crate::store::{Charge, StoreError, Taken};
+use crate::store::{Charge, StoreError, SubjectName, Taken};
 
 /// Which purse.
 pub(super) type Name = (RealmId, KeyId);
@@ -25,32 +28,47 @@ pub(super) struct Call {
 
 /// Where calls are put.
 pub(super) struct Batches {
-    calls: Sender<Call>,
+    shared: Weak<Shared>,
+    /// One for each part of the store that was ever taken from.
+    queues: Mutex<HashMap<u64, Sender<Call>>>,
 }
 
-/// Calls that wait to be sent. Beyond it a call fails at once, and returns stay counted.
+/// Calls that wait to be sent to one part. Beyond it a call fails at once, and returns stay counted.
 const QUEUED: usize = 16_384;
 /// Charges in one call of the store.
 const TOGETHER: usize = 256;
-/// Calls of the store at one time.
+/// Calls of one part at one time.
 const IN_FLIGHT: usize = 16;
 /// A store answers sooner, by its contract.
 const LONGEST: Duration = Duration::from_secs(30);
 
+impl Call {
+    /// Whose windows it is about.
+    pub(super) fn owner(&self) -> Option<&SubjectName> {
+        let asked = self.charge.subjects.first().map(|subject| &subject.name);
+        asked.or_else(|| self.charge.returns.first().map(|back| &back.subject))
+    }
+}
+
 impl Batches {
-    pub(super) fn new() -> (Self, Receiver<Call>) {
-        let (calls, queue) = channel(QUEUED);
-        (Self { calls }, queue)
+    pub(super) fn new(shared: Weak<Shared>) -> Self {
+        Self { shared, queues: Mutex::default() }
     }
 
-    /// Has a call made. It is handed back where too many wait.
-    pub(super) fn put(&self, call: Call) -> Result<(), Call> {
-        self.calls.try_send(call).map_err(tokio::sync::mpsc::error::TrySendError::into_inner)
+    /// Has a call made of this part of the store. It is handed back where too many wait. To be called inside a Tokio runtime.
+    pub(super) fn put(&self, part: u64, call: Call) -> Result<(), Call> {
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        let queue = queues.entry(part).or_insert_with(|| {
+            let (calls, queue) = channel(QUEUED);
+            tokio::spawn(send_all(self.shared.clone(), queue));
+            calls
+        });
+        queue.try_send(call).map_err(TrySendError::into_inner)
     }
 }
 
 /// Sends what comes until nobody can put anything any more.
-pub(super) async fn send_all(shared: std::sync::Weak<Shared>, mut queue: Receiver<Call>) {
+async fn send_all(shared: Weak<Shared>, mut queue: Receiver<Call>) {
     let in_flight = Arc::new(Semaphore::new(IN_FLIGHT));
     let mut calls = Vec::with_capacity(TOGETHER);
     while queue.recv_many(&mut calls, TOGETHER).await > 0 {

@@ -35,7 +35,7 @@ use crate::domain::bearer::Bearer;
 use crate::domain::format::Format;
 use crate::domain::realm::Realm;
 use crate::revocation::Touched;
-use crate::store::{SharedStore, StoreError};
+use crate::store::{Generations, SharedStore, StoreError};
 
 /// Takes tokens and spends them.
 #[derive(Clone)]
@@ -64,6 +64,8 @@ pub struct Order<'a> {
     pub cost: u32,
     /// Read before the bearer was looked for.
     pub begun: Epoch,
+    /// Of the bearer's limits.
+    pub generations: Generations,
 }
 
 /// What became of a charge.
@@ -75,8 +77,8 @@ pub enum Spent {
     Charged(Receipt),
     /// Some window is full.
     Exhausted(Exhausted),
-    /// The key or its limits have changed meanwhile: look for it again.
-    Stale,
+    /// The key or its limits have changed meanwhile: look for it again. Its generations are worth so much then.
+    Stale(Generations),
 }
 
 /// How often every purse is looked at for what is over.
@@ -103,9 +105,7 @@ impl Tokens {
     /// To be called inside a Tokio runtime.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let (batches, queue) = Batches::new();
-        let shared = Arc::new(Shared::new(parts, batches));
-        tokio::spawn(batch::send_all(Arc::downgrade(&shared), queue));
+        let shared = Arc::new_cyclic(|shared| Shared::new(parts, Batches::new(shared.clone())));
         tokio::spawn(tidy(Arc::downgrade(&shared)));
         Self(shared)
     }
@@ -147,7 +147,7 @@ impl Tokens {
             Ok(Answer::Stale) => {
                 // the store has heard of newer limits before the log has brought them here
                 shared.session.move_on().await;
-                Ok(Spent::Stale)
+                Ok(Spent::Stale(Generations::Confirmed))
             }
             Ok(Answer::Failed(error)) => Err(error),
             Err(_) => Err(StoreError::Unavailable("the replica is being stopped".into())),

@@ -11,7 +11,7 @@ use super::pace::Pace;
 use super::terms::Terms;
 use crate::domain::time::BootTime;
 use crate::domain::window::Told;
-use crate::store::{Charge, StoreError, Taken};
+use crate::store::{Charge, Generations, StoreError, Taken};
 
 /// What a replica holds for one key. `W`: whoever waits.
 pub struct Purse<W> {
@@ -20,6 +20,8 @@ pub struct Purse<W> {
     pace: Pace,
     waiting: VecDeque<(u32, W)>,
     flight: Option<Flight>,
+    /// Of the next call.
+    generations: Generations,
     /// One for each cost that was refused lately.
     refusals: Vec<Refusal>,
     used: BootTime,
@@ -76,7 +78,16 @@ const REFUSALS: usize = 8;
 impl<W: Waits> Purse<W> {
     #[must_use]
     pub fn new(terms: Arc<Terms>, now: BootTime) -> Self {
-        Self { terms, lots: Lots::default(), pace: Pace::new(now), waiting: VecDeque::new(), flight: None, refusals: Vec::new(), used: now }
+        Self {
+            terms,
+            lots: Lots::default(),
+            pace: Pace::new(now),
+            waiting: VecDeque::new(),
+            flight: None,
+            generations: Generations::default(),
+            refusals: Vec::new(),
+            used: now,
+        }
     }
 
     #[must_use]
@@ -89,8 +100,14 @@ impl<W: Waits> Purse<W> {
         if terms.subjects != self.terms.subjects {
             self.lots.end_all();
             self.refusals.clear();
+            self.generations = Generations::Heard;
         }
         self.terms = terms;
+    }
+
+    /// The log has brought nothing newer than these terms, whatever windows have heard of: so says the next call.
+    pub fn confirm(&mut self) {
+        self.generations = Generations::Confirmed;
     }
 
     /// Takes tokens out of what is held. `None`: too few are.
@@ -138,7 +155,8 @@ impl<W: Waits> Purse<W> {
         // what is held in advance is shared; who waits is served, or a burst would need a call for each of the last tokens
         let share = if more == 0 { 1 } else { share };
         self.flight = Some(Flight { cost, ttl, aboard: self.waiting.len() });
-        Some(Charge { subjects: self.terms.subjects.clone(), want, cost, ttl, share, returns: self.lots.returns() })
+        let generations = std::mem::take(&mut self.generations);
+        Some(Charge { subjects: self.terms.subjects.clone(), want, cost, ttl, share, generations, returns: self.lots.returns() })
     }
 
     /// The call's answer, with whom it serves. `sent`: when the call left; `now`: when the answer came. Another call may be due: ask again.
@@ -161,7 +179,8 @@ impl<W: Waits> Purse<W> {
             }
             Taken::Refused { .. } if !is_of_now => Vec::new(),
             Taken::Refused { retry_in, windows } => self.refused(flight.cost, retry_in, windows.into(), now),
-            Taken::Stale => self.dismiss(usize::MAX, || Served::Stale),
+            // whoever came after it left may know better
+            Taken::Stale => self.dismiss(if self.generations == Generations::Heard { usize::MAX } else { flight.aboard }, || Served::Stale),
             Taken::Failed(error) => self.dismiss(flight.aboard, || Served::Failed(error.clone())),
         }
     }
@@ -179,7 +198,7 @@ impl<W: Waits> Purse<W> {
             return None;
         }
         let returns = self.lots.returns();
-        Some(Charge { subjects: Vec::new(), want: 0, cost: 0, ttl: Duration::ZERO, share: 1, returns })
+        Some(Charge { subjects: Vec::new(), want: 0, cost: 0, ttl: Duration::ZERO, share: 1, generations: Generations::Heard, returns })
     }
 
     /// How many tokens it has given back since this was asked last.

@@ -19,7 +19,7 @@ use super::{Order, Parts, Spent, too_late};
 use crate::clock::SharedClock;
 use crate::domain::time::BootTime;
 use crate::replica::session::Session;
-use crate::store::{SharedStore, StoreError, Taken};
+use crate::store::{Generations, SharedStore, StoreError, Taken};
 
 /// What all checks of one replica share.
 pub(super) struct Shared {
@@ -75,7 +75,7 @@ impl Shared {
     /// lasts, whoever changes something waits until the epoch was raised here.
     pub(super) fn spent(&self, order: &Order<'_>, receipt: Receipt) -> Spent {
         let stands = self.session.admits() && self.epochs.stands(order.begun, order.bearer);
-        if stands { Spent::Charged(receipt) } else { Spent::Stale }
+        if stands { Spent::Charged(receipt) } else { Spent::Stale(Generations::Heard) }
     }
 
     /// Looks into the key's purse.
@@ -84,7 +84,7 @@ impl Shared {
         let mut shard = self.shard(&name);
         // under the lock: what a purse adopts is not older than what it has, and what is drawn lasts at this moment
         if !self.epochs.stands(order.begun, order.bearer) {
-            return At::Over(Spent::Stale);
+            return At::Over(Spent::Stale(Generations::Heard));
         }
         let now = self.clock.boot();
         let Some(purse) = self.purse(&mut shard, &name, order, now) else { return At::Over(Spent::Unlimited) };
@@ -102,6 +102,9 @@ impl Shared {
         }
         self.tally.waited.count();
         let (tell, told) = oneshot::channel();
+        if order.generations == Generations::Confirmed {
+            purse.confirm();
+        }
         purse.wait(order.cost, tell);
         let failed = self.ask(&name, purse, now);
         drop(shard);
@@ -128,11 +131,10 @@ impl Shared {
         while let Some(charge) = purse.ask(now, self.once, self.share()) {
             self.tally.returned.add(purse.returned());
             let terms = purse.terms().clone();
-            if self.batches.put(Call { charge, whose: Some((name.clone(), terms.clone())) }).is_ok() {
+            if self.put(Call { charge, whose: Some((name.clone(), terms.clone())) }).is_ok() {
                 break;
             }
-            let full = StoreError::Unavailable("too many calls for tokens wait already".into());
-            told.extend(purse.landed(&terms, Taken::Failed(full), now, now));
+            told.extend(purse.landed(&terms, Taken::Failed(StoreError::Overloaded), now, now));
             if told.is_empty() {
                 break;
             }
@@ -196,8 +198,14 @@ impl Shared {
         });
         for charge in returns {
             // beyond the bound tokens stay counted, which never over-admits
-            let _ = self.batches.put(Call { charge, whose: None });
+            let _ = self.put(Call { charge, whose: None });
         }
+    }
+
+    /// Beside calls of the same part of the store.
+    fn put(&self, call: Call) -> Result<(), Call> {
+        let part = call.owner().map_or(0, |owner| self.store.part(owner));
+        self.batches.put(part, call)
     }
 }
 

@@ -11,7 +11,7 @@ use super::disk::Stop;
 use super::turn::Turn;
 use super::windows::{self, Kept};
 use crate::domain::window::{self, Answer, Ask, Spec, Windows};
-use crate::store::{Charge, Return, Settled, Settlement, StoreError, SubjectName, TICKETS_LIVE, Taken};
+use crate::store::{Charge, Generations, Return, Settled, Settlement, StoreError, SubjectName, TICKETS_LIVE, Taken};
 
 /// Answers charges within the turn's transaction.
 pub(super) fn take(turn: &mut Turn<'_>, charges: &[Charge]) -> Result<Vec<Taken>, Stop> {
@@ -78,14 +78,16 @@ fn asked(kept: &mut [Kept], charge: &Charge, ask: &Ask) -> Answer {
     window::take(&mut subjects, ask)
 }
 
-/// Whether a subject has newer limits than the charge knows. What the charge knows is kept where that is newer, whatever its answer is, or a
-/// charge that knows only older ones would be granted by them.
+/// Whether a subject has newer limits than the charge knows. What the charge knows is kept where that is newer or confirmed, whatever its
+/// answer is, or a charge that knows only older ones would be granted by them.
 fn is_stale(turn: &mut Turn<'_>, charge: &Charge, kept: &mut [Kept]) -> Result<bool, Stop> {
     let mut stale = false;
     for (subject, kept) in charge.subjects.iter().zip(kept) {
-        stale |= subject.generation < kept.generation.max(turn.generation(subject)?);
-        if subject.generation > kept.generation {
-            kept.generation = subject.generation;
+        let heard_of = if charge.generations == Generations::Confirmed { 0 } else { kept.generation };
+        stale |= subject.generation < heard_of.max(turn.generation(subject)?);
+        let newest = heard_of.max(subject.generation);
+        if newest != kept.generation {
+            kept.generation = newest;
             turn.keep(&subject.name, kept)?;
         }
     }

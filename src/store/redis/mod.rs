@@ -44,8 +44,8 @@ pub use self::settings::{Certificates, Place, Settings, User};
 use self::spread::Spread;
 use self::way::Way;
 use super::{
-    AuditNote, Charge, Commit, Committed, Finding, Kept, LeaseHolder, Page, PepperClaim, Settled, Settlement, Store, StoreError, Taken,
-    What,
+    AuditNote, Charge, Commit, Committed, Finding, Kept, LeaseHolder, Page, PepperClaim, Settled, Settlement, Store, StoreError,
+    SubjectName, Taken, What,
 };
 use crate::domain::key::Digest;
 use crate::domain::name::{KeyId, OwnerId, RealmId};
@@ -152,6 +152,10 @@ impl Store for RedisStore {
         self.fitting(self.for_a_check()).await?;
         let deadline = self.for_a_check() + LATE;
         take::take(self.windows(), deadline, charges).await
+    }
+
+    fn part(&self, owner: &SubjectName) -> u64 {
+        self.spread.as_ref().map_or(0, |spread| spread.part(owner))
     }
 
     async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {

@@ -1,6 +1,7 @@
 //! Windows of a Cluster: each owner's are in a slot of their own, so that calls go to many nodes, each over a link of its own.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ::redis::{RedisResult, Value};
@@ -11,8 +12,8 @@ use super::calls::{self, Ask};
 use super::door::Node;
 use super::link::Link;
 use super::way::Way;
-use super::{Settings, fault};
-use crate::store::StoreError;
+use super::{Settings, cluster, fault, names};
+use crate::store::{StoreError, SubjectName};
 
 /// Links to the nodes of a Cluster.
 pub(super) struct Spread {
@@ -30,6 +31,16 @@ type Answer = Result<RedisResult<Value>, StoreError>;
 impl Spread {
     pub(super) fn new(way: Arc<Way>, settings: &Settings) -> Self {
         Self { way, settings: settings.clone(), links: Mutex::default() }
+    }
+
+    /// The node that has an owner's windows, as a number; 0 where none is known to.
+    pub(super) fn part(&self, owner: &SubjectName) -> u64 {
+        let slots = self.way.slots();
+        slots.of(cluster::slot(&names::tag(owner))).map_or(0, |node| {
+            let mut number = DefaultHasher::new();
+            node.hash(&mut number);
+            number.finish()
+        })
     }
 
     /// Asks all nodes at once. A call that met a node which has its slot no more was not run there: it is sent to the one that has it, once.

@@ -1,7 +1,7 @@
 -- The rule of src/domain/window.rs, at one instant of this server. A differential test keeps the two equal: change both or neither.
 --
 -- KEYS  the windows of every subject, all of one owner
--- ARGV  now ('' for this server's; only a test names another), want, cost, ttl, share;
+-- ARGV  now ('' for this server's; only a test names another), want, cost, ttl, share, whether generations are confirmed (1);
 --       number of subjects asked, for each: its place in KEYS, generation, number of limits, for each limit: window, most, slot, whether it is
 --       a shadow (1), and of a calendar window from when until when its period lasts, and the next one (0 0 0 where it slides);
 --       number of returns, for each: its subject's place in KEYS, window, slot's start, tokens. Times are in milliseconds.
@@ -59,6 +59,7 @@ end
 
 local clock = now_or_time()
 local want, cost, ttl, share = number(), number(), number(), number()
+local is_confirmed = number() == 1
 local subjects, asked, limits, now = {}, {}, {}, clock
 for i, name in ipairs(KEYS) do subjects[i] = read(name) end
 for i = 1, number() do
@@ -79,8 +80,10 @@ for _, subject in ipairs(subjects) do advance(subject, math.max(now, subject.lat
 -- What came back is kept whatever the answer is; and so are newer limits, or a charge that knows only older ones would be granted by them.
 local stale = false
 for _, subject in ipairs(asked) do
-  stale = stale or subject.asked < subject.generation
-  if subject.asked > subject.generation then subject.generation, subject.touched = subject.asked, true end
+  local heard_of = is_confirmed and 0 or subject.generation
+  stale = stale or subject.asked < heard_of
+  local newest = math.max(heard_of, subject.asked)
+  if newest ~= subject.generation then subject.generation, subject.touched = newest, true end
 end
 for _, limit in ipairs(limits) do
   if limit.from and now >= limit.till then

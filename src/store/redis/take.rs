@@ -11,7 +11,7 @@ use super::names;
 use super::script::Script;
 use crate::domain::time::StoreTime;
 use crate::domain::window::{Force, Span, Spec, Told};
-use crate::store::{Charge, Return, StoreError, SubjectName, Taken};
+use crate::store::{Charge, Generations, Return, StoreError, SubjectName, Taken};
 
 /// The rule of [`window::take`](crate::domain::window::take), as Redis runs it.
 pub const SCRIPT: &str = concat!(include_str!("windows.lua"), include_str!("take.lua"));
@@ -48,7 +48,8 @@ pub fn write(call: &mut Cmd, charge: &Charge, now: Option<StoreTime>) {
         call.arg(names::windows(name));
     }
     write_now(call, now);
-    call.arg(charge.want).arg(charge.cost).arg(milliseconds(charge.ttl)).arg(charge.share).arg(charge.subjects.len());
+    call.arg(charge.want).arg(charge.cost).arg(milliseconds(charge.ttl)).arg(charge.share);
+    call.arg(u8::from(charge.generations == Generations::Confirmed)).arg(charge.subjects.len());
     for subject in &charge.subjects {
         call.arg(place(&subject.name, &names)).arg(u32::try_from(subject.generation).unwrap_or(u32::MAX)).arg(subject.windows.len());
         for window in &subject.windows {

@@ -10,7 +10,7 @@ use keyward::domain::record::{KeptSecret, Record};
 use keyward::domain::time::StoreTime;
 use keyward::domain::window::Spec;
 use keyward::store::embedded::Timeouts;
-use keyward::store::{AuditNote, Change, Charge, Commit, Expect, Subject, SubjectName};
+use keyward::store::{AuditNote, Change, Charge, Commit, Expect, Generations, Subject, SubjectName};
 use sha2::{Digest as _, Sha256};
 
 /// A machine that is busy with other tests must not make a store seem away.
@@ -99,5 +99,5 @@ pub fn charge(owner: u64, key: u64, of_key: Vec<Spec>, of_owner: Vec<Spec>) -> C
     if !of_owner.is_empty() {
         subjects.push(subject(None, of_owner));
     }
-    Charge { subjects, want: 1, cost: 1, ttl: Duration::from_millis(50), share: 1, returns: Vec::new() }
+    Charge { subjects, want: 1, cost: 1, ttl: Duration::from_millis(50), share: 1, generations: Generations::Heard, returns: Vec::new() }
 }

@@ -12,8 +12,8 @@ use keyward::domain::time::StoreTime;
 use keyward::domain::window::Spec;
 use keyward::revocation::{At, Entry, Holder, Log, Registration, Renewal, Renewed, Terms};
 use keyward::store::{
-    AuditNote, Change, Charge, Commit, Committed, Expect, Page, RequestId, Return, Settled, Settlement, Store, StoreError, Subject,
-    SubjectName, Taken,
+    AuditNote, Change, Charge, Commit, Committed, Expect, Generations, Page, RequestId, Return, Settled, Settlement, Store, StoreError,
+    Subject, SubjectName, Taken,
 };
 
 pub(super) const MINUTE: u32 = 60_000;
@@ -127,7 +127,7 @@ pub(super) fn subject(key: Option<&str>, windows: &[(u32, u32)]) -> Subject {
 }
 
 pub(super) fn charge(subjects: Vec<Subject>, want: u32) -> Charge {
-    Charge { subjects, want, cost: 1, ttl: Duration::from_millis(50), share: 1, returns: Vec::new() }
+    Charge { subjects, want, cost: 1, ttl: Duration::from_millis(50), share: 1, generations: Generations::Heard, returns: Vec::new() }
 }
 
 /// That one charge was answered, whatever the answer is.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use keyward::domain::calendar::{Period, Unit};
 use keyward::domain::time::StoreTime;
 use keyward::domain::window::{Force, Span, Spec, Told, WindowId};
-use keyward::store::{Charge, Return, SharedStore, Subject, Taken, undo};
+use keyward::store::{Charge, Generations, Return, SharedStore, Subject, Taken, undo};
 
 use super::engines::Engine;
 use super::samples::{DAY, MINUTE, charge, subject};
@@ -94,6 +94,20 @@ pub(super) async fn a_charge_that_names_an_older_generation_than_its_subjects_is
     assert_eq!(granted(&store, under(2, 3)).await, (1, vec![97, 97]), "what was stale took nothing");
     assert_eq!(taken(&store, under(2, 2)).await, Taken::Stale);
     assert_eq!(granted(&store, under(2, 3)).await, (1, vec![96, 96]));
+}
+
+pub(super) async fn a_generation_that_is_confirmed_holds_against_a_newer_one_that_only_windows_have_heard_of(engine: &mut impl Engine) {
+    let store = engine.store();
+    let under = |generation| charge(vec![Subject { generation, ..subject(Some("key_1"), &[(DAY, 3)]) }], 1);
+    let confirmed = |generation| Charge { generations: Generations::Confirmed, ..under(generation) };
+    assert_eq!(granted(&store, under(3)).await, (1, vec![2]));
+    assert_eq!(taken(&store, under(2)).await, Taken::Stale, "the control: what is not confirmed does not hold");
+    assert_eq!(granted(&store, confirmed(2)).await, (1, vec![1]));
+    assert_eq!(granted(&store, under(2)).await, (1, vec![0]), "and nobody has to confirm it again");
+    assert!(matches!(taken(&store, confirmed(1)).await, Taken::Refused { .. }));
+    assert!(matches!(taken(&store, under(1)).await, Taken::Refused { .. }), "whatever the answer is");
+    assert!(matches!(taken(&store, under(2)).await, Taken::Refused { .. }));
+    assert_eq!(taken(&store, under(1)).await, Taken::Stale);
 }
 
 pub(super) async fn a_charge_that_knows_only_periods_that_are_over_is_stale(engine: &mut impl Engine) {

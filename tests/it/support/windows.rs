@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use keyward::domain::name::{KeyId, OwnerId, RealmId};
 use keyward::domain::window::{Force, Span, Spec, slot_ms};
-use keyward::store::{Charge, Store, Subject, SubjectName, Taken};
+use keyward::store::{Charge, Generations, Store, Subject, SubjectName, Taken};
 
 /// Whose windows.
 pub struct Of<'a> {
@@ -27,7 +27,7 @@ pub async fn counted(store: &dyn Store, of: &Of<'_>, windows: &[(Duration, u32)]
     };
     let subject = Subject { name, generation: 0, windows: windows.iter().map(spec).collect() };
     let ttl = Duration::from_millis(1);
-    let charge = Charge { subjects: vec![subject], want: 0, cost: 0, ttl, share: 1, returns: Vec::new() };
+    let charge = Charge { subjects: vec![subject], want: 0, cost: 0, ttl, share: 1, generations: Generations::Heard, returns: Vec::new() };
     match store.take(&[charge]).await.unwrap().remove(0) {
         Taken::Granted { windows: told, .. } | Taken::Refused { windows: told, .. } => {
             windows.iter().zip(told).map(|((_, most), told)| most - told.left).collect()

@@ -7,7 +7,7 @@ use keyward::domain::ticket::TicketId;
 use keyward::domain::time::StoreTime;
 use keyward::domain::window::{self, Answer, Ask, Spec, Windows};
 use keyward::store::redis::{settle, take};
-use keyward::store::{Charge, Return, Settled, Settlement, SubjectName, TICKETS_LIVE, Taken};
+use keyward::store::{Charge, Generations, Return, Settled, Settlement, SubjectName, TICKETS_LIVE, Taken};
 use redis::{Connection, Value};
 
 use crate::support::redis::RedisServer;
@@ -115,11 +115,14 @@ impl Both {
         let mut touched = self.give_back(&charge.returns);
         let names = charge.subjects.iter().map(|subject| &subject.name);
         let now = names.clone().filter_map(|name| self.kept.get(name)).map(|kept| kept.windows.latest.0).fold(clock, i64::max);
-        let stale = charge.subjects.iter().any(|subject| self.of(&subject.name).generation > subject.generation);
+        let mut stale = false;
         for subject in &charge.subjects {
             let kept = self.of(&subject.name);
-            if subject.generation > kept.generation {
-                kept.generation = subject.generation;
+            let heard_of = if charge.generations == Generations::Confirmed { 0 } else { kept.generation };
+            stale |= heard_of > subject.generation;
+            let newest = heard_of.max(subject.generation);
+            if newest != kept.generation {
+                kept.generation = newest;
                 touched.push(&subject.name);
             }
         }

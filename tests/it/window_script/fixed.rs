@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use keyward::domain::name::{KeyId, OwnerId, RealmId};
 use keyward::domain::window::{Force, Span, Spec, Told, WindowId};
-use keyward::store::{Charge, Return, Subject, SubjectName, Taken};
+use keyward::store::{Charge, Generations, Return, Subject, SubjectName, Taken};
 
 use super::both::Both;
 
@@ -241,7 +241,7 @@ fn one(spec: Spec, want: u32) -> Charge {
 }
 
 fn charge(subjects: Vec<Subject>, want: u32) -> Charge {
-    Charge { subjects, want, cost: 1, ttl: Duration::from_millis(50), share: 1, returns: Vec::new() }
+    Charge { subjects, want, cost: 1, ttl: Duration::from_millis(50), share: 1, generations: Generations::Heard, returns: Vec::new() }
 }
 
 fn subject(key: Option<&str>, windows: &[Spec]) -> Subject {

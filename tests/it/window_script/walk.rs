@@ -7,7 +7,7 @@ use keyward::domain::calendar::{Period, Unit};
 use keyward::domain::ticket::TicketId;
 use keyward::domain::time::StoreTime;
 use keyward::domain::window::{Force, Span, Spec};
-use keyward::store::{Charge, Return, Settled, Settlement, Subject, SubjectName, Taken, undo};
+use keyward::store::{Charge, Generations, Return, Settled, Settlement, Subject, SubjectName, Taken, undo};
 
 use super::both::Both;
 use super::fixed::name;
@@ -175,7 +175,8 @@ impl Walk {
             _ => self.dice.one_of(&[(1, 1), (2, 1), (8, 1), (5, 5), (20, 3)]),
         };
         let ttl = Duration::from_millis(self.dice.one_of(&[0, 50, 50, 2_000, 3_750]));
-        Charge { subjects, want, cost, ttl, share: self.dice.one_of(&[1, 1, 2, 3, 8]), returns }
+        let generations = if self.dice.below(16) == 0 { Generations::Confirmed } else { Generations::Heard };
+        Charge { subjects, want, cost, ttl, share: self.dice.one_of(&[1, 1, 2, 3, 8]), generations, returns }
     }
 
     fn subject(&mut self, name: SubjectName, windows: Vec<Spec>) -> Subject {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::mutants::Mutant;
 use crate::domain::time::StoreTime;
 use crate::domain::window::{self, Answer, Ask, Spec, WindowId, Windows};
-use crate::store::{Charge, Return, SubjectName, Taken};
+use crate::store::{Charge, Generations, Return, SubjectName, Taken};
 
 pub(super) struct Store {
     kept: HashMap<SubjectName, (u64, Windows)>,
@@ -33,6 +33,11 @@ impl Store {
         self.calls += 1;
         let mut kept: Vec<(u64, Windows)> =
             charge.subjects.iter().map(|subject| self.kept.get(&subject.name).cloned().unwrap_or_default()).collect();
+        if charge.generations == Generations::Confirmed {
+            for (generation, _) in &mut kept {
+                *generation = 0;
+            }
+        }
         let stale = charge.subjects.iter().zip(&kept).any(|(subject, (generation, _))| subject.generation < *generation);
         for (subject, (generation, _)) in charge.subjects.iter().zip(&mut kept) {
             *generation = subject.generation.max(*generation);
