@@ -6,8 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc::{Receiver, Sender, channel};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::mpsc::{Sender, channel};
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::sleep;
 
 use crate::domain::key::Peppers;
@@ -16,6 +16,7 @@ use crate::domain::outcome::Outcome;
 use crate::domain::ticket::{Charged, Ticket, TicketError};
 use crate::domain::time::StoreTime;
 use crate::replica::session::Session;
+use crate::store::together::{Bounds, send_all};
 use crate::store::{Return, Settled, Settlement, SharedStore, StoreError, SubjectName, TICKETS_LIVE};
 use crate::telemetry::metrics::Metrics;
 
@@ -62,10 +63,8 @@ struct Shared {
 
 /// Settlements that wait, for their first call or for another. Beyond it what tickets stand for stays counted.
 const QUEUED: usize = 65_536;
-/// Settlements in one call of the store.
-const TOGETHER: usize = 256;
-/// Calls of the store at one time.
-const IN_FLIGHT: usize = 4;
+/// Of settlements.
+const BOUNDS: Bounds = Bounds { together: 256, in_flight: 4 };
 /// Before a call is made again: twice as long each time, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -76,7 +75,8 @@ impl Settlements {
     pub fn new(parts: Parts) -> Self {
         let (queue, queued) = channel(QUEUED);
         let shared = Arc::new(Shared { parts, waiting: watch::Sender::new(0) });
-        tokio::spawn(send_all(shared.clone(), queued));
+        let sending = shared.clone();
+        tokio::spawn(send_all(queued, BOUNDS, move |open, permit| drop(tokio::spawn(send(sending.clone(), open, permit)))));
         Self { queue, shared }
     }
 
@@ -124,26 +124,11 @@ fn settlement(ticket: &Ticket, outcome: Outcome) -> Option<Settlement> {
     (!returns.is_empty()).then_some(Settlement { ticket: ticket.id, minted: ticket.minted, returns })
 }
 
-/// Sends what comes until nobody can put anything any more.
-async fn send_all(shared: Arc<Shared>, mut queue: Receiver<Settlement>) {
-    let in_flight = Arc::new(Semaphore::new(IN_FLIGHT));
-    let mut together = Vec::with_capacity(TOGETHER);
-    while queue.recv_many(&mut together, TOGETHER).await > 0 {
-        // what comes until there is room for another call goes along
-        let Ok(permit) = in_flight.clone().acquire_owned().await else { return };
-        while together.len() < TOGETHER
-            && let Ok(settlement) = queue.try_recv()
-        {
-            together.push(settlement);
-        }
-        tokio::spawn(send(shared.clone(), std::mem::take(&mut together), (in_flight.clone(), permit)));
-    }
-}
-
 /// Calls the store until it has answered for all of them, or they live no more.
 ///
 /// Nobody else waits for those that have to be asked for again: they keep no place between two calls.
-async fn send(shared: Arc<Shared>, mut open: Vec<Settlement>, (in_flight, mut permit): (Arc<Semaphore>, OwnedSemaphorePermit)) {
+async fn send(shared: Arc<Shared>, mut open: Vec<Settlement>, mut permit: OwnedSemaphorePermit) {
+    let in_flight = permit.semaphore().clone();
     let mut attempt = Attempt::First;
     let mut pause = FIRST_PAUSE;
     loop {

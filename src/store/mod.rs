@@ -10,6 +10,7 @@ pub mod observed;
 pub mod record;
 pub mod redis;
 pub mod round;
+pub mod together;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,23 +1,23 @@
-//! Calls for tokens leave together: what has queued while the last ones were being sent goes into one call of the store, or into one for each of
-//! its parts, where one that is slow is not to hold up what is taken from the others.
+//! Calls for tokens, which leave together, those of each part of the store by themselves: one that is slow is not to hold up what is taken from
+//! the others.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::mpsc::{Receiver, Sender, channel};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::mpsc::{Sender, channel};
 use tokio::time::timeout;
 
 use super::shared::Shared;
 use super::terms::Terms;
-use crate::domain::name::{KeyId, RealmId};
+use crate::domain::name::{KeyId, RealmId, Word};
 use crate::domain::time::BootTime;
+use crate::store::together::{Bounds, send_all};
 use crate::store::{Charge, StoreError, SubjectName, Taken};
 
-/// Which purse.
-pub(super) type Name = (RealmId, KeyId);
+/// Which purse: a key's, under the plan of the format that it was presented in.
+pub(super) type Name = (RealmId, KeyId, Option<Word>);
 
 /// A call for one purse.
 pub(super) struct Call {
@@ -35,10 +35,8 @@ pub(super) struct Batches {
 
 /// Calls that wait to be sent to one part. Beyond it a call fails at once, and returns stay counted.
 const QUEUED: usize = 16_384;
-/// Charges in one call of the store.
-const TOGETHER: usize = 256;
-/// Calls of one part at one time.
-const IN_FLIGHT: usize = 16;
+/// Of charges to one part.
+const BOUNDS: Bounds = Bounds { together: 256, in_flight: 16 };
 /// A store answers sooner, by its contract.
 const LONGEST: Duration = Duration::from_secs(30);
 
@@ -55,32 +53,20 @@ impl Batches {
         Self { shared, queues: Mutex::default() }
     }
 
-    /// Has a call made of this part of the store. It is handed back where too many wait. To be called inside a Tokio runtime.
-    pub(super) fn put(&self, part: u64, call: Call) -> Result<(), Call> {
+    /// Has a call made of this part of the store, unless too many wait. To be called inside a Tokio runtime.
+    pub(super) fn put(&self, part: u64, call: Call) -> Result<(), StoreError> {
         let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
         let queue = queues.entry(part).or_insert_with(|| {
             let (calls, queue) = channel(QUEUED);
-            tokio::spawn(send_all(self.shared.clone(), queue));
+            let shared = self.shared.clone();
+            tokio::spawn(send_all(queue, BOUNDS, move |calls, permit| {
+                if let Some(shared) = shared.upgrade() {
+                    tokio::spawn(send(shared, calls, permit));
+                }
+            }));
             calls
         });
-        queue.try_send(call).map_err(TrySendError::into_inner)
-    }
-}
-
-/// Sends what comes until nobody can put anything any more.
-async fn send_all(shared: Weak<Shared>, mut queue: Receiver<Call>) {
-    let in_flight = Arc::new(Semaphore::new(IN_FLIGHT));
-    let mut calls = Vec::with_capacity(TOGETHER);
-    while queue.recv_many(&mut calls, TOGETHER).await > 0 {
-        // what comes until there is room for another goes along
-        let Ok(permit) = in_flight.clone().acquire_owned().await else { return };
-        while calls.len() < TOGETHER
-            && let Ok(call) = queue.try_recv()
-        {
-            calls.push(call);
-        }
-        let Some(shared) = shared.upgrade() else { return };
-        tokio::spawn(send(shared, std::mem::take(&mut calls), permit));
+        queue.try_send(call).map_err(|_| StoreError::Overloaded)
     }
 }
 

@@ -34,7 +34,7 @@ fn at(ms: u64) -> BootTime {
 /// Of a minute and a key; tokens may be held for half a second.
 fn terms(most: u32) -> Arc<Terms> {
     let limit = limit("minute", Per::Key, 1000, 60_000);
-    Arc::new(Terms::under(&[InForce { limit: &limit, most }], &bearer(1, 1, 0), None, StoreTime(0)).unwrap())
+    Arc::new(Terms::under(&[InForce { limit: &limit, most }], &bearer(1, 1, 0), StoreTime(0)).unwrap())
 }
 
 fn purse() -> Purse<Waiter> {

@@ -80,7 +80,7 @@ impl Shared {
 
     /// Looks into the key's purse.
     pub(super) fn draw(self: &Arc<Self>, order: &Order<'_>) -> At {
-        let name = (order.bearer.owner.realm.clone(), order.bearer.key.clone());
+        let name = (order.bearer.owner.realm.clone(), order.bearer.key.clone(), order.format.plan.clone());
         let mut shard = self.shard(&name);
         // under the lock: what a purse adopts is not older than what it has, and what is drawn lasts at this moment
         if !self.epochs.stands(order.begun, order.bearer) {
@@ -115,7 +115,7 @@ impl Shared {
     /// The key's purse, under the terms of this check; `None`: nothing limits it.
     fn purse<'a>(&self, shard: &'a mut Shard, name: &Name, order: &Order<'_>, now: BootTime) -> Option<&'a mut Purse<Waiter>> {
         let time = || self.session.now();
-        if !shard.get(name).is_some_and(|purse| purse.terms().are_of(order.bearer, order.format, time)) {
+        if !shard.get(name).is_some_and(|purse| purse.terms().are_of(order.bearer, time)) {
             let terms = Arc::new(Terms::of(order.realm, order.bearer, order.format, time())?);
             match shard.entry(name.clone()) {
                 Entry::Occupied(mut known) => known.get_mut().adopt(terms),
@@ -131,10 +131,8 @@ impl Shared {
         while let Some(charge) = purse.ask(now, self.once, self.share()) {
             self.tally.returned.add(purse.returned());
             let terms = purse.terms().clone();
-            if self.put(Call { charge, whose: Some((name.clone(), terms.clone())) }).is_ok() {
-                break;
-            }
-            told.extend(purse.landed(&terms, Taken::Failed(StoreError::Overloaded), now, now));
+            let Err(full) = self.put(Call { charge, whose: Some((name.clone(), terms.clone())) }) else { break };
+            told.extend(purse.landed(&terms, Taken::Failed(full), now, now));
             if told.is_empty() {
                 break;
             }
@@ -203,7 +201,7 @@ impl Shared {
     }
 
     /// Beside calls of the same part of the store.
-    fn put(&self, call: Call) -> Result<(), Call> {
+    fn put(&self, call: Call) -> Result<(), StoreError> {
         let part = call.owner().map_or(0, |owner| self.store.part(owner));
         self.batches.put(part, call)
     }

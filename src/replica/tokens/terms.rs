@@ -6,7 +6,6 @@ use std::time::Duration;
 use crate::domain::bearer::Bearer;
 use crate::domain::format::Format;
 use crate::domain::limit::{InForce, Limit, Per};
-use crate::domain::name::Word;
 use crate::domain::outcome::Counts;
 use crate::domain::realm::Realm;
 use crate::domain::time::StoreTime;
@@ -17,7 +16,6 @@ use crate::store::{Subject, SubjectName};
 #[derive(Debug)]
 pub struct Terms {
     bearer: Arc<Bearer>,
-    format_plan: Option<Word>,
     pub subjects: Vec<Subject>,
     /// One for each window, in the order of the subjects and their windows.
     pub limits: Vec<(Limit, u32)>,
@@ -41,11 +39,11 @@ impl Terms {
     /// The terms of this key; `None` where nothing limits it.
     #[must_use]
     pub fn of(realm: &Realm, bearer: &Arc<Bearer>, format: &Format, now: StoreTime) -> Option<Self> {
-        Self::under(&realm.limits(bearer, format), bearer, format.plan.as_ref(), now)
+        Self::under(&realm.limits(bearer, format), bearer, now)
     }
 
     /// The terms of a key that these limits are in force for.
-    pub(super) fn under(limits: &[InForce<'_>], bearer: &Arc<Bearer>, format_plan: Option<&Word>, now: StoreTime) -> Option<Self> {
+    pub(super) fn under(limits: &[InForce<'_>], bearer: &Arc<Bearer>, now: StoreTime) -> Option<Self> {
         let now = surely_begun(now);
         let specs: Vec<_> = limits.iter().filter_map(|in_force| Some((in_force, in_force.spec(now)?))).collect();
         let owner = &bearer.owner;
@@ -62,7 +60,6 @@ impl Terms {
         let of = |per| specs.iter().filter(move |(in_force, _)| in_force.limit.per == per).map(|(in_force, _)| owned(in_force));
         (!subjects.is_empty()).then(|| Self {
             bearer: bearer.clone(),
-            format_plan: format_plan.cloned(),
             limits: of(Per::Key).chain(of(Per::Owner)).collect(),
             ahead: ahead(&subjects),
             refusal: refusal(&subjects),
@@ -73,8 +70,8 @@ impl Terms {
 
     /// Whether they are those of this key at this time, as far as can be told without making them.
     #[must_use]
-    pub fn are_of(&self, bearer: &Arc<Bearer>, format: &Format, now: impl FnOnce() -> StoreTime) -> bool {
-        Arc::ptr_eq(&self.bearer, bearer) && self.format_plan == format.plan && self.last(now)
+    pub fn are_of(&self, bearer: &Arc<Bearer>, now: impl FnOnce() -> StoreTime) -> bool {
+        Arc::ptr_eq(&self.bearer, bearer) && self.last(now)
     }
 
     /// Whether the periods that the windows name are still the ones to name.

@@ -8,7 +8,8 @@ use super::link::Link;
 use super::script::Script;
 use super::spread::Spread;
 use super::{cluster, fault, names};
-use crate::store::{StoreError, SubjectName};
+use crate::domain::time::StoreTime;
+use crate::store::{Return, StoreError, SubjectName};
 
 /// What is asked about one owner's windows.
 pub(super) trait Ask: Sync {
@@ -79,4 +80,25 @@ async fn send(connection: &mut MultiplexedConnection, calls: impl Iterator<Item 
 fn call(mut start: Cmd, ask: &impl Ask) -> Cmd {
     ask.write(&mut start);
     start
+}
+
+/// `None`: the server's time.
+pub(super) fn write_now(call: &mut Cmd, now: Option<StoreTime>) {
+    match now {
+        Some(now) => call.arg(now.0),
+        None => call.arg(""),
+    };
+}
+
+/// Of these subjects, in this order.
+pub(super) fn write_returns(call: &mut Cmd, returns: &[Return], subjects: &[&SubjectName]) {
+    call.arg(returns.len());
+    for back in returns {
+        call.arg(place(&back.subject, subjects)).arg(back.window.0).arg(back.slot).arg(back.tokens);
+    }
+}
+
+/// Where one is among them, as Lua counts.
+pub(super) fn place(name: &SubjectName, of: &[&SubjectName]) -> usize {
+    of.iter().position(|other| *other == name).map_or(0, |at| at + 1)
 }

@@ -5,9 +5,9 @@
 use ::redis::{Cmd, Value};
 use tokio::time::Instant;
 
-use super::calls::{Answer, Ask, Ways};
+use super::calls::{Answer, Ask, Ways, write_now, write_returns};
+use super::names;
 use super::script::Script;
-use super::{names, take};
 use crate::domain::time::StoreTime;
 use crate::store::{Settled, Settlement, StoreError, SubjectName, TICKETS_LIVE};
 
@@ -68,10 +68,10 @@ pub fn write(call: &mut Cmd, settlement: &Settlement, owner: &SubjectName, now: 
     for subject in &subjects {
         call.arg(names::windows(subject));
     }
-    take::write_now(call, now);
+    write_now(call, now);
     // the last of these ten minutes' tickets is minted where the next ones begin
     call.arg(&settlement.ticket.0[..]).arg(minted).arg(live).arg((together + 2).saturating_mul(live));
-    take::write_returns(call, &settlement.returns, &subjects);
+    write_returns(call, &settlement.returns, &subjects);
 }
 
 fn answered(answer: Answer) -> Settled {

@@ -6,12 +6,12 @@ use std::time::Duration;
 use ::redis::{Cmd, Value};
 use tokio::time::Instant;
 
-use super::calls::{Answer, Ask, Ways};
+use super::calls::{Answer, Ask, Ways, place, write_now, write_returns};
 use super::names;
 use super::script::Script;
 use crate::domain::time::StoreTime;
 use crate::domain::window::{Force, Span, Spec, Told};
-use crate::store::{Charge, Generations, Return, StoreError, SubjectName, Taken};
+use crate::store::{Charge, Generations, StoreError, SubjectName, Taken};
 
 /// The rule of [`window::take`](crate::domain::window::take), as Redis runs it.
 pub const SCRIPT: &str = concat!(include_str!("windows.lua"), include_str!("take.lua"));
@@ -57,27 +57,6 @@ pub fn write(call: &mut Cmd, charge: &Charge, now: Option<StoreTime>) {
         }
     }
     write_returns(call, &charge.returns, &names);
-}
-
-/// `None`: the server's time.
-pub(super) fn write_now(call: &mut Cmd, now: Option<StoreTime>) {
-    match now {
-        Some(now) => call.arg(now.0),
-        None => call.arg(""),
-    };
-}
-
-/// Of these subjects, in this order.
-pub(super) fn write_returns(call: &mut Cmd, returns: &[Return], subjects: &[&SubjectName]) {
-    call.arg(returns.len());
-    for back in returns {
-        call.arg(place(&back.subject, subjects)).arg(back.window.0).arg(back.slot).arg(back.tokens);
-    }
-}
-
-/// As Lua counts.
-fn place(name: &SubjectName, of: &[&SubjectName]) -> usize {
-    of.iter().position(|other| *other == name).map_or(0, |at| at + 1)
 }
 
 fn write_limit(call: &mut Cmd, spec: &Spec) {

@@ -19,7 +19,7 @@ use crate::support::proxy::Proxy;
 use crate::support::redis::RedisServer;
 
 const LIMIT: Limit = Limit { per: Per::Key, most: 60, window: Duration::from_secs(2), counts: table::Counts::All };
-const PLANS: &[Plan] = &[Plan { name: "control", limits: &[LIMIT], keys: 1, owners: 4 }];
+const PLANS: &[Plan] = &[Plan { name: "control", limits: &[LIMIT], keys: 1, owners: 16 }];
 /// A busy machine may need more than one run to be as fast as an attacker.
 const RUNS: usize = 12;
 /// One attack takes up to three windows.

@@ -110,7 +110,7 @@ async fn look_ups_that_hang_do_not_pile_up() {
     let hanging: Vec<_> = (0..5000).map(|number| stage.begin(digest(number))).collect();
     stage.begun(4096).await;
     let refused = stage.ask(&[digest(9999)]).await;
-    assert!(matches!(refused, Err(Unfound::Store(StoreError::Unavailable(_)))));
+    assert!(matches!(refused, Err(Unfound::Store(StoreError::Overloaded))));
     assert_eq!(stage.finds(), 4096);
     assert_eq!(hanging.iter().filter(|one| one.is_finished()).count(), 5000 - 4096);
     stage.store.leave.add_permits(4096);

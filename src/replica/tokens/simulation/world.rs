@@ -127,7 +127,7 @@ impl<'a> World<'a> {
         if let Some(known) = known {
             return known.clone();
         }
-        let terms = Terms::under(&self.mix.in_force(version), &self.mix.bearer(key, version), None, seen).map(Arc::new).unwrap();
+        let terms = Terms::under(&self.mix.in_force(version), &self.mix.bearer(key, version), seen).map(Arc::new).unwrap();
         node.terms.insert(key, terms.clone());
         terms
     }

@@ -1,0 +1,31 @@
+//! Calls of the store leave together: what has queued while the last ones were being sent goes into the next.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc::Receiver;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// How much there is of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Jobs in one call.
+    pub together: usize,
+    /// Calls at one time.
+    pub in_flight: usize,
+}
+
+/// Has calls made of what comes, until nobody can put anything any more. A call is under way for as long as its permit is held.
+pub async fn send_all<T>(mut queue: Receiver<T>, bounds: Bounds, mut send: impl FnMut(Vec<T>, OwnedSemaphorePermit)) {
+    let in_flight = Arc::new(Semaphore::new(bounds.in_flight));
+    let mut jobs = Vec::with_capacity(bounds.together);
+    while queue.recv_many(&mut jobs, bounds.together).await > 0 {
+        // what comes until there is room for another call goes along
+        let Ok(permit) = in_flight.clone().acquire_owned().await else { return };
+        while jobs.len() < bounds.together
+            && let Ok(job) = queue.try_recv()
+        {
+            jobs.push(job);
+        }
+        send(std::mem::take(&mut jobs), permit);
+    }
+}
