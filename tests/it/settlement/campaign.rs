@@ -48,7 +48,8 @@ async fn what_is_counted_is_what_the_limits_count_to_the_unit_on_redis() {
 async fn play(world: World) {
     let node = world.node().await;
     let requests = if std::env::var_os("KEYWARD_SOAK").is_some() { 10_000 } else { 1_000 };
-    let (expected, envoy) = through_envoy(&node, requests, |bootstrap| bootstrap).await;
+    // Envoy goes on until the end
+    let Through { counted: expected, envoy: _envoy, .. } = through_envoy(&node, &MIX, requests, |bootstrap| bootstrap).await;
     let all = u64::from(expected.all);
     assert_eq!(all, requests as u64);
     until("every ticket came back", || node.entries("ended") == all).await;
@@ -56,7 +57,6 @@ async fn play(world: World) {
     world.counts(expected).await;
     assert_eq!(node.tickets("settled") + node.tickets("counted"), all, "no ticket had another fate");
     assert_eq!((node.entries("unclear"), node.entries("malformed"), node.messages("malformed")), (0, 0, 0));
-    drop(envoy);
     println!("{requests} requests: {expected:?}; {} settled", node.tickets("settled"));
 }
 
@@ -65,14 +65,22 @@ async fn without_the_access_log_every_request_stays_counted() {
     let world = World::embedded().await;
     let node = world.node().await;
     let deaf = |bootstrap: String| bootstrap.replace("{ key: ticket }", "{ key: nothing }");
-    let (expected, mut envoy) = through_envoy(&node, 40, deaf).await;
+    let Through { counted: expected, mut envoy, .. } = through_envoy(&node, &MIX, 40, deaf).await;
     world.counts(Counted { minute: 40, hour: 40, good: 40, answered: 40, all: 40 }).await;
     assert!(expected.minute < 40 && expected.hour < 40, "control: the limits do not count all of them");
     envoy.kill();
 }
 
-/// Has the mix asked for, and says what the limits count of it.
-async fn through_envoy(node: &Node, requests: usize, edit: impl FnOnce(String) -> String) -> (Counted, Envoy) {
+/// What has gone through an Envoy.
+pub(super) struct Through {
+    /// By the limits.
+    pub(super) counted: Counted,
+    pub(super) envoy: Envoy,
+    pub(super) upstream: Arc<Mixed>,
+}
+
+/// Has the mix asked for, again and again.
+pub(super) async fn through_envoy(node: &Node, mix: &'static [Want], requests: usize, edit: impl FnOnce(String) -> String) -> Through {
     let mixed = Arc::new(Mixed::start().await);
     let (keyward, upstream) = (node.address, mixed.address);
     let patient = |bootstrap: String| bootstrap.replace("timeout: 0.25s", "timeout: 10s").replace("timeout: 15s", "timeout: 1s");
@@ -86,17 +94,17 @@ async fn through_envoy(node: &Node, requests: usize, edit: impl FnOnce(String) -
             tokio::spawn(async move {
                 let mut sum = Counted::default();
                 for number in (client..requests).step_by(CLIENTS) {
-                    sum = sum.and(mixed.ask(address, number, MIX[number % MIX.len()]).await);
+                    sum = sum.and(mixed.ask(address, number, mix[number % mix.len()]).await);
                 }
                 sum
             })
         })
         .collect();
-    let mut sum = Counted::default();
+    let mut counted = Counted::default();
     for client in clients {
-        sum = sum.and(client.await.unwrap_or_else(|error| panic!("{error}; Envoy said:\n{}", envoy.said())));
+        counted = counted.and(client.await.unwrap_or_else(|error| panic!("{error}; Envoy said:\n{}", envoy.said())));
     }
-    (sum, envoy)
+    Through { counted, envoy, upstream: mixed }
 }
 
 impl Counted {

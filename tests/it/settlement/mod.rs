@@ -4,6 +4,7 @@
 mod campaign;
 mod hostile;
 mod leaving;
+mod meshes;
 mod mixed;
 mod outage;
 mod stream;
