@@ -22,6 +22,7 @@ pub struct Purse<W> {
     flight: Option<Flight>,
     /// Of the next call.
     generations: Generations,
+    stock: Stock,
     /// One for each cost that was refused lately.
     refusals: Vec<Refusal>,
     used: BootTime,
@@ -59,6 +60,13 @@ pub enum Served {
     Failed(StoreError),
 }
 
+/// What the last answer told of windows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stock {
+    Plenty,
+    Scarce,
+}
+
 /// A call that is under way.
 #[derive(Debug, Clone, Copy)]
 struct Flight {
@@ -85,6 +93,7 @@ impl<W: Waits> Purse<W> {
             waiting: VecDeque::new(),
             flight: None,
             generations: Generations::default(),
+            stock: Stock::Scarce,
             refusals: Vec::new(),
             used: now,
         }
@@ -145,7 +154,8 @@ impl<W: Waits> Purse<W> {
         let cost = self.waiting.front().map_or(1, |(cost, _)| *cost);
         let waited_for = self.waiting.iter().map(|(cost, _)| *cost).fold(0, u32::saturating_add);
         // where tokens cannot be held for as long as a call may take, each is asked for when it is needed
-        let ahead = if self.terms.ahead < once / 2 { Duration::ZERO } else { self.terms.ahead.max(once) };
+        let ahead = if self.stock == Stock::Plenty { self.terms.ahead.plenty } else { self.terms.ahead.scarce };
+        let ahead = if ahead < once / 2 { Duration::ZERO } else { ahead.max(once) };
         let more = self.pace.next(now, ahead, waited_for.max(1));
         if more == 0 && waited_for == 0 {
             return None;
@@ -165,6 +175,7 @@ impl<W: Waits> Purse<W> {
         let is_of_now = terms.subjects == self.terms.subjects;
         match taken {
             Taken::Granted { tokens, ttl, windows } => {
+                self.stock = if terms.have_plenty(&windows) { Stock::Plenty } else { Stock::Scarce };
                 let deadline = sent.deadline(ttl);
                 let grant = Arc::new(Grant { terms: terms.clone(), told: windows, at: now, size: tokens, deadline });
                 if !is_of_now || now >= deadline {

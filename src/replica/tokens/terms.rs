@@ -9,7 +9,7 @@ use crate::domain::limit::{InForce, Limit, Per};
 use crate::domain::outcome::Counts;
 use crate::domain::realm::Realm;
 use crate::domain::time::StoreTime;
-use crate::domain::window::Span;
+use crate::domain::window::{Force, Span, Told};
 use crate::store::{Subject, SubjectName};
 
 /// Who is charged, and by what.
@@ -21,14 +21,22 @@ pub struct Terms {
     pub limits: Vec<(Limit, u32)>,
     /// The periods that the windows name are over then.
     until: Option<StoreTime>,
-    /// How long tokens may be held in advance; zero: not at all.
-    pub ahead: Duration,
+    /// How long tokens may be held in advance, where there is plenty and where they are scarce; zero: not at all.
+    pub ahead: Ahead,
     /// How long a refusal is remembered at most.
     pub refusal: Duration,
 }
 
-/// Tokens are never held longer than this, and neither is a refusal.
-const LONGEST_AHEAD: Duration = Duration::from_millis(500);
+/// How long tokens may be held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ahead {
+    pub plenty: Duration,
+    pub scarce: Duration,
+}
+
+/// Tokens are never held longer than this.
+const LONGEST_AHEAD: Ahead = Ahead { plenty: Duration::from_secs(1), scarce: Duration::from_millis(500) };
+/// And neither is a refusal.
 const LONGEST_REFUSAL: Duration = Duration::from_secs(1);
 
 /// A replica may take the store's time for later than it is, by as much as a renewal took. A charge that names the former period and the
@@ -85,6 +93,13 @@ impl Terms {
         self.limits.iter().any(|(limit, _)| limit.counts != Counts::All)
     }
 
+    /// Whether each of the windows that may refuse has three quarters of its limit left and more.
+    #[must_use]
+    pub fn have_plenty(&self, told: &[Told]) -> bool {
+        let mut windows = self.limits.iter().zip(told);
+        windows.all(|((limit, most), told)| limit.force == Force::Shadow || told.left >= most - most / 4)
+    }
+
     #[must_use]
     pub fn bearer(&self) -> &Arc<Bearer> {
         &self.bearer
@@ -105,14 +120,16 @@ fn owned(in_force: &InForce<'_>) -> (Limit, u32) {
     (in_force.limit.clone(), in_force.most)
 }
 
-/// A quarter of the time that the smallest slot takes grants: what is held that long and not spent makes a window forget as much later. A
-/// window that is an exact log has no slots to hide it in.
-fn ahead(subjects: &[Subject]) -> Duration {
+/// A window forgets as much later as its tokens may be held. Where they are scarce that is a quarter of the time that the smallest slot takes
+/// grants; where there is plenty nobody waits for what is forgotten, and it is all of it: a quarter of the calls. A window that is an exact
+/// log has no slots to hide it in.
+fn ahead(subjects: &[Subject]) -> Ahead {
     let slots = subjects.iter().flat_map(|subject| &subject.windows).map(|spec| match spec.span {
-        Span::Sliding { slot_ms, .. } => Duration::from_millis(slot_ms.into()) / 4,
-        Span::Calendar(_) => LONGEST_AHEAD,
+        Span::Sliding { slot_ms, .. } => Duration::from_millis(slot_ms.into()),
+        Span::Calendar(_) => Duration::MAX,
     });
-    slots.min().unwrap_or_default().min(LONGEST_AHEAD)
+    let slot = slots.min().unwrap_or_default();
+    Ahead { plenty: slot.min(LONGEST_AHEAD.plenty), scarce: (slot / 4).min(LONGEST_AHEAD.scarce) }
 }
 
 /// As long as a slot would be, whether there are slots or not: until one more of them is over, there is only what others give back.
