@@ -24,6 +24,9 @@ use crate::store::{SharedStore, StoreError};
 /// Between two renewals, whoever is in a hurry.
 const LEAST_PAUSE: Duration = Duration::from_millis(1);
 
+/// The first look for whether what was pushed is secured; each takes twice as long as the one before.
+const FIRST_LOOK: Duration = Duration::from_millis(1);
+
 /// One replica's session.
 pub struct Session {
     store: SharedStore,
@@ -188,11 +191,12 @@ impl Session {
         // before the lease is lost for it: nobody is to take the one for the other
         self.tell(&answer.log);
         let (applied, overdue) = self.apply(&asked, &answer, now);
+        let acknowledged = self.follower().acknowledges();
         let next = Next::after(&answer.log, applied);
         let firm = self.is_news_that_it_is_firm(&answer, asked.sent()).then(|| answer.footing.clone());
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
         self.progress.send_modify(|number| *number += 1);
-        let news = applied.filter(|applied| Some(*applied) != asked.renewal.applied);
+        let news = acknowledged.filter(|place| place.position > asked.renewal.acknowledges());
         if let Err(error) = self.tell_the_store(news, overdue, firm).await {
             tracing::debug!(%error, "the lease was renewed, but the store could not be told what came of it");
         }
@@ -200,9 +204,9 @@ impl Session {
     }
 
     /// What it can do without: revocations wait longer then.
-    async fn tell_the_store(&self, applied: Option<At>, overdue: Vec<(Holder, u64)>, firm: Option<Footing>) -> Result<(), StoreError> {
-        if let Some(applied) = applied {
-            self.store.acknowledge(&self.holder, applied).await?;
+    async fn tell_the_store(&self, news: Option<At>, overdue: Vec<(Holder, u64)>, firm: Option<Footing>) -> Result<(), StoreError> {
+        if let Some(place) = news {
+            self.store.acknowledge(&self.holder, place).await?;
         }
         for (holder, renewals) in overdue {
             tracing::info!(%holder, "dismissed: its lease has ended");
@@ -231,27 +235,33 @@ impl Session {
     }
 
     async fn keep_following(&self) {
+        let mut look = FIRST_LOOK;
         loop {
-            if let Err(error) = self.follow().await {
+            // a change that is to be on other nodes as well is pushed before it is secured there, and nobody pushes that
+            let unsecured = self.follower().is_unsecured();
+            if let Err(error) = self.follow(if unsecured { look } else { self.terms.lease }).await {
                 tracing::debug!(%error, "the log could not be followed");
                 sleep(self.terms.renewal() / 4).await;
             }
+            look = if unsecured { self.terms.renewal().min(2 * look) } else { FIRST_LOOK };
         }
     }
 
-    async fn follow(&self) -> Result<(), StoreError> {
+    async fn follow(&self, patience: Duration) -> Result<(), StoreError> {
         let mut progress = self.progress.subscribe();
         let Some(after) = self.follower().applied() else {
             let _ = progress.changed().await;
             return Ok(());
         };
-        let entries = self.store.follow(after, self.terms.lease).await?;
-        let applied = self.follower().pushed(after, &entries, &mut Forgetting(&*self.memory));
-        if let Some(applied) = applied {
+        let pushed = self.store.follow(after, patience).await?;
+        let news = self.follower().pushed(after, &pushed, &mut Forgetting(&*self.memory));
+        if !pushed.entries.is_empty() {
             self.progress.send_modify(|number| *number += 1);
-            self.store.acknowledge(&self.holder, applied).await?;
         }
-        Ok(())
+        match news {
+            Some(place) => self.store.acknowledge(&self.holder, place).await,
+            None => Ok(()),
+        }
     }
 
     /// Says what an operator has to know of the log.

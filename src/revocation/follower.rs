@@ -8,7 +8,7 @@ use super::entry::{At, Entry, Touched};
 use super::obligation::{Keeps, Obligation};
 use super::recent::Recent;
 use super::registry::{Holder, Registration};
-use super::renewal::{Log, Renewal, Renewed};
+use super::renewal::{Log, Pushed, Renewal, Renewed};
 use super::terms::Terms;
 use crate::domain::key::Digest;
 use crate::domain::name::{OwnerId, RealmId};
@@ -141,12 +141,36 @@ impl Follower {
         self.lease_until = self.lease_until.max(Some(BootTime(from.0 + self.terms.held())));
     }
 
-    /// Applies entries that the store pushed, which follow `after` in its log, and tells the place up to which the log is applied now, if that is
-    /// news: to be acknowledged. Pushes may be lost, repeated, or come late.
-    pub fn pushed(&mut self, after: At, entries: &[Entry], memory: &mut impl Memory) -> Option<At> {
-        let before = self.applied().filter(|_| self.has(after))?;
-        self.apply_all(entries, memory);
-        self.applied().filter(|applied| *applied != before)
+    /// Applies what the store pushed, which follows `after` in its log, and tells the place that is to be acknowledged now, if that is news.
+    /// Pushes may be lost, repeated, or come late.
+    pub fn pushed(&mut self, after: At, pushed: &Pushed, memory: &mut impl Memory) -> Option<At> {
+        if !self.has(after) {
+            return None;
+        }
+        let before = self.acknowledges();
+        self.apply_all(&pushed.entries, memory);
+        self.promised(pushed.secured);
+        self.acknowledges().filter(|place| Some(*place) != before)
+    }
+
+    /// The last place that it has applied and knows to be secured. Whoever restricts takes it for the word of one who would know if that were
+    /// lost: what is applied and not secured may be lost without anybody's asking.
+    #[must_use]
+    pub fn acknowledges(&self) -> Option<At> {
+        let applied = self.applied()?;
+        Some(if self.secured.position < applied.position { self.secured } else { applied })
+    }
+
+    /// The last place that is known to be secured.
+    #[must_use]
+    pub fn secured(&self) -> At {
+        self.secured
+    }
+
+    /// Whether something is applied that is not known to be secured.
+    #[must_use]
+    pub fn is_unsecured(&self) -> bool {
+        self.acknowledges() != self.applied()
     }
 
     /// Takes note of a place that was promised to somebody.

@@ -58,6 +58,11 @@ fn renewed(log: Log) -> Renewed {
     Renewed { log, secured: At::default(), now: StoreTime(0), holders: vec![], footing, longest: TERMS.lease }
 }
 
+/// Entries, all of them secured.
+fn pushed(entries: &[Entry]) -> Pushed {
+    Pushed { secured: entries.last().map(|entry| entry.at).unwrap_or_default(), entries: entries.to_vec() }
+}
+
 /// One that has jumped to the third entry at 0.
 fn follower() -> (Follower, Forgotten) {
     let (mut follower, mut memory) = (Follower::new(Keeps::ALL, TERMS, holder("a")), Forgotten::default());
@@ -76,24 +81,39 @@ fn judged(follower: &Follower, digest: u8, read: At, now: u64) -> Fill {
 fn what_is_pushed_is_applied_once_and_a_repetition_is_no_news() {
     let (mut follower, mut memory) = follower();
     let entries = [entry(4, 4), entry(5, 5)];
-    assert_eq!(follower.pushed(at(3, 3), &entries, &mut memory), Some(at(5, 5)));
-    assert_eq!(follower.pushed(at(3, 3), &entries, &mut memory), None);
-    assert_eq!(follower.pushed(at(3, 3), &entries[..1], &mut memory), None);
+    assert_eq!(follower.pushed(at(3, 3), &pushed(&entries), &mut memory), Some(at(5, 5)));
+    assert_eq!(follower.pushed(at(3, 3), &pushed(&entries), &mut memory), None);
+    assert_eq!(follower.pushed(at(3, 3), &pushed(&entries[..1]), &mut memory), None);
     assert_eq!((follower.applied(), memory.0), (Some(at(5, 5)), vec!["key_4".into(), "key_5".into()]));
+}
+
+#[test]
+fn what_is_applied_is_acknowledged_when_it_is_known_to_be_secured() {
+    let (mut follower, mut memory) = follower();
+    let unsecured = Pushed { entries: vec![entry(4, 4), entry(5, 5)], secured: At::default() };
+    assert_eq!(follower.pushed(at(3, 3), &unsecured, &mut memory), None);
+    assert_eq!((follower.applied(), follower.is_unsecured()), (Some(at(5, 5)), true));
+    let renewal = follower.ask(time(2)).renewal;
+    assert_eq!(renewal.acknowledges(), 0, "nor does a renewal");
+    for (secured, acknowledged) in [(4, Some(at(4, 4))), (4, None), (9, Some(at(5, 5)))] {
+        let pushed = Pushed { entries: vec![], secured: at(secured, secured) };
+        assert_eq!(follower.pushed(at(5, 5), &pushed, &mut memory), acknowledged, "{secured}");
+    }
+    assert!(!follower.is_unsecured());
 }
 
 #[test]
 fn an_entry_after_a_gap_is_forgotten_but_not_applied() {
     let (mut follower, mut memory) = follower();
-    assert_eq!(follower.pushed(at(3, 3), &[entry(5, 5)], &mut memory), None);
+    assert_eq!(follower.pushed(at(3, 3), &pushed(&[entry(5, 5)]), &mut memory), Some(at(3, 3)), "what is applied is secured");
     assert_eq!((follower.applied(), memory.0), (Some(at(3, 3)), vec!["key_5".into()]));
 }
 
 #[test]
 fn an_entry_that_contradicts_what_was_applied_empties_everything_until_a_renewal() {
     let (mut follower, mut memory) = follower();
-    follower.pushed(at(3, 3), &[entry(4, 4)], &mut memory);
-    assert_eq!(follower.pushed(at(3, 3), &[entry(4, 40)], &mut memory), None);
+    follower.pushed(at(3, 3), &pushed(&[entry(4, 4)]), &mut memory);
+    assert_eq!(follower.pushed(at(3, 3), &pushed(&[entry(4, 40)]), &mut memory), None);
     assert_eq!((follower.applied(), memory.0), (None, vec!["key_4".into(), "*".into()]));
     assert_eq!(judged(&follower, 9, at(3, 3), 2), Fill::Stale);
     assert_eq!(follower.ask(time(2)).renewal.applied, None);
@@ -102,10 +122,10 @@ fn an_entry_that_contradicts_what_was_applied_empties_everything_until_a_renewal
 #[test]
 fn what_follows_a_place_of_another_log_is_not_glued_on() {
     let (mut follower, mut memory) = follower();
-    assert_eq!(follower.pushed(at(3, 30), &[entry(4, 40)], &mut memory), None);
+    assert_eq!(follower.pushed(at(3, 30), &pushed(&[entry(4, 40)]), &mut memory), None);
     assert_eq!((follower.applied(), memory.0.len()), (Some(at(3, 3)), 0));
     // the control
-    assert_eq!(follower.pushed(at(3, 3), &[entry(4, 40)], &mut memory), Some(at(4, 40)));
+    assert_eq!(follower.pushed(at(3, 3), &pushed(&[entry(4, 40)]), &mut memory), Some(at(4, 40)));
 }
 
 #[test]
@@ -138,7 +158,7 @@ fn a_jump_and_a_lost_place_empty_everything_and_go_on_from_the_head() {
 fn a_jump_to_what_pushes_have_passed_takes_nothing_back() {
     let (mut follower, mut memory) = follower();
     let asked = follower.ask(time(1_000));
-    follower.pushed(at(3, 3), &[entry(4, 4), entry(5, 5)], &mut memory);
+    follower.pushed(at(3, 3), &pushed(&[entry(4, 4), entry(5, 5)]), &mut memory);
     follower.renewed(&asked, &renewed(Log::Jump { head: at(4, 4) }), time(1_500), &mut memory);
     assert_eq!(follower.applied(), Some(at(5, 5)));
     assert_eq!(judged(&follower, 5, at(4, 4), 2_000), Fill::Stale, "the fifth entry stays applied");
@@ -192,7 +212,7 @@ fn who_has_left_admits_nobody_and_names_its_last_renewal() {
 #[test]
 fn what_was_read_is_sound_ahead_or_stale_by_its_place_in_the_log() {
     let (mut follower, mut memory) = follower();
-    follower.pushed(at(3, 3), &[entry(4, 4), entry(5, 5)], &mut memory);
+    follower.pushed(at(3, 3), &pushed(&[entry(4, 4), entry(5, 5)]), &mut memory);
     for (digest, read, expected) in [
         (5, at(5, 5), Fill::Sound),
         (5, at(4, 4), Fill::Stale),
@@ -212,7 +232,7 @@ fn an_entry_of_an_owner_makes_what_was_read_of_its_keys_stale() {
     let (mut follower, mut memory) = follower();
     let (acme, other) = (OwnerId::parse("acme").unwrap(), OwnerId::parse("other").unwrap());
     let disabled = Entry { touched: Touched::Owner { realm: realm(), id: acme.clone() }, ..entry(4, 4) };
-    follower.pushed(at(3, 3), &[disabled], &mut memory);
+    follower.pushed(at(3, 3), &pushed(&[disabled]), &mut memory);
     for (owner, expected) in [(&acme, Fill::Stale), (&other, Fill::Sound)] {
         let read = Read { at: at(3, 3), asked: time(0), realm: &realm(), digests: &[Digest([9; 32])], owner: Some(owner) };
         assert_eq!(follower.judge(&read, time(1)), expected);

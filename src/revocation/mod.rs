@@ -31,6 +31,6 @@ pub use follower::{Asked, Fill, Follower, Memory, Read};
 pub use footing::{Firmness, Footing, Ground, Level, Whole, is_everywhere};
 pub use obligation::{Keeps, Obligation};
 pub use registry::{Holder, Registration, Registry};
-pub use renewal::{Log, Renewal, Renewed};
+pub use renewal::{Log, Pushed, Renewal, Renewed};
 pub use terms::Terms;
 pub use wait::{Standing, Tally, Verdict, Wait};

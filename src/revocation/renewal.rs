@@ -21,6 +21,23 @@ pub struct Renewal {
     pub secured: At,
 }
 
+impl Renewal {
+    /// The position that it acknowledges: see [`Follower::acknowledges`](super::Follower::acknowledges).
+    #[must_use]
+    pub fn acknowledges(&self) -> u64 {
+        self.applied.map_or(0, |applied| applied.position.min(self.secured.position))
+    }
+}
+
+/// What the store pushes to whoever follows its log from some place on.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Pushed {
+    /// What follows that place, without gaps; none of a place that is not in the log.
+    pub entries: Vec<Entry>,
+    /// The last place that is secured, of a log that has that place.
+    pub secured: At,
+}
+
 /// What the store answers to a renewal. The holder was registered before any of it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Renewed {

@@ -28,7 +28,7 @@ use crate::domain::owner::Owner;
 use crate::domain::record::Holder;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
-use crate::revocation::{At, Entry, Footing, Holder as LeaseHolder, Registration, Renewal, Renewed, Standing};
+use crate::revocation::{At, Footing, Holder as LeaseHolder, Pushed, Registration, Renewal, Renewed, Standing};
 
 /// A store, shared.
 pub type SharedStore = Arc<dyn Store>;
@@ -114,18 +114,19 @@ pub trait Store: Send + Sync {
     /// Renews a replica's lease and brings it what it has to apply for it.
     ///
     /// - a renewal registers its holder
+    /// - a renewal acknowledges what its holder has applied and knows to be secured
     /// - a renewal brings the entries that follow the place applied, in their order and without gaps
     /// - a renewal without a place, or with one that is trimmed away, jumps to the head
     /// - a place that is not in the log is lost
     /// - a secured place that is not in the log is rolled back, for everyone until an operator says to go on
     async fn renew(&self, renewal: &Renewal) -> Result<Renewed, StoreError>;
 
-    /// Waits until the log has entries after this place, but no longer than `patience`.
+    /// Waits until the log has entries after this place, but no longer than `patience`, and tells what is secured then.
     ///
     /// - entries come as soon as they are committed
     /// - a place that is not in the log is followed by nothing
     /// - without any it ends with none when its patience is over
-    async fn follow(&self, after: At, patience: Duration) -> Result<Vec<Entry>, StoreError>;
+    async fn follow(&self, after: At, patience: Duration) -> Result<Pushed, StoreError>;
 
     /// Notes that a holder has applied the log up to this place.
     ///

@@ -13,7 +13,7 @@ use crate::domain::name::{KeyId, OwnerId, RealmId};
 use crate::domain::owner::Owner;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
-use crate::revocation::{At, Entry, Footing, Registration, Renewal, Renewed, Standing};
+use crate::revocation::{At, Footing, Pushed, Registration, Renewal, Renewed, Standing};
 
 /// Whoever is this is a [`Store`]. Its methods are those of the trait.
 #[async_trait]
@@ -69,7 +69,7 @@ pub trait Round: Send + Sync {
         self.inner()?.renew(renewal).await
     }
 
-    async fn follow(&self, after: At, patience: Duration) -> Result<Vec<Entry>, StoreError> {
+    async fn follow(&self, after: At, patience: Duration) -> Result<Pushed, StoreError> {
         self.inner()?.follow(after, patience).await
     }
 
@@ -148,7 +148,7 @@ impl<T: Round> Store for T {
         Round::renew(self, renewal).await
     }
 
-    async fn follow(&self, after: At, patience: Duration) -> Result<Vec<Entry>, StoreError> {
+    async fn follow(&self, after: At, patience: Duration) -> Result<Pushed, StoreError> {
         Round::follow(self, after, patience).await
     }
 

@@ -177,7 +177,7 @@ impl World {
             _ => {
                 self.counts.admits += 1;
                 tell!(self, "{life} admits {digest}, which arrived at {arrived}");
-                if let Err(violation) = self.promises.admitted(digest, arrived, self.now) {
+                if let Err(violation) = self.promises.admitted(life, digest, arrived, self.now) {
                     self.violation = Some(violation);
                 }
             }

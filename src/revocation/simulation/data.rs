@@ -155,6 +155,11 @@ impl Data {
         secured.position > self.floor && secured.position > self.written_off && !self.holds(secured)
     }
 
+    /// Whether an operator has written off what was lost up to here, or further.
+    pub(super) fn is_written_off(&self, position: u64) -> bool {
+        position <= self.written_off
+    }
+
     /// What a renewal is told; so many entries at once.
     pub(super) fn answer(&self, renewal: &Renewal, page: usize) -> Log {
         let head = self.head;

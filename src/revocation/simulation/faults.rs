@@ -247,7 +247,7 @@ impl World {
         if self.nodes.all[node].data.rolled_back {
             self.counts.resumptions += 1;
             self.write(node, Op::Resume(self.lost));
-            self.promises.nobody_from(None);
+            self.promises.go_on();
         }
     }
 }

@@ -14,6 +14,8 @@ pub(super) enum Mutant {
     FollowedByPosition,
     /// The longest lease is the one that the store tells of, however far it has gone back.
     LongestAsTold,
+    /// What is applied is acknowledged, and only renewals tell whether it is secured.
+    UnsecuredIsAcknowledged,
     /// The store counts a holder's renewals, from 1 again after a dismissal.
     RenewalsCountedByStore,
 }

@@ -43,5 +43,6 @@ caught! {
     places_without_marks_are_caught: Mutant::PositionsOnly, Failovers;
     a_log_that_is_followed_by_position_is_caught: Mutant::FollowedByPosition, Failovers;
     a_longest_lease_that_the_store_has_forgotten_is_caught: Mutant::LongestAsTold, Backups;
-    a_count_of_renewals_that_begins_anew_is_caught: Mutant::RenewalsCountedByStore, Network;
+    an_acknowledgement_of_what_is_not_known_to_be_secured_is_caught: Mutant::UnsecuredIsAcknowledged, Backups;
+    a_count_of_renewals_that_begins_anew_is_caught: Mutant::RenewalsCountedByStore, Processes;
 }

@@ -6,15 +6,17 @@ use super::mutant::Mutant;
 use super::names::Change;
 use super::world::{Event, World, tell};
 use crate::domain::time::StoreTime;
-use crate::revocation::{At, Entry, Holder, Level, Log, Registration, Renewal, Renewed, Standing};
+use crate::revocation::{At, Holder, Level, Log, Pushed, Registration, Renewal, Renewed, Standing};
 
 /// From a replica to a node.
 #[derive(Clone)]
 pub(super) enum Message {
     Renew(u64, Box<Renewal>),
+    /// `secured`: the position that is known to be.
     Follow {
         stream: u64,
         after: At,
+        secured: u64,
     },
     Acknowledge(Holder, At),
     Dismiss(Holder, u64),
@@ -37,7 +39,7 @@ pub(super) enum Reply {
     Pushed {
         stream: u64,
         after: At,
-        entries: Vec<Entry>,
+        pushed: Pushed,
     },
     Found {
         check: usize,
@@ -55,6 +57,7 @@ pub(super) struct Waiter {
     life: usize,
     stream: u64,
     after: At,
+    secured: u64,
 }
 
 /// The way between a replica and a node.
@@ -127,7 +130,7 @@ impl World {
         }
         match message {
             Message::Renew(number, renewal) => self.renew(node, life, (number, &renewal)),
-            Message::Follow { stream, after } => self.followed(node, Waiter { life, stream, after }),
+            Message::Follow { stream, after, secured } => self.followed(node, Waiter { life, stream, after, secured }),
             Message::Acknowledge(holder, at) => {
                 if this.data.holds(at) && !self.refuses_writes(node) {
                     self.counts.acknowledgements += 1;
@@ -176,7 +179,9 @@ impl World {
             self.went_backwards(node, renewal.secured);
         }
         let data = &self.nodes.all[node].data;
-        let applied = renewal.applied.filter(|applied| data.holds(*applied)).map_or(0, |applied| applied.position);
+        let applied = renewal.applied.filter(|applied| data.holds(*applied));
+        let unsecured = self.protocol.is(Mutant::UnsecuredIsAcknowledged);
+        let applied = applied.map_or(0, |applied| if unsecured { applied.position } else { renewal.acknowledges() });
         let (holder, lease) = (renewal.holder.clone(), renewal.terms.lease);
         let renewals = if self.protocol.is(Mutant::RenewalsCountedByStore) { data.renewals(&holder) + 1 } else { renewal.number };
         self.write(node, Op::Renew { holder, number: renewals, applied, lease });
@@ -208,6 +213,20 @@ impl World {
             self.promises.enabled(owner, self.now);
         }
         tell!(self, "node {node}: {change:?} is at {}", self.nodes.all[node].data.head);
+        if self.mix.level == Level::Single {
+            // in the same step
+            return self.secure(node, self.nodes.all[node].data.head);
+        }
+        self.wake(node);
+    }
+
+    /// A primary notes that a place is secured. Nobody is pushed that, but whoever awaits it looks often.
+    pub(super) fn secure(&mut self, node: usize, place: At) {
+        self.write(node, Op::Secure(place));
+        self.wake(node);
+    }
+
+    fn wake(&mut self, node: usize) {
         for waiter in std::mem::take(&mut self.waiters[node]) {
             self.followed(node, waiter);
         }
@@ -215,14 +234,15 @@ impl World {
 
     /// Whoever follows the log gets what comes after its place, if that is in the log, or waits.
     fn followed(&mut self, node: usize, waiter: Waiter) {
-        let Waiter { life, stream, after } = waiter;
+        let Waiter { life, stream, after, .. } = waiter;
         let data = &self.nodes.all[node].data;
-        if data.head.position <= after.position {
+        let is_news = data.head.position > after.position || data.secured.position > waiter.secured;
+        if !is_news {
             return self.waiters[node].push(waiter);
         }
         if data.holds(after) || self.protocol.is(Mutant::FollowedByPosition) {
-            let entries = data.after(after.position, self.mix.page);
-            self.reply(node, life, Reply::Pushed { stream, after, entries });
+            let pushed = Pushed { entries: data.after(after.position, self.mix.page), secured: data.secured };
+            self.reply(node, life, Reply::Pushed { stream, after, pushed });
         }
     }
 }

@@ -1,13 +1,14 @@
 //! Whoever restricts: the change, the wait for its durability at the node, and the wait for every lease at the replica.
 
 use super::data::Op;
+use super::life::Life;
 use super::mix::{LEASE, SECOND};
 use super::mutant::Mutant;
 use super::names::Change;
 use super::network::{Message, Reply};
 use super::world::{Event, World, tell};
 use crate::domain::time::BootTime;
-use crate::revocation::{Holder, Level, Registration, Standing, Tally, Terms, Verdict, Wait, is_everywhere};
+use crate::revocation::{Holder, Registration, Standing, Tally, Terms, Verdict, Wait, is_everywhere};
 
 /// How often a change is asked for that has not come to stand.
 const ATTEMPTS: u32 = 4;
@@ -24,6 +25,8 @@ pub(super) struct Flow {
     until: Option<BootTime>,
     pause: u64,
     returned: bool,
+    /// Where it stands.
+    position: u64,
 }
 
 /// What happens to a call at its replica.
@@ -85,6 +88,7 @@ impl World {
             until: None,
             pause: 1_000,
             returned: false,
+            position: 0,
         });
         self.soon(at, Event::Flow(life, self.flows.len() - 1, Stage::Begin));
     }
@@ -141,9 +145,6 @@ impl World {
         } else {
             self.commit(node, change);
         }
-        if self.mix.level == Level::Single {
-            self.write(node, Op::Secure(self.nodes.all[node].data.head));
-        }
         let footing = self.nodes.footing(node, self.now);
         let this = &self.nodes.all[node];
         let standing = Standing {
@@ -167,7 +168,7 @@ impl World {
         let acknowledged = self.nodes.acknowledged(wait.node, wait.offset, self.now);
         let outcome = if is_everywhere(self.protocol.keeps(), acknowledged, self.nodes.promotable()) {
             if !self.refuses_writes(wait.node) {
-                self.write(wait.node, Op::Secure(wait.standing.at));
+                self.secure(wait.node, wait.standing.at);
             }
             // who follows is told behind the wait: a node that came back while it lasted is seen
             wait.standing.footing = self.nodes.footing(wait.node, self.now);
@@ -200,7 +201,7 @@ impl World {
         let firmness = self.lives[life].ground.under(&standing.footing, this.begun.0, longest);
         let mut wait = Wait::new(self.protocol.keeps(), &standing, this.begun.0, (firmness, longest));
         wait.secured(now);
-        this.wait = Some(wait);
+        (this.wait, this.position) = (Some(wait), standing.at.position);
         tell!(self, "{life} waits for {:?}: {:?}", this.change, this.wait);
         self.consider(life, flow);
         if !self.flows[flow].returned {
@@ -249,13 +250,23 @@ impl World {
         }
     }
 
+    /// Whoever the store says has acknowledged a place that it would notice the loss of.
+    fn witnesses(&self, position: u64) -> Vec<usize> {
+        let data = &self.nodes.all[self.official].data;
+        let have =
+            |life: &&Life| data.registry.holders().iter().any(|(holder, entry)| *holder == life.holder() && entry.applied >= position);
+        let noticed = !data.is_written_off(position);
+        self.lives.iter().enumerate().filter(|(_, life)| noticed && have(life)).map(|(nth, _)| nth).collect()
+    }
+
     fn returned(&mut self, flow: usize, tally: Tally, fast: bool) {
-        let Flow { change, begun, .. } = self.flows[flow];
+        let Flow { change, begun, position, .. } = self.flows[flow];
         self.counts.returns += 1;
         *(if fast { &mut self.counts.fast_returns } else { &mut self.counts.timer_returns }) += 1;
         tell!(self, "{change:?} has returned: {tally:?}");
         if begun.1 > self.restored {
-            self.promises.made(change, begun.1, self.now);
+            let witnesses = self.witnesses(position);
+            self.promises.made(change, begun.1, self.now, &witnesses);
         }
         for digest in change.ends().into_iter().take(4) {
             for _ in 0..3 {

@@ -5,7 +5,7 @@ use super::mix::{LEASE, SECOND};
 use super::mutant::Mutant;
 use super::network::{Message, Reply, Way};
 use super::world::{Event, World, tell};
-use crate::revocation::{At, Entry, Firmness, Holder, Log, Mark, Obligation, Renewed, Terms};
+use crate::revocation::{At, Firmness, Holder, Log, Mark, Obligation, Pushed, Renewed, Terms};
 
 /// After so long a call is given up.
 const PATIENCE: u64 = SECOND;
@@ -67,14 +67,15 @@ impl World {
             this.streams += 1;
             let stream = this.streams;
             this.following = Some((stream, now));
-            self.send(life, Message::Follow { stream, after });
+            let secured = this.follower.secured().position;
+            self.send(life, Message::Follow { stream, after, secured });
         }
     }
 
     pub(super) fn answered(&mut self, life: usize, reply: Reply) {
         match reply {
             Reply::Renewed(number, renewed) => self.renewed(life, number, *renewed),
-            Reply::Pushed { stream, after, entries } => self.pushed(life, stream, (after, entries)),
+            Reply::Pushed { stream, after, pushed } => self.pushed(life, stream, (after, pushed)),
             Reply::Found { check, attempt, at, found } => self.found(life, check, (attempt, at, found)),
             Reply::Standing(flow, attempt, standing) => self.stands(life, (flow, attempt), standing),
             Reply::Holders(flow, attempt, holders) => self.heard(life, (flow, attempt), &holders),
@@ -87,15 +88,15 @@ impl World {
         let Some(nth) = this.renewing.iter().position(|(asked, ..)| *asked == number) else { return };
         let (_, _, asked) = if self.mix.late { this.renewing[nth].clone() } else { this.renewing.remove(nth) };
         this.ground.observe(&renewed.footing, now);
-        let (mut late, after) = (Vec::new(), this.follower.applied().unwrap_or_default());
+        let (mut late, after) = (Pushed::default(), this.follower.applied().unwrap_or_default());
         if let Log::Entries { entries, head } = &mut renewed.log
             && self.protocol.drops(Obligation::LogBeforeLease)
             && let Some(applied) = this.follower.applied()
         {
-            late = std::mem::take(entries);
+            late = Pushed { entries: std::mem::take(entries), secured: renewed.secured };
             *head = applied;
         }
-        let before = this.follower.applied();
+        let before = this.follower.acknowledges();
         this.follower.renewed(&asked, &renewed, now, &mut this.memory);
         let (applied, overdue) = (this.follower.applied(), this.follower.overdue(now));
         let longest = this.follower.longest(renewed.longest);
@@ -105,7 +106,7 @@ impl World {
         }
         let holder = self.lives[life].holder();
         tell!(self, "{holder} has renewed to {applied:?}, until {:?}", self.lives[life].follower.lease_until());
-        if !late.is_empty() {
+        if !late.entries.is_empty() {
             let delay = self.dice.any_span(SECOND);
             self.soon(delay, Event::Apply(life, after, late));
         } else if let Log::Entries { head, .. } = &renewed.log
@@ -114,8 +115,9 @@ impl World {
             self.lives[life].renewing.retain(|(asked, ..)| *asked != number);
             self.renew_now(life);
         }
-        if let Some(applied) = applied.filter(|applied| Some(*applied) != before) {
-            self.send(life, Message::Acknowledge(holder, applied));
+        let news = self.lives[life].follower.acknowledges().filter(|place| Some(*place) != before);
+        if let Some(place) = news.or(applied.filter(|_| self.protocol.is(Mutant::UnsecuredIsAcknowledged))) {
+            self.send(life, Message::Acknowledge(holder, place));
         }
         if self.lives[life].following.is_none() {
             self.follow(life);
@@ -126,7 +128,10 @@ impl World {
         }
     }
 
-    fn pushed(&mut self, life: usize, stream: u64, (after, entries): (At, Vec<Entry>)) {
+    fn pushed(&mut self, life: usize, stream: u64, (after, mut pushed): (At, Pushed)) {
+        if self.protocol.is(Mutant::UnsecuredIsAcknowledged) {
+            pushed.secured = At::default();
+        }
         let this = &mut self.lives[life];
         let current = this.following.is_some_and(|(current, _)| current == stream);
         if current {
@@ -136,27 +141,29 @@ impl World {
         }
         self.counts.pushes += 1;
         if self.protocol.drops(Obligation::AppliedBeforeAcknowledged) {
-            let (holder, last) = (self.lives[life].holder(), entries[entries.len() - 1].at);
-            self.send(life, Message::Acknowledge(holder, last));
+            if let Some(last) = pushed.entries.last() {
+                self.send(life, Message::Acknowledge(self.lives[life].holder(), last.at));
+            }
             let delay = self.dice.any_span(SECOND);
-            self.soon(delay, Event::Apply(life, after, entries));
+            self.soon(delay, Event::Apply(life, after, pushed));
         } else {
-            self.apply(life, after, &entries);
+            self.apply(life, after, &pushed);
         }
         if current {
             self.follow(life);
         }
     }
 
-    pub(super) fn apply(&mut self, life: usize, after: At, entries: &[Entry]) {
+    pub(super) fn apply(&mut self, life: usize, after: At, pushed: &Pushed) {
         let this = &mut self.lives[life];
         let before = this.follower.applied();
-        let news = this.follower.pushed(after, entries, &mut this.memory);
+        let news = this.follower.pushed(after, pushed, &mut this.memory);
         self.counts.contradictions += u64::from(before.is_some() && this.follower.applied().is_none());
         let holder = this.holder();
-        tell!(self, "{holder} is pushed {entries:?} and is at {:?}", self.lives[life].follower.applied());
-        if let Some(applied) = news {
-            self.send(life, Message::Acknowledge(holder, applied));
+        tell!(self, "{holder} is pushed {pushed:?} and is at {:?}", self.lives[life].follower.applied());
+        let applied = self.lives[life].follower.applied().filter(|_| self.protocol.is(Mutant::UnsecuredIsAcknowledged));
+        if let Some(place) = news.or(applied) {
+            self.send(life, Message::Acknowledge(holder, place));
         }
     }
 }

@@ -16,7 +16,7 @@ use super::nodes::Nodes;
 use super::promise::{Promises, Violation};
 use super::revoker::{Durability, Flow, Stage};
 use crate::domain::time::BootTime;
-use crate::revocation::{At, Entry};
+use crate::revocation::{At, Pushed};
 
 /// What happens.
 pub(super) enum Event {
@@ -25,7 +25,7 @@ pub(super) enum Event {
     ToNode(usize, usize, Message),
     ToLife(usize, Reply),
     /// Entries that a mutant applies late.
-    Apply(usize, At, Vec<Entry>),
+    Apply(usize, At, Pushed),
     Check(usize, usize, Step),
     Flow(usize, usize, Stage),
     Durability(Box<Durability>),
@@ -171,7 +171,7 @@ impl World {
             Event::Tick(life) => self.tick(life),
             Event::ToNode(node, life, message) => self.arrives(node, life, message),
             Event::ToLife(life, reply) => self.answered(life, reply),
-            Event::Apply(life, after, entries) => self.apply(life, after, &entries),
+            Event::Apply(life, after, pushed) => self.apply(life, after, &pushed),
             Event::Check(life, check, step) => self.check(life, check, step),
             Event::Flow(life, flow, stage) => self.flow(life, flow, stage),
             Event::Durability(wait) => self.durability(wait),

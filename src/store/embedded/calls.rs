@@ -15,7 +15,7 @@ use crate::domain::name::{KeyId, OwnerId, RealmId};
 use crate::domain::owner::Owner;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
-use crate::revocation::{At, Entry, Footing, Mark, Registration, Renewal, Renewed, Standing};
+use crate::revocation::{At, Footing, Mark, Pushed, Registration, Renewal, Renewed, Standing};
 use crate::store::{
     AuditNote, Charge, Commit, Committed, Finding, Kept, LeaseHolder, Page, PepperClaim, Settled, Settlement, Store, StoreError, Taken,
     What,
@@ -85,8 +85,8 @@ impl Store for Embedded {
         if let Some(place) = found.missed {
             self.ask(self.timeouts.admin, |reply| Job::Miss(place, reply)).await?;
         }
-        if let Some(applied) = found.applied {
-            leases.acknowledge(&renewal.holder, applied);
+        if found.applied.is_some() {
+            leases.acknowledge(&renewal.holder, renewal.acknowledges());
         }
         Ok(Renewed {
             log: found.log,
@@ -99,18 +99,18 @@ impl Store for Embedded {
         })
     }
 
-    async fn follow(&self, after: At, patience: Duration) -> Result<Vec<Entry>, StoreError> {
+    async fn follow(&self, after: At, patience: Duration) -> Result<Pushed, StoreError> {
         let mut head = self.shared.leases.watch();
         let over = sleep(patience);
         tokio::pin!(over);
         loop {
             head.mark_unchanged();
-            let entries = self.read(self.timeouts.admin, move |txn, _| log::after(txn, after)).await?;
-            if !entries.is_empty() {
-                return Ok(entries);
+            let pushed = self.read(self.timeouts.admin, move |txn, _| log::after(txn, after)).await?;
+            if !pushed.entries.is_empty() {
+                return Ok(pushed);
             }
             tokio::select! {
-                () = &mut over => return Ok(Vec::new()),
+                () = &mut over => return Ok(pushed),
                 changed = head.changed() => changed.map_err(|_| away("it is being closed"))?,
             }
         }

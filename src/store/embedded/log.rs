@@ -5,7 +5,7 @@ use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata as _};
 use super::disk::Stop;
 use super::tables::{ABANDONED, LOG, META, ROLLED_BACK, Tables, head};
 use super::turn::Turn;
-use crate::revocation::{At, Entry, Log, Renewal};
+use crate::revocation::{At, Entry, Log, Pushed, Renewal};
 use crate::store::entry::decode_entry;
 
 /// How many entries the log keeps.
@@ -53,12 +53,12 @@ pub(super) fn renewed(txn: &ReadTransaction, renewal: &Renewal) -> Result<Found,
     Ok(Found { log, head, applied, missed: missed.then_some(secured) })
 }
 
-/// What follows a place. Of one that is not in the log nobody can say.
-pub(super) fn after(txn: &ReadTransaction, place: At) -> Result<Vec<Entry>, Stop> {
+/// What follows a place. Of one that is not in the log nobody can say. A transaction reads nothing that is not on the disk.
+pub(super) fn after(txn: &ReadTransaction, place: At) -> Result<Pushed, Stop> {
     let (log, head) = (txn.open_table(LOG)?, head(&txn.open_table(META)?)?);
     match stands(&log, head, place)? {
-        Stands::Here => entries(&log, place.position),
-        Stands::Gone | Stands::Elsewhere => Ok(Vec::new()),
+        Stands::Here => Ok(Pushed { entries: entries(&log, place.position)?, secured: head }),
+        Stands::Gone | Stands::Elsewhere => Ok(Pushed::default()),
     }
 }
 

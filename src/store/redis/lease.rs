@@ -15,7 +15,7 @@ use super::names;
 use super::pool::Pool;
 use super::script::Script;
 use crate::domain::time::StoreTime;
-use crate::revocation::{At, Entry, Footing, Holder, Log, Registration, Renewal, Renewed};
+use crate::revocation::{At, Footing, Holder, Log, Pushed, Registration, Renewal, Renewed};
 use crate::store::StoreError;
 
 /// The rules of [`Registry`](crate::revocation::Registry) and of what a renewal brings, as Redis runs them.
@@ -119,27 +119,32 @@ pub(super) async fn vouch(pool: &Pool, deadline: Instant, footing: &Footing) -> 
 }
 
 /// Waits for entries. `call`: how long a call may take, apart from its waiting.
-pub(super) async fn follow(feed: &Pool, call: Duration, after: At, patience: Duration) -> Result<Vec<Entry>, StoreError> {
+pub(super) async fn follow(feed: &Pool, call: Duration, after: At, patience: Duration) -> Result<Pushed, StoreError> {
     let over = Instant::now() + patience;
     loop {
         let wait = over.saturating_duration_since(Instant::now()).min(BLOCKED);
-        let (found, place) = feed.run(Instant::now() + wait + call, |connection| next(connection, after, wait)).await?;
+        let (found, at, secured) = feed.run(Instant::now() + wait + call, |connection| next(connection, after, wait)).await?;
         let found = entries(found.keys.first().map_or(&[][..], |log| &log.ids))?;
-        let here = after.position == 0 || entries(&place.ids)?.first().is_some_and(|entry| entry.at == after);
+        let here = after.position == 0 || entries(&at.ids)?.first().is_some_and(|entry| entry.at == after);
         if !found.is_empty() && !here {
             // of another log: whoever asks learns from its next renewal where it stands, and need not ask all the time until then
             sleep(ELSEWHERE.min(over.saturating_duration_since(Instant::now()))).await;
-            return Ok(Vec::new());
+            return Ok(Pushed::default());
         }
         if !found.is_empty() || Instant::now() >= over {
-            return Ok(found);
+            let secured = secured.filter(|_| here).map_or(Ok(At::default()), |secured| place(&secured))?;
+            return Ok(Pushed { entries: found, secured });
         }
     }
 }
 
-/// What stands after a place, and at it: a stream is followed by position, whatever stood there when that was applied. A node that was demoted while
-/// this waited may have nothing to say any more.
-async fn next(mut connection: MultiplexedConnection, after: At, wait: Duration) -> RedisResult<(StreamReadReply, StreamRangeReply)> {
+/// What stands after a place, and at it: a stream is followed by position, whatever stood there when that was applied; and what is secured, which
+/// is read when the wait is over. A node that was demoted while this waited may have nothing to say any more.
+async fn next(
+    mut connection: MultiplexedConnection,
+    after: At,
+    wait: Duration,
+) -> RedisResult<(StreamReadReply, StreamRangeReply, Option<String>)> {
     let mut calls = pipe();
     calls.cmd("XREAD").arg("COUNT").arg(MOST);
     if wait >= Duration::from_millis(1) {
@@ -148,10 +153,11 @@ async fn next(mut connection: MultiplexedConnection, after: At, wait: Duration) 
     }
     let id = format!("{}-0", after.position);
     calls.arg("STREAMS").arg(names::LOG).arg(&id);
-    calls.cmd("XRANGE").arg(names::LOG).arg(&id).arg(&id).cmd("INFO").arg("replication");
-    let (found, place, info): (Option<StreamReadReply>, StreamRangeReply, String) = calls.query_async(&mut connection).await?;
+    calls.cmd("XRANGE").arg(names::LOG).arg(&id).arg(&id).cmd("GET").arg(names::SECURED).cmd("INFO").arg("replication");
+    let (found, at, secured, info): (Option<StreamReadReply>, StreamRangeReply, Option<String>, String) =
+        calls.query_async(&mut connection).await?;
     match Info(&info).field("role") {
-        Some("master") => Ok((found.unwrap_or_default(), place)),
+        Some("master") => Ok((found.unwrap_or_default(), at, secured)),
         _ => Err(footing::no_primary()),
     }
 }

@@ -52,7 +52,7 @@ use crate::domain::name::{KeyId, OwnerId, RealmId};
 use crate::domain::owner::Owner;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
-use crate::revocation::{At, Entry, Footing, Registration, Renewal, Renewed, Standing};
+use crate::revocation::{At, Footing, Pushed, Registration, Renewal, Renewed, Standing};
 
 /// How much longer a grant is waited for than it can be spent: what comes late is known, and can be returned. Who waits for it is the
 /// caller's affair.
@@ -213,7 +213,7 @@ impl Store for RedisStore {
         Ok(Renewed { now: self.told(renewed.now), ..renewed })
     }
 
-    async fn follow(&self, after: At, patience: Duration) -> Result<Vec<Entry>, StoreError> {
+    async fn follow(&self, after: At, patience: Duration) -> Result<Pushed, StoreError> {
         self.fitting(self.for_admin()).await?;
         lease::follow(&self.feed, self.connect_timeout + self.timeout, after, patience).await
     }

@@ -14,7 +14,8 @@ local head = redis.call('GET', POSITION) or NOWHERE
 local place = applied ~= '' and stands(LOG, head, applied) or 'gone'
 
 local renewals, reached = string.match(redis.call('HGET', LEASES, holder) or '0/0/', '^(%d+)/(%d+)/')
-if place == 'here' then reached = math.max(reached, position_of(applied)) end
+-- Only what is known to be secured is acknowledged: who knows that would notice its loss.
+if place == 'here' then reached = math.max(reached, math.min(position_of(applied), position_of(secured))) end
 redis.call('HSET', LEASES, holder, string.format('%.0f/%.0f/%s', math.max(renewals, number), reached, lease))
 if tonumber(lease) > tonumber(redis.call('GET', LONGEST) or '0') then redis.call('SET', LONGEST, lease) end
 

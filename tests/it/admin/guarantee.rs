@@ -180,8 +180,8 @@ impl Other {
 
     /// It applies the log to its end.
     async fn applies(&self, world: &World) {
-        let entries = world.store.follow(self.applied, Duration::from_secs(30)).await.unwrap();
-        world.store.acknowledge(&self.holder, entries.last().unwrap().at).await.unwrap();
+        let pushed = world.store.follow(self.applied, Duration::from_secs(30)).await.unwrap();
+        world.store.acknowledge(&self.holder, pushed.entries.last().unwrap().at).await.unwrap();
     }
 }
 

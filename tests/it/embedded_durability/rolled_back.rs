@@ -129,7 +129,7 @@ fn resumptions(disk: &LossyDisk) -> Vec<stored::Audit> {
 async fn follow(store: &Embedded, after: At) -> Vec<Entry> {
     loop {
         match store.follow(after, Duration::from_hours(1)).await {
-            Ok(entries) => return entries,
+            Ok(pushed) => return pushed.entries,
             Err(error) => assert!(matches!(error, StoreError::Unavailable(_)), "{error}"),
         }
     }
@@ -175,8 +175,8 @@ async fn a_file_from_before_the_log_had_marks_is_read_on() {
     assert_eq!(head, At { position: 2, mark: Mark(0) });
     assert_eq!(told(&store, head).await.unwrap(), Log::Jump { head });
     make(&store, 2).await.unwrap();
-    assert_eq!(store.follow(head, Duration::ZERO).await.unwrap().len(), 2);
-    assert_eq!(store.follow(At { position: 1, mark: Mark(0) }, Duration::ZERO).await.unwrap().len(), 3);
+    assert_eq!(store.follow(head, Duration::ZERO).await.unwrap().entries.len(), 2);
+    assert_eq!(store.follow(At { position: 1, mark: Mark(0) }, Duration::ZERO).await.unwrap().entries.len(), 3);
 }
 
 /// Makes the store what a version without marks left.

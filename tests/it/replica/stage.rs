@@ -19,7 +19,9 @@ use keyward::domain::record::{Holder, KeptSecret, Record};
 use keyward::domain::time::{BootTime, StoreTime};
 use keyward::grpc::ext_authz::Authorizer;
 use keyward::replica::records::{Records, Unfound};
-use keyward::revocation::{At, Entry, Firmness, Footing, Holder as LeaseHolder, Level, Log, Mark, Renewal, Renewed, Touched, Whole};
+use keyward::revocation::{
+    At, Entry, Firmness, Footing, Holder as LeaseHolder, Level, Log, Mark, Pushed, Renewal, Renewed, Touched, Whole,
+};
 use keyward::store::{Finding, Round, SharedStore, Store, StoreError};
 use keyward::telemetry::metrics::Metrics;
 use tokio::sync::{Notify, Semaphore};
@@ -228,7 +230,7 @@ impl Round for Played {
         Ok(Renewed { log, secured: head, now: self.clock.wall(), holders: Vec::new(), footing, longest: renewal.terms.lease })
     }
 
-    async fn follow(&self, after: At, _: Duration) -> Result<Vec<Entry>, StoreError> {
+    async fn follow(&self, after: At, _: Duration) -> Result<Pushed, StoreError> {
         loop {
             let grown = self.grown.notified();
             tokio::pin!(grown);
@@ -237,7 +239,8 @@ impl Round for Played {
                 let kept = self.kept.lock().unwrap();
                 let from = usize::try_from(after.position).unwrap();
                 if from < kept.told {
-                    return Ok(kept.log[from..kept.told].to_vec());
+                    let entries = kept.log[from..kept.told].to_vec();
+                    return Ok(Pushed { secured: entries[entries.len() - 1].at, entries });
                 }
             }
             grown.await;

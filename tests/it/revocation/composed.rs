@@ -11,7 +11,7 @@ use keyward::domain::name::{OwnerId, RealmId};
 use keyward::domain::realms::Realms;
 use keyward::grpc::authorization::authorization_server::AuthorizationServer;
 use keyward::grpc::ext_authz::Authorizer;
-use keyward::revocation::{At, Entry, Log, Renewal, Renewed, Touched};
+use keyward::revocation::{At, Entry, Log, Pushed, Renewal, Renewed, Touched};
 use keyward::store::{Finding, Round, SharedStore, Store, StoreError};
 use keyward::telemetry::metrics::Metrics;
 use tokio::sync::{Semaphore, watch};
@@ -67,8 +67,9 @@ impl Round for Deaf {
         Ok(Renewed { log, ..renewed })
     }
 
-    async fn follow(&self, after: At, patience: Duration) -> Result<Vec<Entry>, StoreError> {
-        self.0.follow(after, patience).await.map(unheard)
+    async fn follow(&self, after: At, patience: Duration) -> Result<Pushed, StoreError> {
+        let pushed = self.0.follow(after, patience).await?;
+        Ok(Pushed { entries: unheard(pushed.entries), ..pushed })
     }
 }
 

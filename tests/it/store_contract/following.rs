@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use keyward::revocation::{At, Mark, Renewal};
+use keyward::revocation::{At, Mark, Pushed, Renewal};
 use keyward::store::Change;
 use tokio::time::timeout;
 
 use super::engines::Engine;
-use super::samples::{entries_after, entry, head, holder, holders, new_owner, owner, put, registration, renew, renewal};
+use super::samples::{entries_after, entry, head, holder, holders, new_owner, owner, put, registration, renew, renew_secured, renewal};
 
 /// A call that takes so long stands still.
 const STILL: Duration = Duration::from_secs(30);
@@ -30,19 +30,20 @@ pub(super) async fn entries_come_as_soon_as_they_are_committed(engine: &mut impl
         let count = owners.len();
         put(&*store, owners).await;
         let [first, second] = waiting;
-        let entries = first.await.unwrap();
-        assert_eq!((entries.len(), &entries), (count, &second.await.unwrap()));
-        seen.extend(entries);
+        let pushed = first.await.unwrap();
+        assert_eq!((pushed.entries.len(), &pushed), (count, &second.await.unwrap()));
+        seen.extend(pushed.entries);
         after = head(&*store).await;
+        assert_eq!(pushed.secured, after, "one disk is all that there is: what is pushed is secured");
     }
     assert_eq!(seen, entries_after(&*store, At::default()).await);
-    let there = timeout(STILL, store.follow(seen[2].at, STILL * 10)).await.expect("they were there").unwrap();
+    let there = timeout(STILL, store.follow(seen[2].at, STILL * 10)).await.expect("they were there").unwrap().entries;
     assert!(!there.is_empty() && seen[3..].starts_with(&there), "{there:?}");
 }
 
 pub(super) async fn without_any_it_ends_with_none_when_its_patience_is_over(engine: &mut impl Engine) {
     let store = engine.store();
-    let ends = async |after, patience| timeout(STILL, store.follow(after, patience)).await.expect("its patience is over").unwrap();
+    let ends = async |after, patience| timeout(STILL, store.follow(after, patience)).await.expect("its patience is over").unwrap().entries;
     // to some a patience of nothing would be one without end
     for patience in [Duration::from_millis(20), Duration::from_micros(20), Duration::ZERO] {
         assert_eq!(ends(At::default(), patience).await, []);
@@ -65,11 +66,11 @@ pub(super) async fn a_place_that_is_not_in_the_log_is_followed_by_nothing(engine
     // sometimes before it waits, sometimes while it does
     let (other, later) = (entry(&*store, "other").await, entry(&*store, "later").await);
     assert_eq!((other.position, other.mark == lost.mark), (lost.position, false));
-    assert_eq!(waiting.await.unwrap(), [], "what follows another entry at that position does not follow it");
-    assert_eq!(store.follow(lost, patience).await.unwrap(), []);
+    assert_eq!(waiting.await.unwrap(), Pushed::default(), "what follows another entry at that position does not follow it");
+    assert_eq!(store.follow(lost, patience).await.unwrap(), Pushed::default());
     // The control: the places that are there.
     for place in [base, other] {
-        let found = store.follow(place, STILL).await.unwrap();
+        let found = store.follow(place, STILL).await.unwrap().entries;
         assert_eq!(found.last().map(|entry| entry.at), Some(later), "{place}");
     }
 }
@@ -105,7 +106,7 @@ pub(super) async fn an_acknowledgement_counts_for_its_own_incarnation_and_of_its
     assert_eq!(applied(&again).await, Some(2), "what came late takes nothing back");
     store.acknowledge(&unknown, two).await.unwrap();
     assert_eq!(applied(&unknown).await, None, "who is not registered is nobody");
-    renew(&*store, &a, Some(two)).await;
+    renew_secured(&*store, &a, two).await;
     assert_eq!(applied(&a).await, Some(2), "a renewal acknowledges as well");
     renew(&*store, &b, Some(elsewhere)).await;
     assert_eq!(applied(&b).await, Some(0), "but not what is of another log");

@@ -78,6 +78,7 @@ sentences! {
         what_is_secured_stands_where_its_record_is_read;
     renewing:
         a_renewal_registers_its_holder,
+        a_renewal_acknowledges_what_its_holder_has_applied_and_knows_to_be_secured,
         a_renewal_brings_the_entries_that_follow_the_place_applied_in_their_order_and_without_gaps,
         a_renewal_without_a_place_or_with_one_that_is_trimmed_away_jumps_to_the_head,
         a_place_that_is_not_in_the_log_is_lost,

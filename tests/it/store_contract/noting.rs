@@ -14,7 +14,7 @@ use keyward::store::{Commit, Kept, SharedStore, StoreError, What};
 use super::engines::Engine;
 use super::samples::{
     changed_key, changed_owner, commit, digest, entries_after, head, holder, in_order, key, key_id, new_key, new_owner, owner, owner_id,
-    put, realm, registration, renew, renewal, request,
+    put, realm, registration, renew, renew_secured, renewal, request,
 };
 
 pub(super) async fn every_change_has_its_entry_in_the_log_with_the_digests_that_its_key_had_and_has(engine: &mut impl Engine) {
@@ -67,7 +67,7 @@ pub(super) async fn a_commit_names_everyone_who_holds_a_lease(engine: &mut impl 
 
     let long = Renewal { terms: Terms { lease: Duration::from_secs(9) }, ..renewal(&a, None) };
     store.renew(&long).await.unwrap();
-    let renewed = renew(&*store, &a, Some(first.standing.at)).await;
+    let renewed = renew_secured(&*store, &a, first.standing.at).await;
     renew(&*store, &b, None).await;
     let asked = Commit { request: Some(request("admin_1", "r", 1)), ..commit(vec![new_owner(&owner("b")), new_owner(&owner("c"))]) };
     let second = store.commit(&asked).await.unwrap();

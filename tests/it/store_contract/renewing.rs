@@ -6,7 +6,9 @@ use keyward::revocation::{At, Holder, Log, Mark, Registration, Renewal, Terms};
 use keyward::store::{AuditNote, Change, Store};
 
 use super::engines::Engine;
-use super::samples::{entries_after, entry, head, holder, holders, in_order, key_id, new_owner, owner, put, registration, renew, renewal};
+use super::samples::{
+    entries_after, entry, head, holder, holders, in_order, key_id, new_owner, owner, put, registration, renew, renew_secured, renewal,
+};
 
 pub(super) async fn a_renewal_registers_its_holder(engine: &mut impl Engine) {
     let store = engine.store();
@@ -14,8 +16,8 @@ pub(super) async fn a_renewal_registers_its_holder(engine: &mut impl Engine) {
     let (a, b, again) = (holder("a", 1), holder("keyward-7.pod_x", u64::MAX), holder("a", 2));
     assert_eq!(renew(&*store, &a, None).await.holders, [(a.clone(), registration(1, 0))], "the answer names it already");
     let one = entry(&*store, "acme").await;
-    renew(&*store, &b, Some(one)).await;
-    renew(&*store, &a, Some(one)).await;
+    renew_secured(&*store, &b, one).await;
+    renew_secured(&*store, &a, one).await;
     let third = renew(&*store, &again, None).await;
     let mut all = vec![(a.clone(), registration(2, 1)), (again, registration(1, 0)), (b.clone(), registration(1, 1))];
     assert_eq!(in_order(third.holders), all);
@@ -25,10 +27,23 @@ pub(super) async fn a_renewal_registers_its_holder(engine: &mut impl Engine) {
     assert_eq!(store.renew(&long).await.unwrap().longest, Duration::from_millis(6_500));
     all[2].1 = Registration { lease: Duration::from_millis(6_500), ..registration(2, 1) };
     assert_eq!(holders(&*store).await, all, "it has applied what it had applied");
-    let short = renew(&*store, &b, Some(one)).await;
+    let short = renew_secured(&*store, &b, one).await;
     all[2].1 = registration(3, 1);
     assert_eq!((in_order(short.holders), short.longest), (all, Duration::from_millis(6_500)));
     assert!(short.now <= store.now().await.unwrap());
+}
+
+pub(super) async fn a_renewal_acknowledges_what_its_holder_has_applied_and_knows_to_be_secured(engine: &mut impl Engine) {
+    let store = engine.store();
+    let a = holder("a", 1);
+    let (one, two) = (entry(&*store, "one").await, entry(&*store, "two").await);
+    for (number, (applied, secured, acknowledged)) in
+        [(two, At::default(), 0), (two, one, 1), (one, two, 1), (two, two, 2), (one, one, 2)].into_iter().enumerate()
+    {
+        let renewal = Renewal { number: 1 + number as u64, secured, ..renewal(&a, Some(applied)) };
+        store.renew(&renewal).await.unwrap();
+        assert_eq!(holders(&*store).await[0].1.applied, acknowledged, "applied up to {applied}, secured up to {secured}");
+    }
 }
 
 pub(super) async fn a_renewal_brings_the_entries_that_follow_the_place_applied_in_their_order_and_without_gaps(engine: &mut impl Engine) {

@@ -189,6 +189,12 @@ pub(super) async fn renew(store: &dyn Store, holder: &Holder, applied: Option<At
     store.renew(&Renewal { number, ..renewal(holder, applied) }).await.unwrap()
 }
 
+/// The same, of a holder that knows what it has applied to be secured.
+pub(super) async fn renew_secured(store: &dyn Store, holder: &Holder, applied: At) -> Renewed {
+    let number = 1 + store.holders().await.unwrap().into_iter().find(|(other, _)| other == holder).map_or(0, |(_, entry)| entry.renewals);
+    store.renew(&Renewal { number, secured: applied, ..renewal(holder, Some(applied)) }).await.unwrap()
+}
+
 /// Everyone registered, in the order of their names.
 pub(super) async fn holders(store: &dyn Store) -> Vec<(Holder, Registration)> {
     in_order(store.holders().await.unwrap())

@@ -32,13 +32,18 @@ pub mod upstream;
 pub mod windows;
 
 /// Asks again and again until there is an answer; half a minute without one fails the test.
-pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(30);
+pub fn eventually<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
+    eventually_within(Duration::from_secs(30), what, ask)
+}
+
+/// The same, of what takes longer.
+pub fn eventually_within<T>(patience: Duration, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + patience;
     loop {
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(Instant::now() < deadline, "not after half a minute: {what}");
+        assert!(Instant::now() < deadline, "not within {patience:?}: {what}");
         sleep(Duration::from_millis(10));
     }
 }

@@ -11,18 +11,20 @@ use keyward::store::redis::{Place, RedisStore, Settings};
 use redis::{Connection, FromRedisValue};
 use tempfile::TempDir;
 
-use super::eventually;
 use super::process::Process;
 use super::redis::RedisServer;
+use super::{eventually, eventually_within};
 
 /// The name that the sentinels watch the primary under.
 pub const NAME: &str = "keyward";
 
 /// For how long a failover may go on. Once one has begun, a sentinel begins no other of the same primary for twice as long
 /// (<https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/>).
-const FAILOVER_TIMEOUT: Duration = Duration::from_secs(4);
+const FAILOVER_TIMEOUT: Duration = Duration::from_secs(6);
 /// From the loss of a primary until the next loss is answered at once: the vote, up to a second that each sentinel waits more, and the pause.
-pub const BETWEEN_FAILOVERS: Duration = Duration::from_secs(11);
+pub const BETWEEN_FAILOVERS: Duration = Duration::from_secs(15);
+/// On a busy machine more than one may fail.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A replicated Redis under watch; all of it ends when this is dropped.
 pub struct Sentinels {
@@ -104,7 +106,7 @@ impl Sentinels {
 
     /// The node that two sentinels agree upon and that knows it.
     pub fn primary(&self) -> usize {
-        eventually("a primary that two sentinels name", || {
+        eventually_within(PATIENCE, "a primary that two sentinels name", || {
             let named: Vec<u16> = self.watchers.iter().filter_map(Watcher::names).collect();
             let port = named.iter().find(|port| named.iter().filter(|other| other == port).count() > 1)?;
             let at = self.nodes.iter().position(|node| node.port == *port)?;

@@ -165,7 +165,7 @@ async fn after_a_failover_the_log_is_followed_at_the_new_primary() {
     let waits = following(there);
     blocks(&new).await;
     put(&*store, vec![new_owner(&owner("third"))]).await;
-    assert_eq!(waits.await.unwrap().unwrap().iter().map(|entry| entry.at.position).collect::<Vec<_>>(), [3]);
+    assert_eq!(waits.await.unwrap().unwrap().entries.iter().map(|entry| entry.at.position).collect::<Vec<_>>(), [3]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -187,7 +187,7 @@ async fn following_goes_on_after_a_restart_and_for_longer_than_one_call_waits() 
     until(async || begun.elapsed() > Duration::from_secs(6)).await;
     blocks(&server).await;
     let second = entry(&*store, "second").await;
-    assert_eq!(waits.await.unwrap().unwrap().iter().map(|entry| entry.at).collect::<Vec<_>>(), [second]);
+    assert_eq!(waits.await.unwrap().unwrap().entries.iter().map(|entry| entry.at).collect::<Vec<_>>(), [second]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
