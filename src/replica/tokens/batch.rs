@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Sender, channel};
 use tokio::time::timeout;
 
@@ -33,7 +34,7 @@ pub(super) struct Batches {
     queues: Mutex<HashMap<u64, Sender<Call>>>,
 }
 
-/// Calls that wait to be sent to one part. Beyond it a call fails at once, and returns stay counted.
+/// Calls that wait to be sent to one part. Beyond it a call fails at once, and its returns wait in their purse.
 const QUEUED: usize = 16_384;
 /// Of charges to one part.
 const BOUNDS: Bounds = Bounds { together: 256, in_flight: 16 };
@@ -53,8 +54,8 @@ impl Batches {
         Self { shared, queues: Mutex::default() }
     }
 
-    /// Has a call made of this part of the store, unless too many wait. To be called inside a Tokio runtime.
-    pub(super) fn put(&self, part: u64, call: Call) -> Result<(), StoreError> {
+    /// Has a call made of this part of the store; where too many wait, it is handed back. To be called inside a Tokio runtime.
+    pub(super) fn put(&self, part: u64, call: Call) -> Result<(), Call> {
         let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
         let queue = queues.entry(part).or_insert_with(|| {
             let (calls, queue) = channel(QUEUED);
@@ -66,7 +67,7 @@ impl Batches {
             }));
             calls
         });
-        queue.try_send(call).map_err(|_| StoreError::Overloaded)
+        queue.try_send(call).map_err(TrySendError::into_inner)
     }
 }
 

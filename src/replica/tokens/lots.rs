@@ -102,7 +102,12 @@ impl Lots {
             return;
         }
         self.returned = self.returned.saturating_add(tokens);
-        for back in undo(&grant.terms.subjects, tokens, &grant.told) {
+        self.bring_back(undo(&grant.terms.subjects, tokens, &grant.told));
+    }
+
+    /// Has these returned: also what was in a call that never left.
+    pub(super) fn bring_back(&mut self, returns: Vec<Return>) {
+        for back in returns {
             let same = |known: &&mut Return| (&known.subject, known.window, known.slot) == (&back.subject, back.window, back.slot);
             match self.returns.iter_mut().find(same) {
                 Some(known) => known.tokens = known.tokens.saturating_add(back.tokens),
@@ -111,7 +116,7 @@ impl Lots {
         }
     }
 
-    /// What is to be returned, to be sent at most once: nobody knows what became of a call that failed.
+    /// What is to be returned, to be sent at most once: nobody knows what became of a call that left and failed.
     pub(super) fn returns(&mut self) -> Vec<Return> {
         std::mem::take(&mut self.returns)
     }

@@ -13,6 +13,8 @@ mod purse_tests;
 mod receipt;
 mod shared;
 #[cfg(test)]
+mod shared_tests;
+#[cfg(test)]
 mod simulation;
 mod tally;
 pub mod terms;

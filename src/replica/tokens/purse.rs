@@ -196,6 +196,13 @@ impl<W: Waits> Purse<W> {
         }
     }
 
+    /// The call was not sent, and will not be: what it would have returned is returned by another, and whoever waits for it is told why.
+    pub fn unsent(&mut self, charge: Charge, why: &StoreError) -> Vec<(W, Served)> {
+        self.lots.bring_back(charge.returns);
+        let Some(flight) = self.flight.take() else { return Vec::new() };
+        self.dismiss(flight.aboard, || Served::Failed(why.clone()))
+    }
+
     /// Tokens that were drawn and not spent.
     pub fn take_back(&mut self, drawn: &Drawn, now: BootTime) {
         self.lots.take_back(drawn, now, &self.terms.subjects);
@@ -212,7 +219,7 @@ impl<W: Waits> Purse<W> {
         Some(Charge { subjects: Vec::new(), want: 0, cost: 0, ttl: Duration::ZERO, share: 1, generations: Generations::Heard, returns })
     }
 
-    /// How many tokens it has given back since this was asked last.
+    /// How many tokens it has given back since this was asked last: to be asked when a call takes them along.
     pub fn returned(&mut self) -> u32 {
         self.lots.returned()
     }

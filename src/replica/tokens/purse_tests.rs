@@ -231,6 +231,26 @@ fn a_call_that_fails_is_told_to_those_aboard_and_its_returns_are_not_made_again(
 }
 
 #[test]
+fn a_call_that_was_never_sent_is_told_to_those_aboard_and_its_returns_leave_with_the_next_one() {
+    for unsent in [true, false] {
+        let mut purse = holding(5, 500);
+        purse.draw(1, at(1)).unwrap();
+        purse.draw(1, at(600));
+        purse.wait(50, who("aboard"));
+        let charge = asked(&mut purse, 601).unwrap();
+        assert_eq!(charge.returns.len(), 1);
+        let told = if unsent {
+            purse.unsent(charge, &StoreError::Overloaded).into_iter().map(|(who, served)| (who.0, served)).collect()
+        } else {
+            landed(&mut purse, Taken::Failed(StoreError::Overloaded), 601, 602)
+        };
+        assert!(matches!(told[..], [("aboard", Served::Failed(StoreError::Overloaded))]), "{told:?}");
+        let back = returns(&mut purse, 5_000);
+        assert_eq!(back, if unsent { vec![(1, 4)] } else { vec![] }, "control: of one that left nobody knows what became");
+    }
+}
+
+#[test]
 fn a_stale_answer_is_told_to_everyone() {
     let mut purse = purse();
     purse.wait(1, who("aboard"));

@@ -29,7 +29,7 @@ pub(super) struct Shared {
     once: Duration,
     pub(super) epochs: Arc<Epochs>,
     pub(super) tally: Arc<Tally>,
-    batches: Batches,
+    pub(super) batches: Batches,
     shards: Box<[Mutex<Shard>]>,
     hash: RandomState,
 }
@@ -127,17 +127,10 @@ impl Shared {
 
     /// Has the purse's next call made, if there is one. Where too many wait to be sent, those who wait for this one are told so.
     fn ask(&self, name: &Name, purse: &mut Purse<Waiter>, now: BootTime) -> Vec<(Waiter, Served)> {
-        let mut told = Vec::new();
-        while let Some(charge) = purse.ask(now, self.once, self.share()) {
-            self.tally.returned.add(purse.returned());
-            let terms = purse.terms().clone();
-            let Err(full) = self.put(Call { charge, whose: Some((name.clone(), terms.clone())) }) else { break };
-            told.extend(purse.landed(&terms, Taken::Failed(full), now, now));
-            if told.is_empty() {
-                break;
-            }
-        }
-        told
+        let Some(charge) = purse.ask(now, self.once, self.share()) else { return Vec::new() };
+        let whose = Some((name.clone(), purse.terms().clone()));
+        // all who wait are aboard: one try is enough
+        self.put(purse, Call { charge, whose })
     }
 
     /// A call's answer.
@@ -188,22 +181,24 @@ impl Shared {
     /// Ends what is over in one of the shards.
     pub(super) fn tidy(&self, shard: usize) {
         let now = self.clock.boot();
-        let mut returns = Vec::new();
         locked(&self.shards[shard]).retain(|_, purse| {
-            returns.extend(purse.tidy(now));
-            self.tally.returned.add(purse.returned());
+            if let Some(charge) = purse.tidy(now) {
+                self.put(purse, Call { charge, whose: None });
+            }
             purse.is_of_use(now)
         });
-        for charge in returns {
-            // beyond the bound tokens stay counted, which never over-admits
-            let _ = self.put(Call { charge, whose: None });
-        }
     }
 
-    /// Beside calls of the same part of the store.
-    fn put(&self, call: Call) -> Result<(), StoreError> {
+    /// Beside calls of the same part of the store. One that finds no room has not been sent: its purse has its returns back.
+    fn put(&self, purse: &mut Purse<Waiter>, call: Call) -> Vec<(Waiter, Served)> {
         let part = call.owner().map_or(0, |owner| self.store.part(owner));
-        self.batches.put(part, call)
+        match self.batches.put(part, call) {
+            Ok(()) => {
+                self.tally.returned.add(purse.returned());
+                Vec::new()
+            }
+            Err(call) => purse.unsent(call.charge, &StoreError::Overloaded),
+        }
     }
 }
 
