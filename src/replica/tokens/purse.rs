@@ -153,9 +153,7 @@ impl<W: Waits> Purse<W> {
         }
         let cost = self.waiting.front().map_or(1, |(cost, _)| *cost);
         let waited_for = self.waiting.iter().map(|(cost, _)| *cost).fold(0, u32::saturating_add);
-        // where tokens cannot be held for as long as a call may take, each is asked for when it is needed
-        let ahead = if self.stock == Stock::Plenty { self.terms.ahead.plenty } else { self.terms.ahead.scarce };
-        let ahead = if ahead < once / 2 { Duration::ZERO } else { ahead.max(once) };
+        let ahead = self.ahead(once);
         let more = self.pace.next(now, ahead, waited_for.max(1));
         if more == 0 && waited_for == 0 {
             return None;
@@ -229,6 +227,18 @@ impl<W: Waits> Purse<W> {
     pub fn is_of_use(&self, now: BootTime) -> bool {
         let holds = !self.lots.is_empty() || self.lots.has_returns() || !self.waiting.is_empty();
         holds || self.flight.is_some() || now.0.saturating_sub(self.used.0) < IDLE
+    }
+
+    /// How long tokens may be held in advance. Where they are scarce, and cannot be held for as long as a call may take, each is asked for when
+    /// it is needed. Where there is plenty nobody minds that a short window forgets a call's time later; only an exact log is kept exact.
+    fn ahead(&self, once: Duration) -> Duration {
+        let terms = self.terms.ahead;
+        match self.stock {
+            Stock::Plenty if terms.plenty.is_zero() => Duration::ZERO,
+            Stock::Plenty => terms.plenty.max(once),
+            Stock::Scarce if terms.scarce < once / 2 => Duration::ZERO,
+            Stock::Scarce => terms.scarce.max(once),
+        }
     }
 
     /// Nothing is asked for in advance of what would be refused.

@@ -9,7 +9,7 @@ use crate::domain::limit::{InForce, Limit, Per};
 use crate::domain::outcome::Counts;
 use crate::domain::realm::Realm;
 use crate::domain::time::StoreTime;
-use crate::domain::window::{Force, Span, Told};
+use crate::domain::window::{Force, Span, Spec, Told};
 use crate::store::{Subject, SubjectName};
 
 /// Who is charged, and by what.
@@ -122,21 +122,26 @@ fn owned(in_force: &InForce<'_>) -> (Limit, u32) {
 
 /// A window forgets as much later as its tokens may be held. Where they are scarce that is a quarter of the time that the smallest slot takes
 /// grants; where there is plenty nobody waits for what is forgotten, and it is all of it: a quarter of the calls. A window that is an exact
-/// log has no slots to hide it in.
+/// log has no slots to hide it in. A shadow is as sharp as the others let it be: it is not to make the key dearer.
 fn ahead(subjects: &[Subject]) -> Ahead {
-    let slots = subjects.iter().flat_map(|subject| &subject.windows).map(|spec| match spec.span {
+    let slots = enforced(subjects).map(|spec| match spec.span {
         Span::Sliding { slot_ms, .. } => Duration::from_millis(slot_ms.into()),
         Span::Calendar(_) => Duration::MAX,
     });
-    let slot = slots.min().unwrap_or_default();
+    let slot = slots.min().unwrap_or(Duration::MAX);
     Ahead { plenty: slot.min(LONGEST_AHEAD.plenty), scarce: (slot / 4).min(LONGEST_AHEAD.scarce) }
 }
 
 /// As long as a slot would be, whether there are slots or not: until one more of them is over, there is only what others give back.
 fn refusal(subjects: &[Subject]) -> Duration {
-    let slots = subjects.iter().flat_map(|subject| &subject.windows).map(|spec| match spec.span {
+    let slots = enforced(subjects).map(|spec| match spec.span {
         Span::Sliding { length_ms, .. } => Duration::from_millis(length_ms.into()) / 16,
         Span::Calendar(_) => LONGEST_REFUSAL,
     });
-    slots.min().unwrap_or_default().min(LONGEST_REFUSAL)
+    slots.min().unwrap_or(LONGEST_REFUSAL).min(LONGEST_REFUSAL)
+}
+
+/// The windows that may refuse.
+fn enforced(subjects: &[Subject]) -> impl Iterator<Item = &Spec> {
+    subjects.iter().flat_map(|subject| &subject.windows).filter(|spec| spec.force == Force::Enforced)
 }

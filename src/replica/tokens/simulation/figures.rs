@@ -4,7 +4,8 @@ use super::central::{exact_log, fixed_window, two_buckets, worst};
 use super::load::arrivals;
 use super::mix::{Mix, Pattern, SECOND, calendar, limit, sliding};
 use super::world::World;
-use crate::domain::limit::Per;
+use crate::domain::limit::{Limit, Per};
+use crate::domain::window::Force;
 use crate::revocation::simulation::dice::Dice;
 
 /// A run is so many lengths of its window, so that what is lost in each shows.
@@ -54,9 +55,15 @@ fn measured(what: &str, mix: &Mix) -> Measured {
 
 #[test]
 fn what_is_admitted_is_nearly_what_an_exact_log_admits() {
-    for (replicas, most, length, saturated) in
-        [(4, 300, 60_000, 0.94), (4, 1_000, 10_000, 0.94), (1, 300, 60_000, 0.94), (4, 500, 120_000, 0.96), (6, 600, 600_000, 0.96)]
-    {
+    for (replicas, most, length, saturated) in [
+        (4, 300, 60_000, 0.94),
+        (4, 1_000, 10_000, 0.94),
+        (1, 300, 60_000, 0.94),
+        (4, 500, 120_000, 0.96),
+        (6, 600, 600_000, 0.96),
+        (3, 1_000, 1_000, 0.94),
+        (1, 200, 2_000, 0.94),
+    ] {
         for (factor, least) in [(3.0, saturated), (0.8, 0.99)] {
             let what = format!("{replicas} replicas, {most} in {length} ms, at {factor} times the limit");
             let found = measured(&what, &plain(replicas, most, length, Pattern::Rate(factor)));
@@ -72,6 +79,22 @@ fn a_hot_key_costs_few_calls() {
         let found = measured(&format!("{replicas} replicas, {rate} thousand checks a second, a window of {length} ms"), &mix);
         assert!(found.calls <= most, "{}", found.calls);
     }
+}
+
+#[test]
+fn a_short_window_with_plenty_left_and_a_shadow_of_any_kind_leave_a_key_hot_and_an_exact_log_does_not() {
+    let second = limit("second", Per::Key, 5_000, 1_000);
+    let shadow = Limit { force: Force::Shadow, ..limit("small", Per::Key, 10, 60_000) };
+    let busy = Mix { length: 20 * SECOND, once_ms: 250, ..plain(1, 5_000, 1_000, Pattern::Rate(170.0 / 5_000.0)) };
+    let beside_a_shadow = Mix { limits: vec![second, shadow], ..busy.clone() };
+    for (what, mix) in [("a window of a second", &busy), ("beside a shadow", &beside_a_shadow)] {
+        let found = measured(&format!("170 checks a second, {what}"), mix);
+        assert!(found.calls <= 0.05, "{what}: {} calls a check", found.calls);
+    }
+    // the exact log is enforced now, and never full: as dear as it was
+    let log = Mix { limits: vec![limit("small", Per::Key, 16, 1_000)], ..plain(1, 16, 1_000, Pattern::Rate(0.3)) };
+    let found = measured("control: an exact log", &Mix { length: 20 * SECOND, ..log });
+    assert!(found.calls > 0.8, "{} calls a check", found.calls);
 }
 
 #[test]
