@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use crate::domain::bearer::{Asked, Bearer};
 use crate::domain::credential::Presented;
@@ -112,7 +112,7 @@ impl Gate {
 
     /// Takes what the request costs from every limit of the key and its owner.
     async fn charge(&self, order: &Order<'_>, deadline: Instant) -> Result<Charged, Undecided> {
-        match by(deadline, self.tokens.spend(order)).await {
+        match self.tokens.spend(order, deadline).await {
             Ok(Spent::Charged(receipt)) => Ok(Charged::By(receipt)),
             Ok(Spent::Unlimited) => Ok(Charged::Nothing),
             Ok(Spent::Stale(generations)) => Err(Undecided::Stale { bearer: order.bearer.clone(), generations }),
@@ -168,12 +168,6 @@ impl Undecided {
     }
 }
 
-async fn by<T>(deadline: Instant, answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    timeout_at(deadline, answer)
-        .await
-        .unwrap_or_else(|_| Err(StoreError::Unavailable("it did not answer within the check's deadline".into())))
-}
-
 /// A request without a credential passes where its route lets it, from an address that the realm lets in.
 fn anonymous(realm: &Realm, route: Option<&Route>, request: &Request<'_>) -> Result<(), Reason> {
     if route.is_none_or(|route| !route.anonymous) {
@@ -204,7 +198,10 @@ fn unread(realm: &Realm, error: &StoreError) -> Refusal {
 
 /// The limits could not be counted. The stance is for a store that is away, as above; the record is known under a lease.
 fn uncounted(realm: &Realm, error: &StoreError) -> Result<Charged, Refusal> {
-    tracing::warn!(realm = %realm.id, %error, "limits could not be counted");
+    // an overload is counted, and not told of each check of a flood
+    if *error != StoreError::Overloaded {
+        tracing::warn!(realm = %realm.id, %error, "limits could not be counted");
+    }
     match (error, realm.when_away.limits) {
         (StoreError::Unavailable(_), LimitStance::Allow) => Ok(Charged::Unknown),
         (StoreError::Unavailable(_), LimitStance::Deny) | (StoreError::Overloaded, _) => Err(Reason::Unavailable.into()),

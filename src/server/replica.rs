@@ -56,7 +56,8 @@ pub(super) fn watched(records: &Records, memory: Arc<Memory>, session: Arc<Sessi
 fn seen(tokens: &Tokens) -> TokensSeen {
     let tally = tokens.tally();
     let purses = u64::try_from(tokens.purses()).unwrap_or(u64::MAX);
-    TokensSeen { charges: tally.named(), late: tally.late.get(), returned: tally.returned.get(), purses }
+    let (late, overloaded, returned) = (tally.late.get(), tally.overloaded.get(), tally.returned.get());
+    TokensSeen { charges: tally.named(), late, overloaded, returned, purses }
 }
 
 /// This life of this replica.

@@ -57,6 +57,8 @@ pub struct TokensSeen {
     pub charges: [(&'static str, u64); 3],
     /// Checks whose grant came too late.
     pub late: u64,
+    /// Checks that this replica had too many of for its store.
+    pub overloaded: u64,
     /// Tokens that were given back unspent.
     pub returned: u64,
     /// Keys that something is held for, or known of.
@@ -74,6 +76,7 @@ struct OfReplica {
     position: Gauge,
     charges: Family<Find, Counter>,
     late: Counter,
+    overloaded: Counter,
     returned: Counter,
     purses: Gauge,
 }
@@ -242,6 +245,7 @@ impl OfReplica {
     fn register_tokens(&self, registry: &mut Registry) {
         registry.register("charges", "Checks that some limit is for, by how they were answered", self.charges.clone());
         registry.register("late_grants", "Checks whose grant came when it could not be spent any more", self.late.clone());
+        registry.register("overloaded_checks", "Checks that waited for their turn at the store, and had none", self.overloaded.clone());
         registry.register("tokens_returned", "Tokens that were given back unspent", self.returned.clone());
         registry.register("purses", "Keys that tokens are held for, or were lately", self.purses.clone());
     }
@@ -251,6 +255,7 @@ impl OfReplica {
             self.charges.get_or_create(&Find { how }).inner().store(count, Ordering::Relaxed);
         }
         self.late.inner().store(seen.late, Ordering::Relaxed);
+        self.overloaded.inner().store(seen.overloaded, Ordering::Relaxed);
         self.returned.inner().store(seen.returned, Ordering::Relaxed);
         self.purses.set(i64::try_from(seen.purses).unwrap_or(i64::MAX));
     }

@@ -2,11 +2,11 @@
 //! the others.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Sender, channel};
 use tokio::time::timeout;
 
@@ -25,14 +25,28 @@ pub(super) struct Call {
     pub charge: Charge,
     /// Whose answer it is waiting for; `None`: only returns.
     pub whose: Option<(Name, Arc<Terms>)>,
+    /// Since when it waits to be sent.
+    pub since: BootTime,
 }
 
 /// Where calls are put.
 pub(super) struct Batches {
     shared: Weak<Shared>,
     /// One for each part of the store that was ever taken from.
-    queues: Mutex<HashMap<u64, Sender<Call>>>,
+    parts: Mutex<HashMap<u64, Part>>,
 }
+
+/// A part of the store.
+#[derive(Clone)]
+struct Part {
+    calls: Sender<Call>,
+    answered: Arc<Answered>,
+}
+
+/// When a part last answered a call in time, in nanoseconds on the boot clock; 0: never. It tells whose fault a wait is: what waits while the
+/// store answers others waits for its turn, and more would wait the more were asked.
+#[derive(Default)]
+struct Answered(AtomicU64);
 
 /// Calls that wait to be sent to one part. Beyond it a call fails at once, and its returns wait in their purse.
 const QUEUED: usize = 16_384;
@@ -51,38 +65,93 @@ impl Call {
 
 impl Batches {
     pub(super) fn new(shared: Weak<Shared>) -> Self {
-        Self { shared, queues: Mutex::default() }
+        Self { shared, parts: Mutex::default() }
     }
 
     /// Has a call made of this part of the store; where too many wait, it is handed back. To be called inside a Tokio runtime.
-    pub(super) fn put(&self, part: u64, call: Call) -> Result<(), Call> {
-        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
-        let queue = queues.entry(part).or_insert_with(|| {
+    pub(super) fn put(&self, part: u64, call: Call) -> Result<(), Box<Call>> {
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let part = parts.entry(part).or_insert_with(|| {
             let (calls, queue) = channel(QUEUED);
-            let shared = self.shared.clone();
+            let (shared, answered) = (self.shared.clone(), Arc::<Answered>::default());
+            let part = Part { calls, answered: answered.clone() };
             tokio::spawn(send_all(queue, BOUNDS, move |calls, permit| {
                 if let Some(shared) = shared.upgrade() {
-                    tokio::spawn(send(shared, calls, permit));
+                    tokio::spawn(send(shared, calls, permit, answered.clone()));
                 }
             }));
-            calls
+            part
         });
-        queue.try_send(call).map_err(TrySendError::into_inner)
+        part.calls.try_send(call).map_err(|full| Box::new(full.into_inner()))
+    }
+
+    /// Why this part has not answered who waits since then.
+    pub(super) fn why(&self, part: u64, since: BootTime) -> StoreError {
+        let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        parts.get(&part).map_or_else(too_slow, |part| part.answered.why(since))
     }
 }
 
+impl Answered {
+    fn told(&self, now: BootTime) {
+        self.0.fetch_max(nanoseconds(now), Ordering::Relaxed);
+    }
+
+    fn why(&self, since: BootTime) -> StoreError {
+        match self.0.load(Ordering::Relaxed) {
+            0 => too_slow(),
+            last if last < nanoseconds(since) => too_slow(),
+            _ => StoreError::Overloaded,
+        }
+    }
+}
+
+fn nanoseconds(time: BootTime) -> u64 {
+    u64::try_from(time.0.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn too_slow() -> StoreError {
+    StoreError::Unavailable("it did not answer within the check's deadline".into())
+}
+
 /// The grant is this task's, not that of whoever waits: what it brings is known and can go back.
-async fn send(shared: Arc<Shared>, calls: Vec<Call>, permit: OwnedSemaphorePermit) {
+async fn send(shared: Arc<Shared>, calls: Vec<Call>, permit: OwnedSemaphorePermit, answered: Arc<Answered>) {
+    let calls = in_time(&shared, calls, &answered);
+    if calls.is_empty() {
+        return;
+    }
     let (charges, whose): (Vec<Charge>, Vec<_>) = calls.into_iter().map(|call| (call.charge, call.whose)).unzip();
     let mut landing = Landing { sent: shared.clock.boot(), whose: whose.into_iter(), shared };
     let answer = timeout(LONGEST, landing.shared.store.take(&charges)).await;
     drop(permit);
     match answer {
-        Ok(Ok(answers)) => answers.into_iter().for_each(|answer| landing.land(answer)),
+        Ok(Ok(answers)) => {
+            let now = landing.shared.clock.boot();
+            let is_told = answers.iter().any(|answer| !matches!(answer, Taken::Failed(_)));
+            if is_told && now.0.saturating_sub(landing.sent.0) <= landing.shared.once {
+                answered.told(now);
+            }
+            for answer in answers {
+                landing.land(answer);
+            }
+        }
         // returns that were in it are not made again: they may have been made
         Ok(Err(error)) => landing.land_all(&error),
         Err(_) => {}
     }
+}
+
+/// Those that have not waited for longer than a call may take. Nobody waits for the others any more, or should: they are not sent.
+fn in_time(shared: &Arc<Shared>, calls: Vec<Call>, answered: &Answered) -> Vec<Call> {
+    let now = shared.clock.boot();
+    let is_late = |call: &mut Call| call.whose.is_some() && now.0.saturating_sub(call.since.0) > shared.once;
+    let mut calls = calls;
+    for Call { charge, whose, since } in calls.extract_if(.., is_late) {
+        if let Some((name, _)) = whose {
+            shared.unsent(&name, charge, &answered.why(since));
+        }
+    }
+    calls
 }
 
 /// Calls that were sent. Each is answered, whatever comes: nobody asks for a purse whose call never lands.

@@ -6,6 +6,8 @@
 mod batch;
 mod epochs;
 mod lots;
+#[cfg(test)]
+mod overload_tests;
 mod pace;
 pub mod purse;
 #[cfg(test)]
@@ -16,6 +18,8 @@ mod shared;
 mod shared_tests;
 #[cfg(test)]
 mod simulation;
+#[cfg(test)]
+mod stand;
 mod tally;
 pub mod terms;
 
@@ -23,7 +27,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::task::yield_now;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use self::batch::Batches;
 pub use self::epochs::Epoch;
@@ -130,25 +134,34 @@ impl Tokens {
         self.0.purses()
     }
 
-    /// Takes what the check costs, from every window of the key and its owner.
-    pub async fn spend(&self, order: &Order<'_>) -> Result<Spent, StoreError> {
-        let shared = &self.0;
-        let waiting = match shared.draw(order) {
-            At::Drawn(receipt) => return Ok(shared.spent(order, receipt)),
+    /// Takes what the check costs, from every window of the key and its owner, by `deadline`.
+    pub async fn spend(&self, order: &Order<'_>, deadline: Instant) -> Result<Spent, StoreError> {
+        let spent = self.0.spend(order, deadline).await;
+        if matches!(spent, Err(StoreError::Overloaded)) {
+            self.0.tally.overloaded.count();
+        }
+        spent
+    }
+}
+
+impl Shared {
+    async fn spend(self: &Arc<Self>, order: &Order<'_>, deadline: Instant) -> Result<Spent, StoreError> {
+        let (told, since) = match self.draw(order) {
+            At::Drawn(receipt) => return Ok(self.spent(order, receipt)),
             At::Over(spent) => return Ok(spent),
-            At::Wait(waiting) => waiting,
+            At::Wait { told, since } => (told, since),
         };
-        match waiting.await {
+        match timeout_at(deadline, told).await.map_err(|_| self.why(order, since))? {
             // after the last await, at the moment of spending
-            Ok(Answer::Receipt(receipt)) if receipt.lasts(shared.clock.boot()) => Ok(shared.spent(order, receipt)),
+            Ok(Answer::Receipt(receipt)) if receipt.lasts(self.clock.boot()) => Ok(self.spent(order, receipt)),
             Ok(Answer::Receipt(_)) => {
-                shared.tally.late.count();
+                self.tally.late.count();
                 Err(too_late())
             }
-            Ok(Answer::Refused(refusal)) => Ok(Spent::Exhausted(Exhausted::new(refusal, shared.clock.boot()))),
+            Ok(Answer::Refused(refusal)) => Ok(Spent::Exhausted(Exhausted::new(refusal, self.clock.boot()))),
             Ok(Answer::Stale) => {
                 // the store has heard of newer limits before the log has brought them here
-                shared.session.move_on().await;
+                timeout_at(deadline, self.session.move_on()).await.map_err(|_| no_renewal())?;
                 Ok(Spent::Stale(Generations::Confirmed))
             }
             Ok(Answer::Failed(error)) => Err(error),
@@ -172,4 +185,8 @@ async fn tidy(shared: Weak<Shared>) {
 
 fn too_late() -> StoreError {
     StoreError::Unavailable("its grant came too late to be spent".into())
+}
+
+fn no_renewal() -> StoreError {
+    StoreError::Unavailable("its log was not read within the check's deadline".into())
 }

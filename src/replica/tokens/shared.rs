@@ -19,14 +19,14 @@ use super::{Order, Parts, Spent, too_late};
 use crate::clock::SharedClock;
 use crate::domain::time::BootTime;
 use crate::replica::session::Session;
-use crate::store::{Generations, SharedStore, StoreError, Taken};
+use crate::store::{Charge, Generations, SharedStore, StoreError, SubjectName, Taken};
 
 /// What all checks of one replica share.
 pub(super) struct Shared {
     pub(super) store: SharedStore,
     pub(super) clock: SharedClock,
     pub(super) session: Arc<Session>,
-    once: Duration,
+    pub(super) once: Duration,
     pub(super) epochs: Arc<Epochs>,
     pub(super) tally: Arc<Tally>,
     pub(super) batches: Batches,
@@ -56,7 +56,7 @@ pub(super) const SHARDS: usize = 64;
 pub(super) enum At {
     Drawn(Receipt),
     Over(Spent),
-    Wait(oneshot::Receiver<Answer>),
+    Wait { told: oneshot::Receiver<Answer>, since: BootTime },
 }
 
 impl Shared {
@@ -109,7 +109,7 @@ impl Shared {
         let failed = self.ask(&name, purse, now);
         drop(shard);
         self.tell_all(&name, failed);
-        At::Wait(told)
+        At::Wait { told, since: now }
     }
 
     /// The key's purse, under the terms of this check; `None`: nothing limits it.
@@ -130,7 +130,7 @@ impl Shared {
         let Some(charge) = purse.ask(now, self.once, self.share()) else { return Vec::new() };
         let whose = Some((name.clone(), purse.terms().clone()));
         // all who wait are aboard: one try is enough
-        self.put(purse, Call { charge, whose })
+        self.put(purse, Call { charge, whose, since: now })
     }
 
     /// A call's answer.
@@ -142,6 +142,23 @@ impl Shared {
         served.extend(self.ask(name, purse, now));
         drop(shard);
         self.tell_all(name, served);
+    }
+
+    /// A call waited for its turn until nobody should wait for it.
+    pub(super) fn unsent(self: &Arc<Self>, name: &Name, charge: Charge, why: &StoreError) {
+        let mut shard = self.shard(name);
+        let Some(purse) = shard.get_mut(name) else { return };
+        let mut served = purse.unsent(charge, why);
+        served.extend(self.ask(name, purse, self.clock.boot()));
+        drop(shard);
+        self.tell_all(name, served);
+    }
+
+    /// Why nobody has answered this check, which waits since then.
+    pub(super) fn why(&self, order: &Order<'_>, since: BootTime) -> StoreError {
+        let owner = &order.bearer.owner;
+        let name = SubjectName { realm: owner.realm.clone(), owner: owner.id.clone(), key: Some(order.bearer.key.clone()) };
+        self.batches.why(self.store.part(&name), since)
     }
 
     /// Not under a lock: whoever has gone drops what comes, and so gives it back.
@@ -183,7 +200,7 @@ impl Shared {
         let now = self.clock.boot();
         locked(&self.shards[shard]).retain(|_, purse| {
             if let Some(charge) = purse.tidy(now) {
-                self.put(purse, Call { charge, whose: None });
+                self.put(purse, Call { charge, whose: None, since: now });
             }
             purse.is_of_use(now)
         });

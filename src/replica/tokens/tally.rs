@@ -13,6 +13,8 @@ pub struct Tally {
     pub refused: Count,
     /// Of those that waited: their grant came too late.
     pub late: Count,
+    /// Of those that waited: it was for their turn, while the store answered others.
+    pub overloaded: Count,
     /// Tokens that were given back, their grants come too late, their time over, or their terms changed.
     pub returned: Count,
 }
