@@ -61,8 +61,8 @@ fn what_is_admitted_is_nearly_what_an_exact_log_admits() {
         (1, 300, 60_000, 0.94),
         (4, 500, 120_000, 0.96),
         (6, 600, 600_000, 0.96),
-        (3, 1_000, 1_000, 0.94),
-        (1, 200, 2_000, 0.94),
+        // what a call takes is a twentieth of it
+        (3, 1_000, 1_000, 0.9),
     ] {
         for (factor, least) in [(3.0, saturated), (0.8, 0.99)] {
             let what = format!("{replicas} replicas, {most} in {length} ms, at {factor} times the limit");
