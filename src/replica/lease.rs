@@ -35,6 +35,11 @@ impl Next {
             _ => Self::Later,
         }
     }
+
+    /// Whether the log was applied up to its end.
+    pub(super) fn ended_at_head(&self, applied: Option<At>) -> bool {
+        applied.is_some() && matches!(self, Self::Later)
+    }
 }
 
 fn nanoseconds(time: Duration) -> u64 {

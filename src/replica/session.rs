@@ -42,6 +42,7 @@ pub struct Session {
     /// Goes up when the log was applied further, or a renewal came.
     progress: watch::Sender<u64>,
     hurry: Notify,
+    at_head: watch::Sender<Option<BootTime>>,
     last: Mutex<Option<Renewed>>,
     leased: watch::Sender<bool>,
     rolled_back: AtomicBool,
@@ -64,6 +65,7 @@ impl Session {
             time: StoreClock::default(),
             progress: watch::Sender::new(0),
             hurry: Notify::new(),
+            at_head: watch::Sender::new(None),
             last: Mutex::default(),
             leased: watch::Sender::new(false),
             rolled_back: AtomicBool::new(false),
@@ -147,6 +149,13 @@ impl Session {
         let _ = progress.changed().await;
     }
 
+    /// Ends once a renewal that is sent from now on has ended at the log's head.
+    pub async fn catch_up_with_now(&self) {
+        let (mut at_head, now) = (self.at_head.subscribe(), self.clock.boot());
+        self.hurry.notify_one();
+        let _ = at_head.wait_for(|sent| sent.is_some_and(|sent| sent >= now)).await;
+    }
+
     /// Gives the lease up, when nothing is asked any more: revocations need not wait for it to end. To be called when `run` has ended.
     pub async fn leave(&self) -> Result<(), StoreError> {
         let (holder, renewals) = {
@@ -193,6 +202,7 @@ impl Session {
         let (applied, overdue) = self.apply(&asked, &answer, now);
         let acknowledged = self.follower().acknowledges();
         let next = Next::after(&answer.log, applied);
+        self.at_head.send_modify(|sent| *sent = next.ended_at_head(applied).then(|| asked.sent()).or(*sent));
         let firm = self.is_news_that_it_is_firm(&answer, asked.sent()).then(|| answer.footing.clone());
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
         self.progress.send_modify(|number| *number += 1);

@@ -79,8 +79,10 @@ pub enum Taken {
         retry_in: Option<Duration>,
         windows: Vec<Told>,
     },
-    /// A subject has newer limits than the charge has heard of, or it is later than the periods that it knows: look at both again.
+    /// A subject has newer limits than the charge has heard of: look at it again.
     Stale,
+    /// It is later than the periods that the charge knows: look at the time again.
+    Behind,
     /// Nobody knows what became of it, or what is kept cannot be read.
     Failed(StoreError),
 }

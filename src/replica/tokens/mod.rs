@@ -159,14 +159,18 @@ impl Shared {
                 Err(too_late())
             }
             Ok(Answer::Refused(refusal)) => Ok(Spent::Exhausted(Exhausted::new(refusal, self.clock.boot()))),
-            Ok(Answer::Stale) => {
-                // the store has heard of newer limits before the log has brought them here
-                timeout_at(deadline, self.session.move_on()).await.map_err(|_| no_renewal())?;
-                Ok(Spent::Stale(Generations::Confirmed))
-            }
+            // the store has heard of newer limits before the log has brought them here: what was asked for before that is worth nothing
+            Ok(Answer::Stale) => self.once_caught_up(Generations::Confirmed, deadline).await,
+            // a renewal tells the time; it says nothing of limits that nobody has spoken of
+            Ok(Answer::Behind) => self.once_caught_up(Generations::Heard, deadline).await,
             Ok(Answer::Failed(error)) => Err(error),
             Err(_) => Err(StoreError::Unavailable("the replica is being stopped".into())),
         }
+    }
+
+    async fn once_caught_up(&self, generations: Generations, deadline: Instant) -> Result<Spent, StoreError> {
+        timeout_at(deadline, self.session.catch_up_with_now()).await.map_err(|_| no_renewal())?;
+        Ok(Spent::Stale(generations))
     }
 }
 

@@ -18,14 +18,20 @@ pub struct Purse<W> {
     terms: Arc<Terms>,
     lots: Lots,
     pace: Pace,
-    waiting: VecDeque<(u32, W)>,
+    waiting: VecDeque<Waiting<W>>,
     flight: Option<Flight>,
-    /// Of the next call.
-    generations: Generations,
     stock: Stock,
     /// One for each cost that was refused lately.
     refusals: Vec<Refusal>,
     used: BootTime,
+}
+
+/// Somebody who waits.
+struct Waiting<W> {
+    cost: u32,
+    /// What its terms' generations are worth.
+    generations: Generations,
+    who: W,
 }
 
 /// Whoever waits for a call.
@@ -55,6 +61,8 @@ pub enum Served {
     Refused(Refusal),
     /// The record has to be read again.
     Stale,
+    /// And so has the time.
+    Behind,
     /// A grant came when it could not be spent any more. It goes back.
     TooLate,
     Failed(StoreError),
@@ -92,7 +100,6 @@ impl<W: Waits> Purse<W> {
             pace: Pace::new(now),
             waiting: VecDeque::new(),
             flight: None,
-            generations: Generations::default(),
             stock: Stock::Scarce,
             refusals: Vec::new(),
             used: now,
@@ -109,14 +116,9 @@ impl<W: Waits> Purse<W> {
         if terms.subjects != self.terms.subjects {
             self.lots.end_all();
             self.refusals.clear();
-            self.generations = Generations::Heard;
+            self.waiting.iter_mut().for_each(|waiting| waiting.generations = Generations::Heard);
         }
         self.terms = terms;
-    }
-
-    /// The log has brought nothing newer than these terms, whatever windows have heard of: so says the next call.
-    pub fn confirm(&mut self) {
-        self.generations = Generations::Confirmed;
     }
 
     /// Takes tokens out of what is held. `None`: too few are.
@@ -135,8 +137,13 @@ impl<W: Waits> Purse<W> {
 
     /// Has someone wait until a call has brought enough.
     pub fn wait(&mut self, tokens: u32, who: W) {
-        self.pace.spent(tokens);
-        self.waiting.push_back((tokens, who));
+        self.wait_under(Generations::Heard, tokens, who);
+    }
+
+    /// The same, of somebody for whom the terms may have been confirmed: the log has brought nothing newer, whatever windows have heard of.
+    pub fn wait_under(&mut self, generations: Generations, cost: u32, who: W) {
+        self.pace.spent(cost);
+        self.waiting.push_back(Waiting { cost, generations, who });
     }
 
     /// The call that is to be made now, if any: for those who wait, or because what is held comes to its end. One at a time. `once`: how long
@@ -147,12 +154,12 @@ impl<W: Waits> Purse<W> {
         if self.flight.is_some() {
             return None;
         }
-        self.waiting.retain(|(_, who)| !who.is_gone());
+        self.waiting.retain(|waiting| !waiting.who.is_gone());
         if self.waiting.is_empty() && !self.runs_low(now) {
             return None;
         }
-        let cost = self.waiting.front().map_or(1, |(cost, _)| *cost);
-        let waited_for = self.waiting.iter().map(|(cost, _)| *cost).fold(0, u32::saturating_add);
+        let cost = self.waiting.front().map_or(1, |waiting| waiting.cost);
+        let waited_for = self.waiting.iter().map(|waiting| waiting.cost).fold(0, u32::saturating_add);
         let ahead = self.ahead(once);
         let more = self.pace.next(now, ahead, waited_for.max(1));
         if more == 0 && waited_for == 0 {
@@ -163,7 +170,8 @@ impl<W: Waits> Purse<W> {
         // what is held in advance is shared; who waits is served, or a burst would need a call for each of the last tokens
         let share = if more == 0 { 1 } else { share };
         self.flight = Some(Flight { cost, ttl, aboard: self.waiting.len() });
-        let generations = std::mem::take(&mut self.generations);
+        let confirmed = self.waiting.iter().find(|waiting| waiting.generations == Generations::Confirmed);
+        let generations = confirmed.map_or(Generations::Heard, |waiting| waiting.generations);
         Some(Charge { subjects: self.terms.subjects.clone(), want, cost, ttl, share, generations, returns: self.lots.returns() })
     }
 
@@ -186,10 +194,10 @@ impl<W: Waits> Purse<W> {
                 self.refusals.retain(|refusal| refusal.cost > flight.cost);
                 self.serve(now)
             }
-            Taken::Refused { .. } if !is_of_now => Vec::new(),
+            Taken::Refused { .. } | Taken::Behind if !is_of_now => Vec::new(),
             Taken::Refused { retry_in, windows } => self.refused(flight.cost, retry_in, windows.into(), now),
-            // whoever came after it left may know better
-            Taken::Stale => self.dismiss(if self.generations == Generations::Heard { usize::MAX } else { flight.aboard }, || Served::Stale),
+            Taken::Stale => self.stale(flight.aboard),
+            Taken::Behind => self.dismiss(usize::MAX, || Served::Behind),
             Taken::Failed(error) => self.dismiss(flight.aboard, || Served::Failed(error.clone())),
         }
     }
@@ -256,26 +264,32 @@ impl<W: Waits> Purse<W> {
             self.refusals.remove(0);
         }
         self.refusals.push(refusal.clone());
-        let (refused, waiting): (VecDeque<_>, _) = std::mem::take(&mut self.waiting).into_iter().partition(|(asked, _)| *asked == cost);
+        let (refused, waiting): (VecDeque<_>, _) = std::mem::take(&mut self.waiting).into_iter().partition(|waiting| waiting.cost == cost);
         self.waiting = waiting;
-        refused.into_iter().map(|(_, who)| (who, Served::Refused(refusal.clone()))).collect()
+        refused.into_iter().map(|Waiting { who, .. }| (who, Served::Refused(refusal.clone()))).collect()
     }
 
     /// In the order in which they came. They were counted when they began to wait.
     fn serve(&mut self, now: BootTime) -> Vec<(W, Served)> {
         let mut served = Vec::new();
-        while let Some((cost, who)) = self.waiting.pop_front() {
-            let Some(drawn) = self.lots.draw(cost, now) else {
-                self.waiting.push_front((cost, who));
-                break;
-            };
-            served.push((who, Served::Drawn(drawn)));
+        while let Some(drawn) = self.waiting.front().and_then(|waiting| self.lots.draw(waiting.cost, now)) {
+            served.extend(self.waiting.pop_front().map(|Waiting { who, .. }| (who, Served::Drawn(drawn))));
         }
         served
     }
 
+    /// Everyone looks again, but for whoever came after the call had left and knows better.
+    fn stale(&mut self, aboard: usize) -> Vec<(W, Served)> {
+        let mut all = std::mem::take(&mut self.waiting);
+        let later = all.split_off(aboard.min(all.len()));
+        let (know_better, others): (VecDeque<_>, VecDeque<_>) =
+            later.into_iter().partition(|waiting| waiting.generations == Generations::Confirmed);
+        self.waiting = know_better;
+        all.into_iter().chain(others).map(|Waiting { who, .. }| (who, Served::Stale)).collect()
+    }
+
     fn dismiss(&mut self, count: usize, why: impl Fn() -> Served) -> Vec<(W, Served)> {
         let count = count.min(self.waiting.len());
-        self.waiting.drain(..count).map(|(_, who)| (who, why())).collect()
+        self.waiting.drain(..count).map(|Waiting { who, .. }| (who, why())).collect()
     }
 }

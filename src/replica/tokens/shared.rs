@@ -42,6 +42,7 @@ pub(super) enum Answer {
     Receipt(Receipt),
     Refused(Refusal),
     Stale,
+    Behind,
     Failed(StoreError),
 }
 
@@ -102,10 +103,7 @@ impl Shared {
         }
         self.tally.waited.count();
         let (tell, told) = oneshot::channel();
-        if order.generations == Generations::Confirmed {
-            purse.confirm();
-        }
-        purse.wait(order.cost, tell);
+        purse.wait_under(order.generations, order.cost, tell);
         let failed = self.ask(&name, purse, now);
         drop(shard);
         self.tell_all(&name, failed);
@@ -168,6 +166,7 @@ impl Shared {
                 Served::Drawn(drawn) => Answer::Receipt(Receipt::new(self, name.clone(), drawn, self.clock.boot())),
                 Served::Refused(refusal) => Answer::Refused(refusal),
                 Served::Stale => Answer::Stale,
+                Served::Behind => Answer::Behind,
                 Served::TooLate => {
                     self.tally.late.count();
                     Answer::Failed(too_late())

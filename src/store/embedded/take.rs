@@ -51,7 +51,7 @@ fn take_one(turn: &mut Turn<'_>, charge: &Charge) -> Result<Taken, Stop> {
             Taken::Granted { tokens, ttl: Duration::from_millis(ttl_ms.into()), windows }
         }
         Answer::Refused { retry_at, windows } => Taken::Refused { retry_in: retry_at.map(|at| turn.at.now.until(at)), windows },
-        Answer::Behind => Taken::Stale,
+        Answer::Behind => Taken::Behind,
     })
 }
 

@@ -5,8 +5,8 @@
 --       number of subjects asked, for each: its place in KEYS, generation, number of limits, for each limit: window, most, slot, whether it is
 --       a shadow (1), and of a calendar window from when until when its period lasts, and the next one (0 0 0 where it slides);
 --       number of returns, for each: its subject's place in KEYS, window, slot's start, tokens. Times are in milliseconds.
--- Answers {'granted', tokens, ttl, told..}, {'refused', until it may fit or -1, told..}, {'returned', told..} or {'stale'}; told of each limit:
--- the start of the slot that counts the tokens or -1, what is left, and in how long there is more.
+-- Answers {'granted', tokens, ttl, told..}, {'refused', until it may fit or -1, told..}, {'returned', told..}, {'stale'} or {'behind'};
+-- told of each limit: the start of the slot that counts the tokens or -1, what is left, and in how long there is more.
 
 local LONGEST = 16777215
 
@@ -78,7 +78,7 @@ give_all_back(subjects)
 for _, subject in ipairs(subjects) do advance(subject, math.max(now, subject.latest)) end
 
 -- What came back is kept whatever the answer is; and so are newer limits, or a charge that knows only older ones would be granted by them.
-local stale = false
+local stale, behind = false, false
 for _, subject in ipairs(asked) do
   local heard_of = is_confirmed and 0 or subject.generation
   stale = stale or subject.asked < heard_of
@@ -87,13 +87,13 @@ for _, subject in ipairs(asked) do
 end
 for _, limit in ipairs(limits) do
   if limit.from and now >= limit.till then
-    stale = stale or now >= limit.next_till
+    behind = behind or now >= limit.next_till
     limit.from, limit.till = limit.till, limit.next_till
   end
 end
-if stale then
+if stale or behind then
   write_touched(subjects, clock)
-  return {'stale'}
+  return {stale and 'stale' or 'behind'}
 end
 
 local room, left, full = 4294967295, {}, false

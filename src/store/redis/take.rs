@@ -84,6 +84,7 @@ pub fn read(answer: Value) -> Result<Taken, StoreError> {
         }
         ("returned", rest) => Ok(Taken::Granted { tokens: 0, ttl: Duration::ZERO, windows: told(rest)? }),
         ("stale", []) => Ok(Taken::Stale),
+        ("behind", []) => Ok(Taken::Behind),
         _ => Err(odd(&word)),
     }
 }

@@ -45,7 +45,7 @@ sentences! {
         returns_are_applied_before_anything_is_taken_and_a_return_of_what_is_gone_changes_nothing,
         a_charge_that_names_an_older_generation_than_its_subjects_is_stale,
         a_generation_that_is_confirmed_holds_against_a_newer_one_that_only_windows_have_heard_of,
-        a_charge_that_knows_only_periods_that_are_over_is_stale,
+        a_charge_that_knows_only_periods_that_are_over_is_behind,
         no_token_outlives_the_calendar_period_that_it_was_counted_in,
         a_shadow_counts_what_it_would_admit_and_refuses_nothing,
         what_was_granted_is_still_counted_after_a_crash,

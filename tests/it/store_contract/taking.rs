@@ -110,13 +110,13 @@ pub(super) async fn a_generation_that_is_confirmed_holds_against_a_newer_one_tha
     assert_eq!(taken(&store, under(1)).await, Taken::Stale);
 }
 
-pub(super) async fn a_charge_that_knows_only_periods_that_are_over_is_stale(engine: &mut impl Engine) {
+pub(super) async fn a_charge_that_knows_only_periods_that_are_over_is_behind(engine: &mut impl Engine) {
     let store = engine.store();
     let now = whole_second(&store).await;
     let ends = |until, next_until| one(calendar(now - 3 * HOUR, now + until, now + next_until));
-    assert_eq!(taken(&store, ends(-2 * HOUR, -HOUR)).await, Taken::Stale);
+    assert_eq!(taken(&store, ends(-2 * HOUR, -HOUR)).await, Taken::Behind);
     assert_eq!(granted(&store, ends(-2 * HOUR, HOUR)).await, (1, vec![2]), "what was stale took nothing");
-    assert_eq!(taken(&store, ends(-HOUR, 0)).await, Taken::Stale, "a period's end is not in it");
+    assert_eq!(taken(&store, ends(-HOUR, 0)).await, Taken::Behind, "a period's end is not in it");
     assert_eq!(granted(&store, ends(-2 * HOUR, HOUR)).await, (1, vec![1]));
 }
 

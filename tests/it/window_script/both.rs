@@ -166,7 +166,7 @@ impl Both {
                 Taken::Granted { tokens, ttl: Duration::from_millis(ttl_ms.into()), windows: told }
             }
             Answer::Refused { retry_at, windows } => Taken::Refused { retry_in: retry_at.map(|at| StoreTime(clock).until(at)), windows },
-            Answer::Behind => Taken::Stale,
+            Answer::Behind => Taken::Behind,
         }
     }
 

@@ -221,7 +221,7 @@ fn refused(both: &mut Both, now: i64, charge: &Charge, (retry_in, left): (Option
 
 fn stale(both: &mut Both, now: i64, charge: &Charge) -> Result<(), String> {
     match both.take(now, charge)? {
-        Taken::Stale => Ok(()),
+        Taken::Stale | Taken::Behind => Ok(()),
         other => Err(format!("at T{:+} {other:?} instead of stale", now - T)),
     }
 }

@@ -45,7 +45,7 @@ impl Answers {
                 self.cut += u64::from(*ttl < charge.ttl);
             }
             Taken::Refused { .. } => self.refused += 1,
-            Taken::Stale => self.stale += 1,
+            Taken::Stale | Taken::Behind => self.stale += 1,
             Taken::Failed(_) => {}
         }
     }

@@ -57,7 +57,7 @@ impl Store {
                 Taken::Granted { tokens, ttl: Duration::from_millis(ttl_ms.into()), windows }
             }
             Answer::Refused { retry_at, windows } => Taken::Refused { retry_in: retry_at.map(|at| now.until(at)), windows },
-            Answer::Behind => Taken::Stale,
+            Answer::Behind => Taken::Behind,
         }
     }
 
