@@ -4,6 +4,7 @@
 //! for it and however often: a call whose fate is unknown is made again.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{Sender, channel};
@@ -16,13 +17,13 @@ use crate::domain::outcome::Outcome;
 use crate::domain::ticket::{Charged, Ticket, TicketError};
 use crate::domain::time::StoreTime;
 use crate::replica::session::Session;
-use crate::store::together::{Bounds, send_all};
+use crate::store::together::{Bounds, ByPart, send_all};
 use crate::store::{Return, Settled, Settlement, SharedStore, StoreError, SubjectName, TICKETS_LIVE};
 use crate::telemetry::metrics::Metrics;
 
 /// Takes tickets in and has them settled in the background.
 pub struct Settlements {
-    queue: Sender<Settlement>,
+    queues: ByPart<Queue>,
     shared: Arc<Shared>,
 }
 
@@ -55,32 +56,34 @@ enum Fate {
     Abandoned,
 }
 
+/// Settlements of one part of the store: where that is away, the others' are not held up.
+struct Queue {
+    settlements: Sender<Settlement>,
+    /// How many are taken in and not done with.
+    waiting: Arc<AtomicUsize>,
+}
+
 struct Shared {
     parts: Parts,
     /// How many are taken in and not done with.
     waiting: watch::Sender<usize>,
 }
 
-/// Settlements that wait, for their first call or for another. Beyond it what tickets stand for stays counted.
+/// Settlements of one part that wait, for their first call or for another. Beyond it what tickets stand for stays counted.
 const QUEUED: usize = 65_536;
-/// Of settlements.
+/// Of settlements of one part.
 const BOUNDS: Bounds = Bounds { together: 256, in_flight: 4 };
 /// Before a call is made again: twice as long each time, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 impl Settlements {
-    /// To be called inside a Tokio runtime.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let (queue, queued) = channel(QUEUED);
-        let shared = Arc::new(Shared { parts, waiting: watch::Sender::new(0) });
-        let sending = shared.clone();
-        tokio::spawn(send_all(queued, BOUNDS, move |open, permit| drop(tokio::spawn(send(sending.clone(), open, permit)))));
-        Self { queue, shared }
+        Self { queues: ByPart::default(), shared: Arc::new(Shared { parts, waiting: watch::Sender::new(0) }) }
     }
 
-    /// A sealed ticket came back, and with it what became of its request. Waits for nothing.
+    /// A sealed ticket came back, and with it what became of its request. Waits for nothing. To be called inside a Tokio runtime.
     pub fn settle(&self, sealed: &[u8], outcome: Outcome) {
         if let Err(fate) = self.take_in(sealed, outcome) {
             self.shared.tell(fate);
@@ -98,10 +101,25 @@ impl Settlements {
             return Err(Fate::TooLate);
         }
         let settlement = settlement(&ticket, outcome).ok_or(Fate::Counted)?;
-        if *self.shared.waiting.borrow() >= QUEUED {
+        let part = settlement.returns.first().map_or(0, |back| self.shared.parts.store.part(&back.subject));
+        self.queues.with(part, || self.begin(), |queue| self.put(queue, settlement))
+    }
+
+    fn begin(&self) -> Queue {
+        let (settlements, queued) = channel(QUEUED);
+        let (shared, waiting) = (self.shared.clone(), Arc::<AtomicUsize>::default());
+        let queue = Queue { settlements, waiting: waiting.clone() };
+        let sending = move |open, permit| drop(tokio::spawn(send(shared.clone(), waiting.clone(), open, permit)));
+        tokio::spawn(send_all(queued, BOUNDS, sending));
+        queue
+    }
+
+    fn put(&self, queue: &Queue, settlement: Settlement) -> Result<(), Fate> {
+        if queue.waiting.load(Ordering::Relaxed) >= QUEUED {
             return Err(Fate::Overflow);
         }
-        let place = self.queue.try_reserve().map_err(|_| Fate::Overflow)?;
+        let place = queue.settlements.try_reserve().map_err(|_| Fate::Overflow)?;
+        queue.waiting.fetch_add(1, Ordering::Relaxed);
         self.shared.waiting.send_modify(|waiting| *waiting += 1);
         place.send(settlement);
         Ok(())
@@ -127,7 +145,7 @@ fn settlement(ticket: &Ticket, outcome: Outcome) -> Option<Settlement> {
 /// Calls the store until it has answered for all of them, or they live no more.
 ///
 /// Nobody else waits for those that have to be asked for again: they keep no place between two calls.
-async fn send(shared: Arc<Shared>, mut open: Vec<Settlement>, mut permit: OwnedSemaphorePermit) {
+async fn send(shared: Arc<Shared>, waiting: Arc<AtomicUsize>, mut open: Vec<Settlement>, mut permit: OwnedSemaphorePermit) {
     let in_flight = permit.semaphore().clone();
     let mut attempt = Attempt::First;
     let mut pause = FIRST_PAUSE;
@@ -138,8 +156,10 @@ async fn send(shared: Arc<Shared>, mut open: Vec<Settlement>, mut permit: OwnedS
         };
         answers.resize(open.len(), Settled::Failed(StoreError::Corrupt("a settlement without an answer".into())));
         let failed = answers.iter().find_map(|answer| if let Settled::Failed(error) = answer { Some(error.clone()) } else { None });
+        let before = open.len();
         let pairs = open.into_iter().zip(answers);
         open = pairs.filter_map(|(settlement, answer)| shared.answered(settlement, &answer, attempt)).collect();
+        waiting.fetch_sub(before - open.len(), Ordering::Relaxed);
         if let (Some(error), Attempt::First) = (failed, attempt) {
             tracing::warn!(%error, again = open.len(), "tickets could not be settled");
         }

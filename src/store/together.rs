@@ -1,6 +1,7 @@
 //! Calls of the store leave together: what has queued while the last ones were being sent goes into the next.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -12,6 +13,24 @@ pub struct Bounds {
     pub together: usize,
     /// Calls at one time.
     pub in_flight: usize,
+}
+
+/// A queue for each part of the store that was ever asked: one that is slow is not to hold up what is asked of the others.
+#[derive(Debug)]
+pub struct ByPart<Q>(Mutex<HashMap<u64, Q>>);
+
+impl<Q> ByPart<Q> {
+    /// Does something with the queue of this part, one at a time; `begin`: makes it, when it is asked for the first time.
+    pub fn with<R>(&self, part: u64, begin: impl FnOnce() -> Q, act: impl FnOnce(&Q) -> R) -> R {
+        let mut parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        act(parts.entry(part).or_insert_with(begin))
+    }
+}
+
+impl<Q> Default for ByPart<Q> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
 }
 
 /// Has calls made of what comes, until nobody can put anything any more. A call is under way for as long as its permit is held.

@@ -1,9 +1,8 @@
 //! Calls for tokens, which leave together, those of each part of the store by themselves: one that is slow is not to hold up what is taken from
 //! the others.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
@@ -14,7 +13,7 @@ use super::shared::Shared;
 use super::terms::Terms;
 use crate::domain::name::{KeyId, RealmId, Word};
 use crate::domain::time::BootTime;
-use crate::store::together::{Bounds, send_all};
+use crate::store::together::{Bounds, ByPart, send_all};
 use crate::store::{Charge, StoreError, SubjectName, Taken};
 
 /// Which purse: a key's, under the plan of the format that it was presented in.
@@ -32,12 +31,10 @@ pub(super) struct Call {
 /// Where calls are put.
 pub(super) struct Batches {
     shared: Weak<Shared>,
-    /// One for each part of the store that was ever taken from.
-    parts: Mutex<HashMap<u64, Part>>,
+    parts: ByPart<Part>,
 }
 
 /// A part of the store.
-#[derive(Clone)]
 struct Part {
     calls: Sender<Call>,
     answered: Arc<Answered>,
@@ -65,30 +62,29 @@ impl Call {
 
 impl Batches {
     pub(super) fn new(shared: Weak<Shared>) -> Self {
-        Self { shared, parts: Mutex::default() }
+        Self { shared, parts: ByPart::default() }
     }
 
     /// Has a call made of this part of the store; where too many wait, it is handed back. To be called inside a Tokio runtime.
     pub(super) fn put(&self, part: u64, call: Call) -> Result<(), Box<Call>> {
-        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
-        let part = parts.entry(part).or_insert_with(|| {
-            let (calls, queue) = channel(QUEUED);
-            let (shared, answered) = (self.shared.clone(), Arc::<Answered>::default());
-            let part = Part { calls, answered: answered.clone() };
-            tokio::spawn(send_all(queue, BOUNDS, move |calls, permit| {
-                if let Some(shared) = shared.upgrade() {
-                    tokio::spawn(send(shared, calls, permit, answered.clone()));
-                }
-            }));
-            part
-        });
-        part.calls.try_send(call).map_err(|full| Box::new(full.into_inner()))
+        self.parts.with(part, || self.begin(), |part| part.calls.try_send(call).map_err(|full| Box::new(full.into_inner())))
     }
 
     /// Why this part has not answered who waits since then.
     pub(super) fn why(&self, part: u64, since: BootTime) -> StoreError {
-        let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
-        parts.get(&part).map_or_else(too_slow, |part| part.answered.why(since))
+        self.parts.with(part, || self.begin(), |part| part.answered.why(since))
+    }
+
+    fn begin(&self) -> Part {
+        let (calls, queue) = channel(QUEUED);
+        let (shared, answered) = (self.shared.clone(), Arc::<Answered>::default());
+        let part = Part { calls, answered: answered.clone() };
+        tokio::spawn(send_all(queue, BOUNDS, move |calls, permit| {
+            if let Some(shared) = shared.upgrade() {
+                tokio::spawn(send(shared, calls, permit, answered.clone()));
+            }
+        }));
+        part
     }
 }
 
