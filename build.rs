@@ -33,12 +33,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// `envoy.service.auth.v3.Authorization`. A request that does not decode reaches the service as an error, to be refused in band.
+/// `envoy.service.auth.v3.Authorization`. Requests come as bytes: one that does not decode is refused in band.
 fn authorization() -> tonic_build::manual::Service {
     let check = tonic_build::manual::Method::builder()
         .name("check")
         .route_name("Check")
-        .input_type("crate::grpc::codec::Decoded")
+        .input_type("bytes::Bytes")
         .output_type("crate::proto::envoy::service::auth::v3::CheckResponse")
         .codec_path("crate::grpc::codec::CheckCodec")
         .build();

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-/// The request. Built at the wire's edge, read by the rules.
-#[derive(Clone)]
+/// The request. Built at the wire's edge, read by the rules. By default it says nothing: not even a method.
+#[derive(Clone, Default)]
 pub struct Request<'a> {
     pub method: &'a [u8],
     /// `:path` with its query, as sent; empty for CONNECT.

@@ -1,16 +1,14 @@
-//! Decodes a `CheckRequest` without ever failing the call: bytes that do not decode reach the gate as such, and are refused in band. A
-//! failed RPC would be what `failure_mode_allow` lets pass (CVE-2023-27488).
+//! Hands a `CheckRequest` on as the bytes that it came in, so that decoding never fails the call: bytes that are none reach the gate as such,
+//! and are refused in band. A failed RPC would be what `failure_mode_allow` lets pass (CVE-2023-27488).
 
+use bytes::{Buf as _, Bytes};
 use prost::Message as _;
 use tonic::Status;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
-use crate::proto::envoy::service::auth::v3::{CheckRequest, CheckResponse};
+use crate::proto::envoy::service::auth::v3::CheckResponse;
 
-/// A request, or why it is none.
-pub type Decoded = Result<CheckRequest, prost::DecodeError>;
-
-/// The codec of `Check`, on both sides.
+/// The codec of `Check`, on the server's side.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CheckCodec;
 
@@ -24,7 +22,7 @@ pub struct Responses;
 
 impl Codec for CheckCodec {
     type Encode = CheckResponse;
-    type Decode = Decoded;
+    type Decode = Bytes;
     type Encoder = Responses;
     type Decoder = Requests;
 
@@ -38,11 +36,11 @@ impl Codec for CheckCodec {
 }
 
 impl Decoder for Requests {
-    type Item = Decoded;
+    type Item = Bytes;
     type Error = Status;
 
-    fn decode(&mut self, bytes: &mut DecodeBuf<'_>) -> Result<Option<Decoded>, Status> {
-        Ok(Some(CheckRequest::decode(bytes)))
+    fn decode(&mut self, bytes: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(bytes.copy_to_bytes(bytes.remaining())))
     }
 }
 

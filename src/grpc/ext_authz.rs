@@ -1,11 +1,11 @@
-//! Envoy's `Check`: a `CheckRequest` becomes a borrowed request, the gate decides, and every outcome is answered in band. A failed call would
-//! be what `failure_mode_allow` lets pass.
+//! Envoy's `Check`: the bytes of a `CheckRequest` become a borrowed request, the gate decides, and every outcome is answered in band. A failed
+//! call would be what `failure_mode_allow` lets pass.
 
-use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
 use tonic::metadata::MetadataMap;
@@ -13,16 +13,15 @@ use tonic::{Request as Call, Response, Status};
 use tracing::Instrument as _;
 
 use super::authorization::authorization_server::Authorization;
-use super::codec::Decoded;
+use super::check_request;
 use super::envoy_secret::EnvoySecret;
 use super::status::{Caller, response};
 use super::trace_context;
 use crate::domain::reason::Reason;
-use crate::domain::request::{Headers, Request};
+use crate::domain::request::Request;
 use crate::domain::verdict::Refusal;
 use crate::gate::{Admission, Gate};
-use crate::proto::envoy::service::auth::v3::attribute_context::{HttpRequest, Peer};
-use crate::proto::envoy::service::auth::v3::{CheckRequest, CheckResponse};
+use crate::proto::envoy::service::auth::v3::CheckResponse;
 use crate::replica::tokens::Receipt;
 use crate::telemetry::metrics::Metrics;
 
@@ -41,10 +40,10 @@ impl Authorizer {
         Self { gate, secret, deadline, metrics }
     }
 
-    /// The answer to one check, whatever was asked and whatever goes wrong.
-    pub async fn answer(&self, asked: Decoded, metadata: &MetadataMap) -> CheckResponse {
-        let asked = asked.unwrap_or_default();
-        let request = read(&asked);
+    /// The answer to one check, whatever was asked and whatever goes wrong. `asked`: the bytes of a `CheckRequest`, or any others.
+    pub async fn answer(&self, asked: Bytes, metadata: &MetadataMap) -> CheckResponse {
+        // without a method it is malformed
+        let request = check_request::read(&asked).unwrap_or_default();
         let caller = if request.is_grpc() { Caller::Grpc } else { Caller::Http };
         let decision = AssertUnwindSafe(self.decide(&request, metadata)).catch_unwind();
         let verdict = decision.await.unwrap_or_else(|_| Err(Reason::Internal.into()));
@@ -74,7 +73,7 @@ impl Authorizer {
 
 #[tonic::async_trait]
 impl Authorization for Authorizer {
-    async fn check(&self, call: Call<Decoded>) -> Result<Response<CheckResponse>, Status> {
+    async fn check(&self, call: Call<Bytes>) -> Result<Response<CheckResponse>, Status> {
         let (metadata, _, asked) = call.into_parts();
         let span = trace_context::span(&metadata);
         Ok(Response::new(self.answer(asked, &metadata).instrument(span).await))
@@ -96,29 +95,4 @@ fn expected(metadata: &MetadataMap) -> Option<Duration> {
         _ => return None,
     };
     Some(whole / 5 * 4)
-}
-
-/// A `CheckRequest` as the rules see it. Envoy fills one of the two header forms; both are read.
-fn read(asked: &CheckRequest) -> Request<'_> {
-    static NO_HTTP: LazyLock<HttpRequest> = LazyLock::new(HttpRequest::default);
-    let attributes = asked.attributes.as_ref();
-    let http = attributes.and_then(|all| all.request.as_ref()?.http.as_ref()).unwrap_or(&NO_HTTP);
-    let joined = http.headers.iter().map(|entry| (&*entry.key, &*entry.value));
-    let raw = http.header_map.iter().flat_map(|map| &map.headers);
-    let raw = raw.map(|header| (&*header.key, if header.raw_value.is_empty() { &*header.value } else { &*header.raw_value }));
-    let context = attributes.into_iter().flat_map(|all| &all.context_extensions);
-    Request {
-        method: &http.method,
-        path: &http.path,
-        host: &http.host,
-        scheme: &http.scheme,
-        headers: Headers(joined.chain(raw).collect()),
-        peer: attributes.and_then(|all| address(all.source.as_ref()?)),
-        context: context.map(|entry| (&*entry.key, &*entry.value)).collect(),
-    }
-}
-
-fn address(peer: &Peer) -> Option<IpAddr> {
-    let socket = peer.address.as_ref()?.socket_address.as_ref()?;
-    std::str::from_utf8(&socket.address).ok()?.parse().ok()
 }

@@ -3,6 +3,7 @@
 pub mod access_log;
 pub mod admin;
 pub mod admin_auth;
+pub mod check_request;
 pub mod codec;
 pub mod envoy_secret;
 pub mod ext_authz;
@@ -10,6 +11,7 @@ mod limits;
 mod silent;
 pub mod status;
 pub mod trace_context;
+mod wire;
 
 /// The server of `envoy.service.auth.v3.Authorization`, with keyward's codec.
 #[allow(clippy::all, clippy::pedantic, missing_docs)]

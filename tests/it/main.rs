@@ -16,6 +16,7 @@ mod documents;
 mod embedded_durability;
 mod faults;
 mod layers;
+mod lean;
 mod lease_scripts;
 mod limits;
 mod limits_told;

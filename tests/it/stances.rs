@@ -89,8 +89,7 @@ async fn answer(fault: Fault, stances: &str) -> CheckResponse {
     let deadline = if hangs { Duration::from_millis(300) } else { Duration::from_secs(10) };
     let authorizer = Authorizer::new(gate, None, deadline, Arc::new(Metrics::default()));
     let request = check::request("GET", "stances.test", "/", &[("x-api-key", SECRET)]).encode_to_vec();
-    let asked = keyward::proto::envoy::service::auth::v3::CheckRequest::decode(request.as_slice());
-    let response = authorizer.answer(asked, &MetadataMap::new()).await;
+    let response = authorizer.answer(request.into(), &MetadataMap::new()).await;
     CheckResponse::decode(response.encode_to_vec().as_slice()).unwrap()
 }
 

@@ -12,6 +12,7 @@ use envoy_types::pb::envoy::service::auth::v3::attribute_context::{HttpRequest, 
 use envoy_types::pb::google::protobuf::value::Kind;
 use envoy_types::pb::google::protobuf::{Struct, UInt32Value};
 use keyward::grpc::access_log;
+use keyward::proto::envoy::config::core::v3::address::Address;
 use keyward::proto::envoy::service::accesslog::v3 as our_log;
 use keyward::proto::envoy::service::auth::v3 as ours;
 use prost::Message as _;
@@ -46,12 +47,13 @@ fn a_request_of_the_full_api_is_read_field_by_field() {
     };
     let read = ours::CheckRequest::decode(request.encode_to_vec().as_slice()).unwrap().attributes.unwrap();
     let http = read.request.unwrap().http.unwrap();
-    assert_eq!((&*http.id, &*http.method, &*http.path), (&b"42"[..], &b"GET"[..], &b"/p?q"[..]));
+    assert_eq!((&*http.method, &*http.path), (&b"GET"[..], &b"/p?q"[..]));
     assert_eq!((&*http.host, &*http.scheme), (&b"h:1"[..], &b"https"[..]));
     assert_eq!((&*http.headers[0].key, &*http.headers[0].value), (&b"x-a"[..], &b"1,2"[..]));
     let raw: Vec<&[u8]> = http.header_map.as_ref().unwrap().headers.iter().map(|header| &*header.raw_value).collect();
     assert_eq!(raw, [&b"\xff"[..], b""]);
-    assert_eq!(&*read.source.unwrap().address.unwrap().socket_address.unwrap().address, b"192.0.2.1");
+    let Some(Address::SocketAddress(socket)) = read.source.unwrap().address.unwrap().address else { panic!("a socket's address") };
+    assert_eq!(&*socket.address, b"192.0.2.1");
     assert_eq!(&*read.context_extensions[0].value, b"ocote");
 }
 

@@ -15,7 +15,6 @@ use keyward::clock::{Clock, SharedClock, SystemClock};
 use keyward::domain::realms::Realms;
 use keyward::domain::time::{BootTime, StoreTime};
 use keyward::grpc::authorization::authorization_server::{Authorization, AuthorizationServer};
-use keyward::grpc::codec::Decoded;
 use keyward::grpc::ext_authz::Authorizer;
 use keyward::proto::envoy::service::auth::v3::CheckResponse;
 use keyward::store::SharedStore;
@@ -195,7 +194,7 @@ struct Stamped(Authorizer);
 
 #[tonic::async_trait]
 impl Authorization for Stamped {
-    async fn check(&self, call: Request<Decoded>) -> Result<Response<CheckResponse>, Status> {
+    async fn check(&self, call: Request<bytes::Bytes>) -> Result<Response<CheckResponse>, Status> {
         let (metadata, _, asked) = call.into_parts();
         let mut response = self.0.answer(asked, &metadata).await;
         let stamp = SystemClock.boot().0.as_nanos().to_string();

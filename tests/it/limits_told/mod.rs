@@ -76,8 +76,7 @@ impl World {
     async fn ask_with(&self, path: &str, headers: &[(&str, &str)]) -> CheckResponse {
         let headers = [headers, &[("x-api-key", SECRET)]].concat();
         let request = check::request("GET", "told.test", path, &headers).encode_to_vec();
-        let asked = keyward::proto::envoy::service::auth::v3::CheckRequest::decode(request.as_slice());
-        let answer = self.authorizer.answer(asked, &MetadataMap::new()).await;
+        let answer = self.authorizer.answer(request.into(), &MetadataMap::new()).await;
         CheckResponse::decode(answer.encode_to_vec().as_slice()).unwrap()
     }
 

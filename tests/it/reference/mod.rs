@@ -5,7 +5,6 @@
 //! with the gate. A rung that no request tried would leave its reference undiscovered.
 
 mod credentials;
-mod dice;
 mod draft;
 mod gate;
 mod generate;
@@ -30,6 +29,8 @@ use gate::Asked;
 use plain::World;
 use rules::{Answer, Reference};
 use rungs::{RUNGS, Rung};
+
+use crate::support::dice;
 
 /// Every reason that the rules can give while the store is there.
 const REASONS: [&str; 18] = [

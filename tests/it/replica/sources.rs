@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use envoy_types::pb::envoy::service::auth::v3::CheckResponse;
-use keyward::proto::envoy::service::auth::v3::CheckRequest;
 use keyward::replica::records::Unfound;
 use prost::Message as _;
 use tonic::metadata::MetadataMap;
@@ -73,7 +72,7 @@ async fn who_is_throttled_is_told_to_wait_and_whoever_has_no_address_is_not() {
     let ask = async |number: u32, address: &str| {
         let secret = format!("st_{number:032x}");
         let request = check::request("GET", "stage.test", "/", &[("x", &secret), ("x-real-ip", address)]).encode_to_vec();
-        let answer = authorizer.answer(CheckRequest::decode(request.as_slice()), &MetadataMap::new()).await;
+        let answer = authorizer.answer(request.into(), &MetadataMap::new()).await;
         CheckResponse::decode(answer.encode_to_vec().as_slice()).unwrap()
     };
     assert_eq!(check::metadata(&ask(1, "192.0.2.1").await, "reason").as_deref(), Some("unknown"));

@@ -8,6 +8,8 @@ pub mod campaign;
 pub mod certs;
 pub mod check;
 pub mod cluster;
+pub mod decoded;
+pub mod dice;
 pub mod envoy;
 pub mod followers;
 pub mod hands;

@@ -12,7 +12,6 @@ use keyward::domain::name::{KeyId, OwnerId, RealmId};
 use keyward::domain::realms::Realms;
 use keyward::domain::window::Spec;
 use keyward::grpc::ext_authz::Authorizer;
-use keyward::proto::envoy::service::auth::v3::CheckRequest;
 use keyward::store::{Charge, Generations, Round, SharedStore, Store, StoreError, Subject, SubjectName, Taken};
 use keyward::telemetry::metrics::Metrics;
 use prost::Message as _;
@@ -133,7 +132,7 @@ impl Gate {
 
 pub(super) async fn answer(authorizer: &Authorizer, key: usize, path: &str) -> CheckResponse {
     let request = check::request("GET", "stage.test", path, &[("x-api-key", &secret(key))]).encode_to_vec();
-    let response = authorizer.answer(CheckRequest::decode(request.as_slice()), &MetadataMap::new()).await;
+    let response = authorizer.answer(request.into(), &MetadataMap::new()).await;
     CheckResponse::decode(response.encode_to_vec().as_slice()).unwrap()
 }
 
