@@ -83,9 +83,15 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// An entry of a map of strings.
+/// An entry of a map of strings. Nearly every one is a short key, and then a short value that ends it: that much is seen at once.
 #[inline]
 fn entry(message: &[u8], depth: u32) -> Result<Pair<'_>, Malformed> {
+    if let [0x0a, length @ ..0x80, rest @ ..] = message
+        && let Some((key, [0x12, length @ ..0x80, value @ ..])) = rest.split_at_checked(usize::from(*length))
+        && value.len() == usize::from(*length)
+    {
+        return Ok((key, value));
+    }
     let (mut key, mut value): Pair<'_> = Default::default();
     each(message, depth, Read::these(&[1, 2]), |number, bytes| {
         if number == 1 {
