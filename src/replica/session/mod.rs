@@ -4,6 +4,8 @@
 //! Two loops: renewals, every fifth of a lease, which alone extend it; and the log as it is pushed, so that a change is applied at once. Pushes
 //! may be lost: a renewal brings what they did not.
 
+mod following;
+
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -23,9 +25,6 @@ use crate::store::{SharedStore, StoreError};
 
 /// Between two renewals, whoever is in a hurry.
 const LEAST_PAUSE: Duration = Duration::from_millis(1);
-
-/// The first look for whether what was pushed is secured; each takes twice as long as the one before.
-const FIRST_LOOK: Duration = Duration::from_millis(1);
 
 /// One replica's session.
 pub struct Session {
@@ -242,36 +241,6 @@ impl Session {
     fn is_news_that_it_is_firm(&self, answer: &Renewed, asked: BootTime) -> bool {
         let longest = self.longest(answer.longest);
         answer.footing.vouched == Firmness::Shifting && self.ground().under(&answer.footing, asked, longest) == Firmness::Firm
-    }
-
-    async fn keep_following(&self) {
-        let mut look = FIRST_LOOK;
-        loop {
-            // a change that is to be on other nodes as well is pushed before it is secured there, and nobody pushes that
-            let unsecured = self.follower().is_unsecured();
-            if let Err(error) = self.follow(if unsecured { look } else { self.terms.lease }).await {
-                tracing::debug!(%error, "the log could not be followed");
-                sleep(self.terms.renewal() / 4).await;
-            }
-            look = if unsecured { self.terms.renewal().min(2 * look) } else { FIRST_LOOK };
-        }
-    }
-
-    async fn follow(&self, patience: Duration) -> Result<(), StoreError> {
-        let mut progress = self.progress.subscribe();
-        let Some(after) = self.follower().applied() else {
-            let _ = progress.changed().await;
-            return Ok(());
-        };
-        let pushed = self.store.follow(after, patience).await?;
-        let news = self.follower().pushed(after, &pushed, &mut Forgetting(&*self.memory));
-        if !pushed.entries.is_empty() {
-            self.progress.send_modify(|number| *number += 1);
-        }
-        match news {
-            Some(place) => self.store.acknowledge(&self.holder, place).await,
-            None => Ok(()),
-        }
     }
 
     /// Says what an operator has to know of the log.
