@@ -7,6 +7,8 @@
 pub mod domain;
 pub mod revocation;
 
+#[cfg(test)]
+mod furnished;
 pub mod gate;
 pub mod keyring;
 pub mod settlement;

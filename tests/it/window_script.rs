@@ -34,7 +34,7 @@ const BROKEN: [(&str, &str); 42] = [
     ("if limit.from then last = limit.till end", ""),
     ("math.min(last, limit.till)", "math.max(last, limit.till)"),
     ("now >= limit.till then", "now > limit.till then"),
-    ("stale or now >= limit.next_till", "stale or now > limit.next_till"),
+    ("behind or now >= limit.next_till", "behind or now > limit.next_till"),
     ("subject.asked < heard_of", "subject.asked <= heard_of"),
     ("math.max(heard_of, subject.asked)", "math.min(heard_of, subject.asked)"),
     ("if newest ~= subject.generation", "if newest > subject.generation"),

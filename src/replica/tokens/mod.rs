@@ -19,6 +19,8 @@ mod shared_tests;
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]
+mod stale_tests;
+#[cfg(test)]
 mod stand;
 mod tally;
 pub mod terms;

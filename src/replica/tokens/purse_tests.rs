@@ -11,11 +11,11 @@ use super::terms::Terms;
 use crate::domain::limit::{InForce, Per};
 use crate::domain::time::{BootTime, StoreTime};
 use crate::domain::window::Told;
-use crate::store::{Charge, Generations, Return, StoreError, Taken};
+use crate::store::{Charge, Return, StoreError, Taken};
 
 const ONCE: Duration = Duration::from_millis(50);
 
-struct Waiter(&'static str, Rc<Cell<bool>>);
+pub(super) struct Waiter(&'static str, Rc<Cell<bool>>);
 
 impl Waits for Waiter {
     fn is_gone(&self) -> bool {
@@ -23,21 +23,21 @@ impl Waits for Waiter {
     }
 }
 
-fn who(name: &'static str) -> Waiter {
+pub(super) fn who(name: &'static str) -> Waiter {
     Waiter(name, Rc::default())
 }
 
-fn at(ms: u64) -> BootTime {
+pub(super) fn at(ms: u64) -> BootTime {
     BootTime(Duration::from_millis(ms))
 }
 
 /// Of a minute and a key; tokens may be held for half a second.
-fn terms(most: u32) -> Arc<Terms> {
+pub(super) fn terms(most: u32) -> Arc<Terms> {
     let limit = limit("minute", Per::Key, 1000, 60_000);
     Arc::new(Terms::under(&[InForce { limit: &limit, most }], &bearer(1, 1, 0), StoreTime(0)).unwrap())
 }
 
-fn purse() -> Purse<Waiter> {
+pub(super) fn purse() -> Purse<Waiter> {
     Purse::new(terms(1000), at(0))
 }
 
@@ -45,7 +45,7 @@ fn told(slot: i64) -> Vec<Told> {
     vec![Told { slot: Some(slot), left: 0, more_in_ms: 0 }]
 }
 
-fn granted(tokens: u32, ttl: u64, slot: i64) -> Taken {
+pub(super) fn granted(tokens: u32, ttl: u64, slot: i64) -> Taken {
     Taken::Granted { tokens, ttl: Duration::from_millis(ttl), windows: told(slot) }
 }
 
@@ -53,17 +53,17 @@ fn refused(retry_in: u64) -> Taken {
     Taken::Refused { retry_in: Some(Duration::from_millis(retry_in)), windows: told(0) }
 }
 
-fn asked(purse: &mut Purse<Waiter>, now: u64) -> Option<Charge> {
+pub(super) fn asked(purse: &mut Purse<Waiter>, now: u64) -> Option<Charge> {
     purse.ask(at(now), ONCE, 1)
 }
 
-fn landed(purse: &mut Purse<Waiter>, taken: Taken, sent: u64, now: u64) -> Vec<(&'static str, Served)> {
+pub(super) fn landed(purse: &mut Purse<Waiter>, taken: Taken, sent: u64, now: u64) -> Vec<(&'static str, Served)> {
     let terms = purse.terms().clone();
     purse.landed(&terms, taken, at(sent), at(now)).into_iter().map(|(who, served)| (who.0, served)).collect()
 }
 
 /// A purse that was granted so many tokens at 0, for so long, in slot 1.
-fn holding(tokens: u32, ttl: u64) -> Purse<Waiter> {
+pub(super) fn holding(tokens: u32, ttl: u64) -> Purse<Waiter> {
     let mut purse = purse();
     hold(&mut purse, granted(tokens, ttl, 1), 0);
     purse
@@ -248,51 +248,6 @@ fn a_call_that_was_never_sent_is_told_to_those_aboard_and_its_returns_leave_with
         let back = returns(&mut purse, 5_000);
         assert_eq!(back, if unsent { vec![(1, 4)] } else { vec![] }, "control: of one that left nobody knows what became");
     }
-}
-
-#[test]
-fn a_stale_answer_is_told_to_everyone() {
-    let mut purse = purse();
-    purse.wait(1, who("aboard"));
-    asked(&mut purse, 0).unwrap();
-    purse.wait(1, who("later"));
-    assert_eq!(landed(&mut purse, Taken::Stale, 0, 1).len(), 2);
-}
-
-#[test]
-fn what_was_confirmed_for_somebody_is_said_for_nobody_else() {
-    let mut purse = purse();
-    purse.wait(1, who("aboard"));
-    assert_eq!(asked(&mut purse, 0).unwrap().generations, Generations::Heard);
-    purse.wait_under(Generations::Confirmed, 1, who("knows better"));
-    purse.wait(1, who("later"));
-    let told: Vec<_> = landed(&mut purse, Taken::Stale, 0, 1).into_iter().map(|(who, _)| who).collect();
-    assert_eq!(told, ["aboard", "later"]);
-    assert_eq!(asked(&mut purse, 1).unwrap().generations, Generations::Confirmed);
-    assert_eq!(landed(&mut purse, granted(1, 50, 1), 1, 2).len(), 1);
-    purse.wait(1, who("another"));
-    assert_eq!(asked(&mut purse, 2).unwrap().generations, Generations::Heard, "it is served");
-
-    let mut purse = holding(1, 500);
-    purse.wait(9, who("aboard"));
-    asked(&mut purse, 1).unwrap();
-    purse.wait_under(Generations::Confirmed, 1, who("knows better"));
-    assert_eq!(landed(&mut purse, granted(10, 500, 1), 1, 2).len(), 2, "by a call that left before");
-    purse.wait(50, who("another"));
-    assert_eq!(asked(&mut purse, 3).unwrap().generations, Generations::Heard);
-}
-
-#[test]
-fn a_period_that_is_over_is_told_to_everyone_unless_its_successor_is_known_by_now() {
-    let mut purse = purse();
-    purse.wait(1, who("aboard"));
-    asked(&mut purse, 0).unwrap();
-    assert!(matches!(landed(&mut purse, Taken::Behind, 0, 1)[..], [("aboard", Served::Behind)]));
-    purse.wait(1, who("aboard"));
-    asked(&mut purse, 2).unwrap();
-    let former = purse.terms().clone();
-    purse.adopt(terms(2000));
-    assert!(purse.landed(&former, Taken::Behind, at(2), at(3)).is_empty() && asked(&mut purse, 3).is_some());
 }
 
 #[test]

@@ -14,9 +14,9 @@ use crate::domain::bearer::Bearer;
 use crate::domain::realm::Realm;
 use crate::domain::time::{BootTime, StoreTime};
 use crate::domain::window::Told;
+use crate::furnished;
 use crate::replica::session::Session;
 use crate::revocation::{Holder, Terms};
-use crate::store::embedded::Embedded;
 use crate::store::{Charge, Generations, SharedStore, StoreError, SubjectName, Taken};
 
 /// How long a call may take.
@@ -50,13 +50,13 @@ impl World {
     }
 
     pub(super) fn on(round: impl FnOnce(SharedStore) -> SharedStore) -> Self {
-        let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(Held(Mutex::default()));
-        let store = round(Arc::new(Embedded::open(folder.path(), clock.clone()).unwrap()));
+        let (store, folder) = furnished::store(clock.clone());
+        let store = round(store);
         let realm = "realm: simulated\nhosts: [a.test]\ncredentials: [{header: x-api-key}]\n\
                      keys: [{prefix: st_, alphabet: hex, length: 32}]\nroutes: [{prefix: /}]\n\
                      plans: {plan: [{limit: minute, per: key, most: 1000, window: 1m}]}\ndefault_plan: plan\n";
-        let realm = crate::config::realm("simulated.yaml", realm).unwrap();
+        let realm = furnished::realm(realm);
         let (memory, holder) = (TokensMemory::new(), Holder { replica: "test".into(), incarnation: 1 });
         let terms = Terms { lease: Duration::from_secs(5) };
         let session = Session::new(store.clone(), clock.clone(), terms, holder, memory.clone());
