@@ -44,7 +44,8 @@ pub(super) struct Create {
     /// With the environment, chooses among the realm's key formats.
     #[arg(long, default_value = "", hide_default_value = true)]
     kind: String,
-    /// A plan of the realm, instead of the owner's.
+    /// A plan of the realm for the key's own limits, instead of its owner's, its format's or the default one. The owner's limits stay those of
+    /// the owner's plan.
     #[arg(long, default_value = "", hide_default_value = true)]
     plan: String,
     /// A number of the key's own for a limit per key, such as minute=100; may be given more than once.

@@ -24,7 +24,8 @@ pub(super) struct UpdateKey {
     /// Addresses that requests may come from, instead of all that there were; may be given more than once.
     #[arg(long = "address", value_name = "CIDR", value_delimiter = ',')]
     addresses: Vec<String>,
-    /// A plan of the realm, instead of the owner's.
+    /// A plan of the realm for the key's own limits, instead of its owner's, its format's or the default one. The owner's limits stay those of
+    /// the owner's plan.
     #[arg(long)]
     plan: Option<String>,
     /// A number of the key's own for a limit per key, such as minute=100, instead of all that it had; may be given more than once.

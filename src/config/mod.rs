@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::domain::realms::Realms;
 
 mod admin;
+mod doubts;
 mod load;
 mod peppers;
 mod realm;
@@ -40,12 +41,13 @@ mod problem;
 mod yaml;
 
 pub use admin::admin_realm;
+pub use doubts::doubts;
 pub use listen::{Endpoint, Listen, Tls};
 pub use load::load;
 pub use peppers::peppers;
 pub use problem::{Problem, Problems};
 pub use realm::realm;
-pub use realms::{doubts, realms};
+pub use realms::realms;
 pub use redis::{RedisConfig, RedisPlace, RedisTls, RedisUser};
 pub use replica::ReplicaConfig;
 pub use store::StoreConfig;

@@ -1,14 +1,12 @@
 //! All realm files together: every file's problems, and those that only show between files.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::admin::admin_realm;
 use super::document::{At, read};
 use super::hosts::host;
 use super::problem::{Problem, Problems};
 use super::realm::{id, realm};
-use crate::domain::limit::{Limit, Per, Plan};
 use crate::domain::realm::Realm;
 use crate::domain::realms::Realms;
 
@@ -27,22 +25,6 @@ pub fn realms(folders_or_files: &[PathBuf]) -> Result<Realms, Problems> {
     } else {
         Err(Problems(found.problems))
     }
-}
-
-/// What is allowed and may not be meant, a sentence each.
-#[must_use]
-pub fn doubts(realms: &Realms) -> Vec<String> {
-    let plans = realms.iter().flat_map(|realm| realm.plans.iter().map(move |plan| (realm, plan)));
-    let farmed = plans.flat_map(|(realm, plan)| plan.farmed().map(move |limit| (realm, plan, limit)));
-    let doubt = |(realm, plan, limit): (&Arc<Realm>, &Plan, &Limit)| {
-        let per = if limit.per == Per::Key { "key" } else { "owner" };
-        format!(
-            "realm {}: plans.{}: the limit {} does not count everything, and no limit per {per} beside it counts `all`: what it does not \
-             count, such as failures, a caller may have without end",
-            realm.id, plan.name, limit.name
-        )
-    };
-    farmed.map(doubt).collect()
 }
 
 #[derive(Default)]

@@ -225,7 +225,7 @@ fn check_config_prints_every_problem_one_a_line() {
     );
     fs::write(folder.path().join("a.yaml"), "realm: A\nhosts: [a.test]\nroutes: []\n").unwrap();
     fs::write(folder.path().join("b.yaml"), "realm: b\nhots: []\n").unwrap();
-    let plans = "plans: {few: [{limit: wins, per: key, most: 9, window: 1h, counts: {only: [2xx]}}]}";
+    let plans = "plans: {few: [{limit: wins, per: key, most: 90, window: 1h, counts: {only: [2xx]}}]}\ndefault_plan: few";
     let places = "credentials: [{header: x-api-key}]\nkeys: [{alphabet: hex, length: 32}]\nroutes: [{}]";
     fs::write(folder.path().join("doubt.yaml"), format!("realm: d\nhosts: [d.test]\n{places}\n{plans}\n")).unwrap();
     let doubt = keyward(&["check-config", "doubt.yaml"], folder.path()).output().unwrap();

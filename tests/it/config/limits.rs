@@ -154,17 +154,40 @@ fn failures_that_can_be_farmed_are_a_doubt_and_no_problem() {
         let realm = read(&format!("{before}{limits}default_plan{after}"));
         config::doubts(&Realms::new([realm]).unwrap())
     };
-    let wins = "{limit: wins, per: key, most: 10, window: 1h, counts: {only: [2xx]}}";
+    let wins = "{limit: wins, per: key, most: 100, window: 1h, counts: {only: [2xx]}}";
     let [doubt] = &doubts(&[wins])[..] else { panic!("one doubt") };
     assert!(doubt.starts_with("realm example: plans.small: the limit wins does not count everything"), "{doubt}");
-    assert_eq!(doubts(&[wins, "{limit: all, per: key, most: 10, window: 1m}"]), [""; 0], "control: all of it is bounded");
+    assert_eq!(doubts(&[wins, "{limit: all, per: key, most: 20, window: 1m}"]), [""; 0], "control: all of it is bounded");
     for beside in [
-        "{limit: all, per: owner, most: 10, window: 1m}",
+        "{limit: all, per: owner, most: 20, window: 1m}",
         "{limit: all, per: key, most: 10, window: 1m, shadow: true}",
         "{limit: more, per: key, most: 10, window: 1m, counts: {except: [5xx]}}",
     ] {
         assert!(!doubts(&[wins, beside]).is_empty(), "{beside} bounds nothing of it");
     }
-    let tried = "{limit: wins, per: key, most: 10, window: 1h, counts: {only: [2xx]}, shadow: true}";
+    let tried = "{limit: wins, per: key, most: 100, window: 1h, counts: {only: [2xx]}, shadow: true}";
     assert_eq!(doubts(&[tried]), [""; 0], "a shadow refuses nothing in any case");
+}
+
+#[test]
+fn limits_that_never_apply_plans_that_nothing_names_and_limits_that_are_dear_are_doubts() {
+    let doubts = |plan: &str, default: &str, limits: &str| {
+        let realm = format!(
+            "realm: d\nhosts: [d.test]\ncredentials: [{{header: x-api-key}}]\nkeys: [{{alphabet: hex, length: 32{plan}}}]\nroutes: [{{}}]\n\
+             plans: {{few: [{limits}]}}\n{default}"
+        );
+        config::doubts(&Realms::new([read(&realm)]).unwrap())
+    };
+    let (of_key, of_owner) = ("{limit: one, per: key, most: 100, window: 1m}", "{limit: one, per: owner, most: 100, window: 1m}");
+    let says = |found: Vec<String>, what: &str| assert!(matches!(&found[..], [one] if one.contains(what)), "{found:?}");
+    says(doubts(", plan: few", "", of_owner), "realm d: plans.few: the limit one is per owner, which a format's plan says nothing of");
+    says(doubts("", "", of_key), "realm d: plans: neither `default_plan` nor a format names one");
+    let (default, log) = ("default_plan: few", "{limit: one, per: key, most: 16, window: 1m}");
+    says(doubts("", default, log), "realm d: plans.few: the limit one allows so few that each of them is remembered by itself");
+    let shadow = "{limit: one, per: key, most: 16, window: 1m, shadow: true}";
+    for (plan, default, limits) in
+        [(", plan: few", "", of_key), (", plan: few", default, of_owner), ("", default, of_owner), ("", default, shadow)]
+    {
+        assert_eq!(doubts(plan, default, limits), [""; 0], "control: {plan} {default} {limits}");
+    }
 }
