@@ -53,7 +53,7 @@ pub trait Store: Send + Sync {
     /// - returns are applied before anything is taken, and a return of what is gone changes nothing
     /// - a charge that names an older generation than its subject's is stale
     /// - a generation that is confirmed holds against a newer one that only windows have heard of
-    /// - a charge that knows only periods that are over is stale
+    /// - a charge that knows only periods that are over is behind
     /// - no token outlives the calendar period that it was counted in
     /// - a shadow counts what it would admit and refuses nothing
     /// - what was granted is still counted after a crash

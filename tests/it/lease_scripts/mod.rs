@@ -18,7 +18,7 @@ const STEPS: u64 = 5_000;
 const STEPS_OF_A_CONTROL: u64 = 3_000;
 
 /// Rules of the scripts, and their neighbours.
-const BROKEN: [(&str, &str); 17] = [
+const BROKEN: [(&str, &str); 19] = [
     ("if place == head then return 'here' end", "if place == head then return 'gone' end"),
     ("position >= position_of(head)", "position > position_of(head)"),
     ("first[1] == '1-0'", "first[1] ~= '0-0'"),
@@ -26,7 +26,9 @@ const BROKEN: [(&str, &str); 17] = [
     ("and 'here' or 'elsewhere'\nend", "and 'here' or 'here'\nend"),
     ("and stands(LOG, head, applied) or 'gone'", "and stands(LOG, head, applied) or 'here'"),
     ("if place == 'here' then reached", "if place ~= 'gone' then reached"),
-    ("reached = math.max(reached, position_of(applied))", "reached = position_of(applied)"),
+    ("reached = math.max(reached, math.min(", "reached = math.min(reached, math.min("),
+    ("math.min(position_of(applied), position_of(secured))", "position_of(applied)"),
+    ("math.min(position_of(applied), position_of(secured))", "position_of(secured)"),
     ("math.max(renewals, number)", "renewals"),
     ("tonumber(lease) > tonumber(redis", "tonumber(lease) < tonumber(redis"),
     ("stands(LOG, head, secured) == 'elsewhere'", "stands(LOG, head, secured) ~= 'here'"),

@@ -49,7 +49,7 @@ impl Model {
     pub(super) fn renew(&mut self, renewal: &Renewal) -> Log {
         let stands = renewal.applied.map(|applied| (applied, self.stands(applied)));
         let here = stands.iter().find(|(_, stands)| *stands == Stands::Here).map(|(applied, _)| *applied);
-        self.registry.renew(&renewal.holder, renewal.number, here.map_or(0, |applied| applied.position), renewal.terms.lease);
+        self.registry.renew(&renewal.holder, renewal.number, here.map_or(0, |_| renewal.acknowledges()), renewal.terms.lease);
         self.longest = self.longest.max(renewal.terms.lease);
         let secured = renewal.secured.to_string();
         if self.stands(renewal.secured) == Stands::Elsewhere && !self.abandoned.contains(&secured) {

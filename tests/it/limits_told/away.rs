@@ -8,8 +8,8 @@ use super::World;
 use crate::support::check;
 
 const PLAN: &str = "plans: {hot: [{limit: minute, per: key, most: 100000, window: 1m}]}\ndefault_plan: hot\n";
-/// The longest that tokens are held in advance.
-const LEASE: Duration = Duration::from_millis(500);
+/// The longest that tokens are held in advance, where there are plenty.
+const LEASE: Duration = Duration::from_secs(1);
 
 fn is_counted(response: &CheckResponse) -> bool {
     check::admits(response) && check::metadata(response, "degraded").is_none()
