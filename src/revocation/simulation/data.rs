@@ -34,7 +34,7 @@ pub(super) struct Data {
     /// So many entries are kept, ...
     keep: usize,
     /// ... and those up to here are trimmed away.
-    floor: u64,
+    pub(super) floor: u64,
     log: VecDeque<Rc<Entry>>,
     pub(super) head: At,
     pub(super) secured: At,

@@ -116,6 +116,7 @@ impl World {
 
     pub(super) fn write(&mut self, node: usize, op: Op) {
         self.nodes.write(node, op, self.now, &mut self.dice);
+        self.promises.trimmed(self.nodes.all[node].data.floor);
     }
 
     /// A message comes to a node.

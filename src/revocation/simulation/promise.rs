@@ -7,8 +7,8 @@ use super::names::{Change, DIGESTS, OWNERS, key_of, owner_of};
 pub(super) struct Promises {
     of_key: [Option<u64>; DIGESTS],
     of_owner: [Option<u64>; DIGESTS],
-    /// Which lives have acknowledged what each change of a key, or of an owner, was promised for.
-    witnesses: [[Vec<usize>; DIGESTS]; 2],
+    /// Who has acknowledged what each change of a key, or of an owner, was promised for.
+    witnesses: [[Witnesses; DIGESTS]; 2],
     /// What a restored backup does not hold: those who have acknowledged it must know until an operator says to go on.
     witnessed: Vec<Witnessed>,
     /// When each owner was enabled last.
@@ -17,12 +17,19 @@ pub(super) struct Promises {
     nobody: Option<u64>,
 }
 
+/// The lives that have acknowledged a change, and its place in the log.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Witnesses {
+    pub(super) by: Vec<usize>,
+    pub(super) position: u64,
+}
+
 #[derive(Debug, Clone)]
 struct Witnessed {
     digest: usize,
     since: u64,
     is_of_owner: bool,
-    by: Vec<usize>,
+    of: Witnesses,
 }
 
 /// A request that was admitted and must not have been.
@@ -47,7 +54,7 @@ impl Promises {
     }
 
     /// A change that was asked for at `begun` has returned OK, when these lives had acknowledged it.
-    pub(super) fn made(&mut self, change: Change, begun: u64, now: u64, witnesses: &[usize]) {
+    pub(super) fn made(&mut self, change: Change, begun: u64, now: u64, witnesses: &Witnesses) {
         let [of_key, of_owner] = &mut self.witnesses;
         let (kept, known) = match change {
             Change::Disable(owner) if self.enabled[owner] >= begun => return,
@@ -56,7 +63,7 @@ impl Promises {
         };
         for digest in change.ends() {
             if kept[digest].is_none() {
-                (kept[digest], known[digest]) = (Some(now), witnesses.to_vec());
+                (kept[digest], known[digest]) = (Some(now), witnesses.clone());
             }
         }
     }
@@ -81,8 +88,8 @@ impl Promises {
     pub(super) fn void(&mut self) -> u64 {
         let voided = (0..DIGESTS).filter(|digest| self.since(*digest).is_some()).count() as u64;
         for (is_of_owner, (kept, known)) in [(false, (&self.of_key, &self.witnesses[0])), (true, (&self.of_owner, &self.witnesses[1]))] {
-            let promised = kept.iter().zip(known).enumerate().filter_map(|(digest, (since, by))| Some((digest, (*since)?, by.clone())));
-            self.witnessed.extend(promised.map(|(digest, since, by)| Witnessed { digest, since, is_of_owner, by }));
+            let promised = kept.iter().zip(known).enumerate().filter_map(|(digest, (since, of))| Some((digest, (*since)?, of.clone())));
+            self.witnessed.extend(promised.map(|(digest, since, of)| Witnessed { digest, since, is_of_owner, of }));
         }
         (self.of_key, self.of_owner) = ([None; DIGESTS], [None; DIGESTS]);
         voided
@@ -98,9 +105,14 @@ impl Promises {
         self.nobody = when;
     }
 
+    /// The log has let go of its entries up to here: that it does not hold one of those, nobody can tell.
+    pub(super) fn trimmed(&mut self, floor: u64) {
+        self.witnessed.retain(|known| known.of.position > floor);
+    }
+
     /// Looks at an admit of one of the lives.
     pub(super) fn admitted(&self, life: usize, digest: usize, arrived: u64, now: u64) -> Result<(), Violation> {
-        let knew = |known: &&Witnessed| known.digest == digest && known.by.contains(&life) && arrived > known.since;
+        let knew = |known: &&Witnessed| known.digest == digest && known.of.by.contains(&life) && arrived > known.since;
         let witnessed = self.witnessed.iter().find(knew).map(|known| known.since);
         let broken = self.since(digest).or(self.nobody).filter(|promised| arrived > *promised);
         let nobody = self.nobody.filter(|promised| arrived > *promised);

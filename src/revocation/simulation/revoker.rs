@@ -6,6 +6,7 @@ use super::mix::{LEASE, SECOND};
 use super::mutant::Mutant;
 use super::names::Change;
 use super::network::{Message, Reply};
+use super::promise::Witnesses;
 use super::world::{Event, World, tell};
 use crate::domain::time::BootTime;
 use crate::revocation::{Holder, Registration, Standing, Tally, Terms, Verdict, Wait, is_everywhere};
@@ -251,12 +252,13 @@ impl World {
     }
 
     /// Whoever the store says has acknowledged a place that it would notice the loss of.
-    fn witnesses(&self, position: u64) -> Vec<usize> {
+    fn witnesses(&self, position: u64) -> Witnesses {
         let data = &self.nodes.all[self.official].data;
         let have =
             |life: &&Life| data.registry.holders().iter().any(|(holder, entry)| *holder == life.holder() && entry.applied >= position);
         let noticed = !data.is_written_off(position);
-        self.lives.iter().enumerate().filter(|(_, life)| noticed && have(life)).map(|(nth, _)| nth).collect()
+        let by = self.lives.iter().enumerate().filter(|(_, life)| noticed && have(life)).map(|(nth, _)| nth).collect();
+        Witnesses { by, position }
     }
 
     fn returned(&mut self, flow: usize, tally: Tally, fast: bool) {
