@@ -90,7 +90,7 @@ impl Campaign {
                 Err(status) => self.failed(key, &status, recorded).await,
             }
             if !sprung {
-                return;
+                return eprintln!("{way:?} of a call cut every {step} bytes up to {bytes}, then {after:?}");
             }
         }
     }
