@@ -13,6 +13,8 @@ pub struct Listen {
     pub envoy: Endpoint,
     /// Who may ask on the Envoy port.
     pub envoy_secret_file: Option<PathBuf>,
+    /// So many connections there are to the Envoy port at most.
+    pub envoy_connections: usize,
     pub admin: Endpoint,
     /// `/livez`, `/readyz`, `/metrics`.
     pub http: SocketAddr,
@@ -39,10 +41,13 @@ const ENVOY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 500
 const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 50052);
 const HTTP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 9102);
 
+/// Of some hundred Envoys, each with a connection from every core.
+const CONNECTIONS: usize = 4096;
+
 impl Default for Listen {
     fn default() -> Self {
         let plain = |address| Endpoint { address, tls: None };
-        Self { envoy: plain(ENVOY), envoy_secret_file: None, admin: plain(ADMIN), http: HTTP }
+        Self { envoy: plain(ENVOY), envoy_secret_file: None, envoy_connections: CONNECTIONS, admin: plain(ADMIN), http: HTTP }
     }
 }
 
@@ -50,22 +55,23 @@ impl Default for Listen {
 pub(super) fn listen(at: &At<'_>, base: &Path) -> Read<Listen> {
     let mut map = at.map()?;
     let usual = Listen::default();
-    let envoy = map.or("envoy", (usual.envoy, None), |at| envoy(at, base));
+    let envoy = map.or("envoy", (usual.envoy, None, CONNECTIONS), |at| envoy(at, base));
     let admin = map.or("admin", usual.admin, |at| admin(at, base));
     let http = map.or("http", HTTP, http);
-    let (envoy, envoy_secret_file) = map.finish().and(envoy)?;
-    let listen = Listen { envoy, envoy_secret_file, admin: admin?, http: http? };
+    let (envoy, envoy_secret_file, envoy_connections) = map.finish().and(envoy)?;
+    let listen = Listen { envoy, envoy_secret_file, envoy_connections, admin: admin?, http: http? };
     let addresses = [listen.envoy.address, listen.admin.address, listen.http];
     let shared = |one: usize, other: usize| addresses[one].port() != 0 && addresses[one] == addresses[other];
     if shared(0, 1) || shared(0, 2) || shared(1, 2) { at.problem("gives two ports one address: each needs its own") } else { Ok(listen) }
 }
 
-fn envoy(at: &At<'_>, base: &Path) -> Read<(Endpoint, Option<PathBuf>)> {
+fn envoy(at: &At<'_>, base: &Path) -> Read<(Endpoint, Option<PathBuf>, usize)> {
     let mut map = at.map()?;
     let endpoint = endpoint(&mut map, ENVOY, base);
     let secret_file = map.optional("secret_file", |at| path(at, base));
+    let connections = map.or("connections", CONNECTIONS, |at| at.number(1..=1_000_000_u32).map(|most| most as usize));
     map.finish()?;
-    Ok((endpoint?, secret_file?))
+    Ok((endpoint?, secret_file?, connections?))
 }
 
 fn admin(at: &At<'_>, base: &Path) -> Read<Endpoint> {

@@ -17,6 +17,8 @@ use super::yaml::Value;
 use crate::domain::realms::Realms;
 
 const CHECK_DEADLINE: Duration = Duration::from_millis(150);
+/// On one core a check that waits for nothing takes some 5 µs: these are answered long before anybody's deadline.
+const CHECKS_AT_ONCE: usize = 4096;
 /// Longer than two of the health checks of deploy/envoy.
 const LEAVE: Duration = Duration::from_secs(5);
 
@@ -40,6 +42,7 @@ fn whole(at: &At<'_>, base: &Path, of_realms: &mut Vec<Problem>) -> Read<Config>
     let replica = replica(&mut map);
     let listen = map.or_default("listen", |at| listen(at, base));
     let check_deadline = map.or("check_deadline", CHECK_DEADLINE, deadline);
+    let checks_at_once = map.or("checks_at_once", CHECKS_AT_ONCE, |at| at.number(1..=1_000_000_u32).map(|most| most as usize));
     let leave = map.or("leave", LEAVE, |at| duration(at, &(Duration::ZERO..=Duration::from_mins(1))));
     let otlp_endpoint = map.optional("otlp_endpoint", endpoint);
     let agreed = agree(&map, &store, &pepper_file, check_deadline).and(lasts(&map, &store, &replica));
@@ -52,6 +55,7 @@ fn whole(at: &At<'_>, base: &Path, of_realms: &mut Vec<Problem>) -> Read<Config>
         replica: replica?,
         listen: listen?,
         check_deadline: check_deadline?,
+        checks_at_once: checks_at_once?,
         leave: leave?,
         otlp_endpoint: otlp_endpoint?,
     })

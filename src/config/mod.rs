@@ -65,6 +65,8 @@ pub struct Config {
     pub listen: Listen,
     /// A check is answered within this time, whatever the store does.
     pub check_deadline: Duration,
+    /// How many checks may wait at one time, for the store or for the rest of what they ask; one more is refused at once.
+    pub checks_at_once: usize,
     /// For how long a server that was told to stop goes on answering, so that proxies learn of it and turn to others.
     pub leave: Duration,
     /// Where traces go, by OTLP over gRPC; `None`: nowhere.

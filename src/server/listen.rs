@@ -1,23 +1,28 @@
-//! The two gRPC ports: their limits, their TLS, their services.
+//! The ports: their limits, their TLS, their services.
 
-use std::path::Path;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tonic::transport::server::{Router, TcpIncoming};
-use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tonic::transport::Server;
+use tonic::transport::server::Router;
 use tonic_health::pb::FILE_DESCRIPTOR_SET as HEALTH;
 use tonic_health::pb::health_server::{Health, HealthServer};
 
-use crate::config::{Endpoint, Tls};
+use super::door::{Door, Greets, Port};
+use super::tls;
+use crate::config::{Config, Endpoint};
 use crate::grpc::access_log::AccessLog;
 use crate::grpc::access_log::service::access_log_service_server::AccessLogServiceServer;
 use crate::grpc::admin;
+use crate::grpc::admission::Admission;
 use crate::grpc::authorization::authorization_server;
 use crate::grpc::ext_authz::Authorizer;
 use crate::keyring::Keyring;
 use crate::proto::DESCRIPTORS;
+use crate::telemetry::metrics::Metrics;
 
 pub(super) type AuthorizationServer = authorization_server::AuthorizationServer<Authorizer>;
 
@@ -29,29 +34,77 @@ const LARGEST_CHECK: usize = 64 * 1024 * 1024;
 /// bound of what a stream can make this process hold.
 const LARGEST_MESSAGE: usize = 16 * 1024 * 1024;
 
-/// Opens a port.
-pub(super) fn bind(endpoint: &Endpoint) -> anyhow::Result<TcpIncoming> {
-    let bound = TcpIncoming::bind(endpoint.address).with_context(|| format!("{} cannot be bound", endpoint.address))?;
-    Ok(bound.with_nodelay(Some(true)))
+/// Connections to the ports that operators and their tools use.
+const FEW: usize = 256;
+
+/// The three ports, open.
+pub(super) struct Doors {
+    pub(super) envoy: Door,
+    pub(super) admin: Door,
+    pub(super) pages: Door,
 }
 
-/// What Envoy asks and tells: checks, what became of them, and whether we are well. No reflection where untrusted calls may come.
+/// Opens the ports.
+pub(super) async fn open(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Doors> {
+    let listen = &config.listen;
+    let many = within(open_files(), listen.envoy_connections);
+    Ok(Doors {
+        envoy: grpc("envoy", &listen.envoy, many, metrics).await?,
+        admin: grpc("admin", &listen.admin, FEW, metrics).await?,
+        pages: door("http", listen.http, Greets::Pages, FEW, metrics).await.context("listen.http")?,
+    })
+}
+
+/// How many connections there may be beside what else needs files: those to the other ports, the store.
+fn within(files: usize, wanted: usize) -> usize {
+    let most = files.saturating_sub(2 * FEW + 256).max(64);
+    if most < wanted {
+        tracing::warn!(files, "listen.envoy.connections is {wanted}, and this process may open files for {most}");
+    }
+    most.min(wanted)
+}
+
+/// As many as this process may be given. The limit that it starts with is often a low one, for programs that cannot count them.
+fn open_files() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    let limit = if raised.is_ok() { limit.maximum } else { limit.current };
+    limit.and_then(|files| usize::try_from(files).ok()).unwrap_or(usize::MAX)
+}
+
+async fn grpc(name: &'static str, endpoint: &Endpoint, most: usize, metrics: &Arc<Metrics>) -> anyhow::Result<Door> {
+    let greets = match &endpoint.tls {
+        None => Greets::Http2,
+        Some(tls) => Greets::Http2OverTls(tls::acceptor(tls).with_context(|| format!("listen.{name}"))?),
+    };
+    door(name, endpoint.address, greets, most, metrics).await
+}
+
+async fn door(name: &'static str, address: SocketAddr, greets: Greets, most: usize, metrics: &Arc<Metrics>) -> anyhow::Result<Door> {
+    let port = Port { name, metrics: metrics.clone() };
+    Door::open(address, port, greets, most).await.with_context(|| format!("{address} cannot be bound"))
+}
+
+/// What Envoy asks and tells: checks, what became of them, and whether we are well. No reflection where untrusted calls may come. Health is
+/// told however many checks wait.
 pub(super) fn envoy(
-    endpoint: &Endpoint,
+    config: &Config,
     authorizer: Authorizer,
     access_log: AccessLog,
     health: HealthServer<impl Health>,
+    metrics: Arc<Metrics>,
 ) -> anyhow::Result<Router> {
     let checks = AuthorizationServer::new(authorizer).max_decoding_message_size(LARGEST_CHECK);
+    let checks = Admission::new(checks, config.checks_at_once, config.check_deadline, metrics);
     let access_log = AccessLogServiceServer::new(access_log).max_decoding_message_size(LARGEST_MESSAGE);
-    Ok(server(endpoint)?.add_service(health).add_service(checks).add_service(access_log))
+    Ok(server()?.add_service(health).add_service(checks).add_service(access_log))
 }
 
 /// What operators ask.
-pub(super) fn admin(endpoint: &Endpoint, keyring: &Arc<Keyring>) -> anyhow::Result<Router> {
+pub(super) fn admin(keyring: &Arc<Keyring>) -> anyhow::Result<Router> {
     let reflection = || tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(DESCRIPTORS);
     let services = admin::services(keyring);
-    Ok(server(endpoint)?
+    Ok(server()?
         .add_service(services.keys)
         .add_service(services.owners)
         .add_service(services.revocation)
@@ -62,31 +115,18 @@ pub(super) fn admin(endpoint: &Endpoint, keyring: &Arc<Keyring>) -> anyhow::Resu
 
 /// HTTP/2 as one shared Envoy connection needs it. Pending resets are many, because each client that goes away early is one and h2's default
 /// of 20 would cut everybody off; the age has no grace, because tonic 0.14 then cuts calls in flight.
-fn server(endpoint: &Endpoint) -> anyhow::Result<Server> {
-    let server = Server::builder()
+fn server() -> anyhow::Result<Server> {
+    Ok(Server::builder()
         .max_concurrent_streams(10_000)
         .max_connection_age(age()?)
         .http2_keepalive_interval(Some(Duration::from_secs(10)))
         .http2_keepalive_timeout(Some(Duration::from_secs(5)))
         .http2_max_pending_accept_reset_streams(Some(10_000))
-        .http2_max_header_list_size(64 * 1024);
-    match &endpoint.tls {
-        None => Ok(server),
-        Some(tls) => server.tls_config(tls_config(tls)?).context("its TLS cannot be set up"),
-    }
+        .http2_max_header_list_size(64 * 1024))
 }
 
 /// Ten to fifteen minutes, drawn once a process: replicas do not all renew their connections at one time.
 fn age() -> anyhow::Result<Duration> {
     let drawn = getrandom::u32().context("the operating system gives no randomness")?;
     Ok(Duration::from_secs(600 + u64::from(drawn % 300)))
-}
-
-fn tls_config(tls: &Tls) -> anyhow::Result<ServerTlsConfig> {
-    let pem = |file: &Path| std::fs::read(file).with_context(|| format!("tls: {} cannot be read", file.display()));
-    let config = ServerTlsConfig::new().identity(Identity::from_pem(pem(&tls.certificate)?, pem(&tls.key)?));
-    Ok(match &tls.client_ca {
-        None => config,
-        Some(file) => config.client_ca_root(Certificate::from_pem(pem(file)?)),
-    })
 }

@@ -2,9 +2,12 @@
 //! named together.
 
 mod build;
+mod connection;
+mod door;
 mod first_start;
 mod listen;
 mod replica;
+mod tls;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -16,13 +19,13 @@ use std::time::Duration;
 use anyhow::Context as _;
 use axum::Router as Pages;
 use serde::Serialize;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use tonic::transport::server::{Router, TcpIncoming};
+use tonic::transport::server::Router;
 use tonic_health::server::HealthReporter;
 
+use self::door::Door;
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::replica::session::Session;
@@ -44,9 +47,9 @@ const CLAIM_EVERY: Duration = Duration::from_millis(200);
 /// A server whose ports are open.
 pub struct Bound {
     addresses: Addresses,
-    envoy: (Router, TcpIncoming),
-    admin: (Router, TcpIncoming),
-    pages: (Pages, TcpListener),
+    envoy: (Router, Door),
+    admin: (Router, Door),
+    pages: (Pages, Door),
     health: HealthReporter,
     stage: watch::Sender<Stage>,
     leave: Duration,
@@ -100,16 +103,14 @@ pub async fn bind(config: &Config, clock: SharedClock) -> anyhow::Result<Bound> 
     let stage = watch::Sender::new(Stage::Starting);
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_not_serving::<listen::AuthorizationServer>().await;
-    let envoy = listen::bind(&config.listen.envoy)?;
-    let admin = listen::bind(&config.listen.admin)?;
-    let pages = TcpListener::bind(config.listen.http).await;
-    let pages = pages.with_context(|| format!("listen.http: {} cannot be bound", config.listen.http))?;
-    let addresses = Addresses { envoy: envoy.local_addr()?, admin: admin.local_addr()?, http: pages.local_addr()? };
+    let doors = listen::open(config, &parts.metrics).await?;
+    let addresses = Addresses { envoy: doors.envoy.address()?, admin: doors.admin.address()?, http: doors.pages.address()? };
+    let envoy = listen::envoy(config, parts.authorizer, parts.access_log, health, parts.metrics.clone())?;
     Ok(Bound {
         addresses,
-        envoy: (listen::envoy(&config.listen.envoy, parts.authorizer, parts.access_log, health)?, envoy),
-        admin: (listen::admin(&config.listen.admin, &parts.keyring)?, admin),
-        pages: (http::pages(parts.metrics, stage.subscribe()), pages),
+        envoy: (envoy, doors.envoy),
+        admin: (listen::admin(&parts.keyring)?, doors.admin),
+        pages: (http::pages(parts.metrics, stage.subscribe()), doors.pages),
         health: reporter,
         stage,
         leave: config.leave,
@@ -137,8 +138,8 @@ impl Bound {
         let (envoy, admin, pages) = (self.envoy, self.admin, self.pages);
         let serving = async {
             tokio::try_join!(
-                async { envoy.0.serve_with_incoming_shutdown(envoy.1, stop()).await.context("the Envoy port failed") },
-                async { admin.0.serve_with_incoming_shutdown(admin.1, stop()).await.context("the admin port failed") },
+                async { envoy.0.serve_with_incoming_shutdown(envoy.1.incoming(), stop()).await.context("the Envoy port failed") },
+                async { admin.0.serve_with_incoming_shutdown(admin.1.incoming(), stop()).await.context("the admin port failed") },
                 async { axum::serve(pages.1, pages.0).with_graceful_shutdown(stop()).await.context("the HTTP port failed") },
             )
         };

@@ -13,6 +13,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::overload::Overload;
 use super::settling::Settling;
 use crate::domain::allowance::{Allowance, tightest, would_refuse};
 use crate::domain::name::Word;
@@ -29,6 +30,7 @@ pub struct Metrics {
     store_calls: Family<StoreCall, Counter>,
     store_seconds: Family<StoreMethod, Histogram, fn() -> Histogram>,
     settling: Settling,
+    overload: Overload,
     replica: OfReplica,
     look: OnceLock<Box<dyn Fn() -> Replica + Send + Sync>>,
 }
@@ -145,6 +147,7 @@ impl Default for Metrics {
         let store_seconds: Family<StoreMethod, Histogram, fn() -> Histogram> = Family::new_with_constructor(latencies);
         registry.register_with_unit("store_call", "How long calls to the store took", Unit::Seconds, store_seconds.clone());
         let settling = Settling::registered(&mut registry);
+        let overload = Overload::registered(&mut registry);
         let replica = OfReplica::default();
         registry.register("records", "Records that are remembered", replica.records.clone());
         registry.register_with_unit("records_memory", "What they take, at most", Unit::Bytes, replica.bytes.clone());
@@ -154,7 +157,8 @@ impl Default for Metrics {
         registry.register("revocation_level", "1 for the level that a revocation would reach now", replica.level.clone());
         registry.register("log_position", "Up to where this replica has applied the store's log", replica.position.clone());
         replica.register_tokens(&mut registry);
-        Self { registry, checks, uncounted, limited, would_refuse, store_calls, store_seconds, settling, replica, look: OnceLock::new() }
+        let look = OnceLock::new();
+        Self { registry, checks, uncounted, limited, would_refuse, store_calls, store_seconds, settling, overload, replica, look }
     }
 }
 
@@ -192,6 +196,16 @@ impl Metrics {
     /// Counts a ticket that came back, by what became of it.
     pub fn ticket(&self, fate: &'static str) {
         self.settling.ticket(fate);
+    }
+
+    /// Counts a check that was refused undecided, by why.
+    pub fn shed(&self, cause: &'static str) {
+        self.overload.check(cause);
+    }
+
+    /// Counts a connection to one of the ports that was not served, by why.
+    pub fn refused_connection(&self, port: &'static str, why: &'static str) {
+        self.overload.connection(port, why);
     }
 
     /// Has a replica looked at whenever metrics are scraped.

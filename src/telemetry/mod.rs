@@ -2,5 +2,6 @@
 
 pub mod http;
 pub mod metrics;
+mod overload;
 mod settling;
 pub mod traces;

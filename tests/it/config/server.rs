@@ -45,7 +45,7 @@ fn the_least_that_a_server_says_is_enough_and_its_paths_begin_at_its_file() {
     assert_eq!(listen.envoy, Endpoint { address: "0.0.0.0:50051".parse().unwrap(), tls: None });
     assert_eq!(listen.admin, Endpoint { address: "127.0.0.1:50052".parse().unwrap(), tls: None });
     assert_eq!((listen.http.to_string().as_str(), listen.envoy_secret_file), ("0.0.0.0:9102", None));
-    assert_eq!(config.check_deadline, Duration::from_millis(150));
+    assert_eq!((config.check_deadline, config.checks_at_once, listen.envoy_connections), (Duration::from_millis(150), 4096, 4096));
     let replica = ReplicaConfig { name: None, lease: Duration::from_secs(5), memory: 256 << 20, max_age: Duration::from_mins(10) };
     assert_eq!(config.replica, replica);
     assert_eq!((config.pepper_file, config.bootstrap_file, config.otlp_endpoint), (None, None, None));
@@ -60,13 +60,14 @@ store:
 pepper_file: /secrets/pepper
 bootstrap_file: bootstrap
 listen:
-  envoy: {address: "127.0.0.1:1", secret_file: secret, tls: {certificate: cert.pem, key: key.pem, client_ca: ca.pem}}
+  envoy: {address: "127.0.0.1:1", secret_file: secret, connections: 100, tls: {certificate: cert.pem, key: key.pem, client_ca: ca.pem}}
   admin: {address: "[::1]:2", tls: {certificate: cert.pem, key: key.pem}}
   http: {address: "127.0.0.1:3"}
 replica: keyward-7.pod
 lease: 2s
 records: {memory: 64MiB, max_age: 30s}
 check_deadline: 100ms
+checks_at_once: 500
 leave: 3s
 otlp_endpoint: http://collector:4317
 "#;
@@ -82,7 +83,7 @@ otlp_endpoint: http://collector:4317
     assert_eq!(config.listen.envoy, Endpoint { address: "127.0.0.1:1".parse().unwrap(), tls: tls(Some(at("ca.pem"))) });
     assert_eq!(config.listen.admin, Endpoint { address: "[::1]:2".parse().unwrap(), tls: tls(None) });
     assert_eq!((config.listen.envoy_secret_file.unwrap(), config.listen.http.port()), (at("secret"), 3));
-    assert_eq!(config.leave.as_secs(), 3);
+    assert_eq!((config.checks_at_once, config.listen.envoy_connections, config.leave.as_secs()), (500, 100, 3));
     let replica = ReplicaConfig {
         name: Some("keyward-7.pod".into()),
         lease: Duration::from_secs(2),
@@ -139,6 +140,16 @@ fn a_replica_has_a_name_of_few_letters_and_a_memory_with_a_unit() {
     );
     refused(&format!("{EMBEDDED}records: {{memory: 1KiB}}\n"), "records.memory: must be an amount");
     refused(&format!("{EMBEDDED}records: {{max_age: 0s}}\n"), "records.max_age: must be a time from 1s to 24h");
+}
+
+#[test]
+fn what_may_be_there_at_once_is_a_number_of_something() {
+    for number in ["0", "-1", "1000001", "many", "1.5"] {
+        refused(&format!("{EMBEDDED}checks_at_once: {number}\n"), "keyward.yaml:4: checks_at_once: must be a number from 1 to 1000000");
+        let port = format!("{EMBEDDED}listen: {{envoy: {{connections: {number}}}}}\n");
+        refused(&port, "keyward.yaml:4: listen.envoy.connections: must be a number from 1 to 1000000");
+    }
+    refused(&format!("{EMBEDDED}listen: {{admin: {{connections: 5}}}}\n"), "listen.admin.connections: ");
 }
 
 #[test]

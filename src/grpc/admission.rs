@@ -1,0 +1,180 @@
+//! How many checks may wait at once. One more than that is refused before anything is read or asked for it: at once, in band, and always with
+//! the same bytes.
+//!
+//! A check that is answered without waiting, as one of a remembered key is, takes no place. Those that wait, for the store or for the rest of
+//! their own request, do; whoever has still not sent his request after twice the time in which any check is answered, gives his place up.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use futures_util::FutureExt as _;
+use futures_util::future::CatchUnwind;
+use http_body_util::{BodyExt as _, Full};
+use prost::Message as _;
+use prost_types::value::Kind;
+use tokio::time::{Sleep, sleep};
+use tonic::body::Body;
+use tonic::codegen::{Service, http};
+use tonic::server::NamedService;
+
+use super::status::{Caller, response, text};
+use crate::domain::reason::Reason;
+use crate::domain::verdict::Refusal;
+use crate::telemetry::metrics::Metrics;
+
+/// The service behind it, with a bound on how many of its calls wait.
+#[derive(Debug, Clone)]
+pub struct Admission<S> {
+    service: S,
+    bound: Arc<Bound>,
+}
+
+struct Bound {
+    waiting: AtomicUsize,
+    most: usize,
+    /// Of one call.
+    patience: Duration,
+    refusals: Refusals,
+    metrics: Arc<Metrics>,
+}
+
+/// Encoded once, with the prefix of a gRPC message.
+struct Refusals {
+    overload: Bytes,
+    late: Bytes,
+    internal: Bytes,
+}
+
+impl<S> Admission<S> {
+    /// `most` calls may wait at once; `deadline` is the time in which the service answers what it has read.
+    pub fn new(service: S, most: usize, deadline: Duration, metrics: Arc<Metrics>) -> Self {
+        let refusals = Refusals {
+            overload: refusal(Reason::Unavailable, Some("overload")),
+            late: refusal(Reason::Unavailable, Some("late")),
+            internal: refusal(Reason::Internal, None),
+        };
+        Self { service, bound: Arc::new(Bound { waiting: AtomicUsize::new(0), most, patience: 2 * deadline, refusals, metrics }) }
+    }
+}
+
+impl<S: NamedService> NamedService for Admission<S> {
+    const NAME: &'static str = S::NAME;
+}
+
+impl<S> Service<http::Request<Body>> for Admission<S>
+where
+    S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>,
+    S::Future: Unpin,
+{
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = Answer<S::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.service.poll_ready(context)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let full = self.bound.waiting.load(Ordering::Relaxed) >= self.bound.most;
+        let call = (!full).then(|| AssertUnwindSafe(self.service.call(request)).catch_unwind());
+        Answer { call, bound: self.bound.clone(), place: None }
+    }
+}
+
+/// What becomes of one call.
+pub struct Answer<F> {
+    /// `None`: it was not begun.
+    call: Option<CatchUnwind<AssertUnwindSafe<F>>>,
+    bound: Arc<Bound>,
+    /// Taken when it has to wait.
+    place: Option<Place>,
+}
+
+struct Place {
+    bound: Arc<Bound>,
+    late: Pin<Box<Sleep>>,
+}
+
+impl<F: Future<Output = Result<http::Response<Body>, Infallible>> + Unpin> Future for Answer<F> {
+    type Output = Result<http::Response<Body>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let Some(call) = &mut this.call else { return Poll::Ready(Ok(this.bound.overloaded())) };
+        match call.poll_unpin(context) {
+            Poll::Ready(Ok(answered)) => Poll::Ready(answered),
+            Poll::Ready(Err(_panic)) => Poll::Ready(Ok(this.bound.panicked())),
+            Poll::Pending => {
+                let place = this.place.get_or_insert_with(|| Place::taken(this.bound.clone()));
+                place.late.as_mut().poll(context).map(|()| Ok(this.bound.late()))
+            }
+        }
+    }
+}
+
+impl Place {
+    fn taken(bound: Arc<Bound>) -> Self {
+        bound.waiting.fetch_add(1, Ordering::Relaxed);
+        Self { late: Box::pin(sleep(bound.patience)), bound }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.bound.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Bound {
+    fn overloaded(&self) -> http::Response<Body> {
+        self.metrics.shed("overload");
+        self.refused(Reason::Unavailable, &self.refusals.overload)
+    }
+
+    fn late(&self) -> http::Response<Body> {
+        self.metrics.shed("late");
+        self.refused(Reason::Unavailable, &self.refusals.late)
+    }
+
+    fn panicked(&self) -> http::Response<Body> {
+        self.refused(Reason::Internal, &self.refusals.internal)
+    }
+
+    fn refused(&self, reason: Reason, message: &Bytes) -> http::Response<Body> {
+        self.metrics.decided(&Err(reason.into()));
+        let trailers = http::HeaderMap::from_iter([(http::HeaderName::from_static("grpc-status"), http::HeaderValue::from_static("0"))]);
+        let body = Full::new(message.clone()).with_trailers(std::future::ready(Some(Ok(trailers))));
+        let mut response = http::Response::new(Body::new(body));
+        response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/grpc"));
+        response
+    }
+}
+
+impl std::fmt::Debug for Bound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bound").field("waiting", &self.waiting).field("most", &self.most).finish_non_exhaustive()
+    }
+}
+
+/// The default denial of a reason: of a request that was not read, no realm is known. Nor is its caller; to a gRPC caller Envoy tells a 503 as
+/// UNAVAILABLE with the body as its message, which is what a denial for gRPC would have said.
+fn refusal(reason: Reason, cause: Option<&str>) -> Bytes {
+    let mut response = response(&Err(Refusal::from(reason)), Caller::Http);
+    let ours = response.dynamic_metadata.as_mut().and_then(|metadata| metadata.fields.get_mut("keyward"));
+    if let (Some(Kind::StructValue(ours)), Some(cause)) = (ours.and_then(|ours| ours.kind.as_mut()), cause) {
+        ours.fields.insert("cause".to_owned(), text(cause));
+    }
+    let message = response.encode_to_vec();
+    let mut framed = BytesMut::with_capacity(5 + message.len());
+    framed.put_u8(0);
+    framed.put_u32(u32::try_from(message.len()).unwrap_or(0));
+    framed.put_slice(&message);
+    framed.freeze()
+}

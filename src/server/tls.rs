@@ -1,0 +1,42 @@
+//! The TLS of a gRPC port.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
+use tokio_rustls::TlsAcceptor;
+
+use crate::config::Tls;
+
+/// Accepts clients as the configuration says: any, or those of one authority.
+pub(super) fn acceptor(tls: &Tls) -> anyhow::Result<TlsAcceptor> {
+    let provider = Arc::new(ring::default_provider());
+    let versions = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
+    let clients = match &tls.client_ca {
+        None => versions.with_no_client_auth(),
+        Some(file) => {
+            let mut authority = RootCertStore::empty();
+            authority.add_parsable_certificates(certificates(file)?);
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(authority), provider).build();
+            versions.with_client_cert_verifier(verifier.with_context(|| format!("tls: {} has no authority", file.display()))?)
+        }
+    };
+    let key = PrivateKeyDer::from_pem_file(&tls.key).with_context(|| unread(&tls.key))?;
+    let mut config = clients.with_single_cert(certificates(&tls.certificate)?, key).context("its TLS cannot be set up")?;
+    config.alpn_protocols.push(b"h2".to_vec());
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+fn certificates(file: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+    let read = || CertificateDer::pem_file_iter(file)?.collect();
+    Result::<_, rustls::pki_types::pem::Error>::with_context(read(), || unread(file))
+}
+
+fn unread(file: &Path) -> String {
+    format!("tls: {} cannot be read", file.display())
+}
