@@ -112,7 +112,11 @@ impl<F: Future<Output = Result<http::Response<Body>, Infallible>> + Unpin> Futur
             Poll::Ready(Ok(answered)) => Poll::Ready(answered),
             Poll::Ready(Err(_panic)) => Poll::Ready(Ok(this.bound.panicked())),
             Poll::Pending => {
-                let place = this.place.get_or_insert_with(|| Place::taken(this.bound.clone()));
+                if this.place.is_none() {
+                    this.place = Place::free(&this.bound);
+                }
+                // another may have taken the last one since this call was begun
+                let Some(place) = &mut this.place else { return Poll::Ready(Ok(this.bound.overloaded())) };
                 place.late.as_mut().poll(context).map(|()| Ok(this.bound.late()))
             }
         }
@@ -120,15 +124,19 @@ impl<F: Future<Output = Result<http::Response<Body>, Infallible>> + Unpin> Futur
 }
 
 impl Place {
-    fn taken(bound: Arc<Bound>) -> Self {
-        bound.waiting.fetch_add(1, Ordering::Relaxed);
-        Self { late: Box::pin(sleep(bound.patience)), bound }
+    /// `None`: all are taken.
+    fn free(bound: &Arc<Bound>) -> Option<Self> {
+        let more = |waiting| (waiting < bound.most).then_some(waiting + 1);
+        bound.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
+        bound.metrics.waiting().inc();
+        Some(Self { bound: bound.clone(), late: Box::pin(sleep(bound.patience)) })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         self.bound.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.bound.metrics.waiting().dec();
     }
 }
 
@@ -177,4 +185,94 @@ fn refusal(reason: Reason, cause: Option<&str>) -> Bytes {
     framed.put_u32(u32::try_from(message.len()).unwrap_or(0));
     framed.put_slice(&message);
     framed.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::{BoxFuture, pending, ready};
+
+    use super::*;
+    use crate::proto::envoy::service::auth::v3::CheckResponse;
+    use crate::proto::envoy::service::auth::v3::check_response::HttpResponse;
+
+    /// What a service does with a call.
+    #[derive(Clone)]
+    struct Does(fn() -> BoxFuture<'static, Result<http::Response<Body>, Infallible>>);
+
+    impl Service<http::Request<Body>> for Does {
+        type Response = http::Response<Body>;
+        type Error = Infallible;
+        type Future = BoxFuture<'static, Result<http::Response<Body>, Infallible>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: http::Request<Body>) -> Self::Future {
+            self.0()
+        }
+    }
+
+    fn bounded(most: usize, does: Does) -> Admission<Does> {
+        Admission::new(does, most, Duration::from_millis(10), Arc::new(Metrics::default()))
+    }
+
+    /// Status, reason and cause of an answer that is whole: a message and a `grpc-status` of 0.
+    async fn refused(answer: Result<http::Response<Body>, Infallible>) -> (i32, Vec<String>) {
+        let body = answer.unwrap().into_body().collect().await.unwrap();
+        assert_eq!(body.trailers().unwrap()["grpc-status"], "0");
+        let response = CheckResponse::decode(&body.to_bytes()[5..]).unwrap();
+        assert_ne!(response.status.unwrap().code, 0, "to Envoy this is an ALLOW");
+        let Some(HttpResponse::DeniedResponse(denied)) = response.http_response else { panic!("it is not denied") };
+        let Some(Kind::StructValue(ours)) = response.dynamic_metadata.unwrap().fields["keyward"].kind.clone() else {
+            panic!("no metadata")
+        };
+        let text = |name: &str| match ours.fields.get(name)?.kind.clone()? {
+            Kind::StringValue(text) => Some(text),
+            _ => None,
+        };
+        (denied.status.unwrap().code, ["reason", "cause"].into_iter().filter_map(text).collect())
+    }
+
+    fn words(words: &[&str]) -> Vec<String> {
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_call_that_panics_is_refused_in_band() {
+        let mut service = bounded(1, Does(|| Box::pin(async { panic!("at the disco") })));
+        assert_eq!(refused(service.call(http::Request::default()).await).await, (503, words(&["internal"])));
+        assert!(AssertUnwindSafe(service.service.call(http::Request::default())).catch_unwind().await.is_err(), "without it");
+    }
+
+    #[tokio::test]
+    async fn a_call_that_never_ends_is_refused_after_a_while_and_gives_its_place_up() {
+        let mut service = bounded(1, Does(|| Box::pin(pending())));
+        for _ in 0..2 {
+            assert_eq!(refused(service.call(http::Request::default()).await).await, (503, words(&["unavailable", "late"])));
+        }
+        assert_eq!(service.bound.waiting.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn calls_that_began_at_one_time_take_no_more_places_than_there_are() {
+        let mut service = bounded(2, Does(|| Box::pin(pending())));
+        let mut calls: Vec<_> = (0..3).map(|_| service.call(http::Request::default())).collect();
+        assert!((&mut calls[0]).now_or_never().is_none() && (&mut calls[1]).now_or_never().is_none());
+        let third = (&mut calls[2]).now_or_never().unwrap();
+        assert_eq!(refused(third).await, (503, words(&["unavailable", "overload"])));
+        assert_eq!(refused(service.call(http::Request::default()).await).await, (503, words(&["unavailable", "overload"])));
+        calls.clear();
+        assert!(service.call(http::Request::default()).now_or_never().is_none(), "places are given back");
+    }
+
+    #[tokio::test]
+    async fn a_call_that_does_not_wait_takes_no_place() {
+        let mut service = bounded(1, Does(|| Box::pin(ready(Ok(http::Response::default())))));
+        let calls: Vec<_> = (0..9).map(|_| service.call(http::Request::default())).collect();
+        for mut call in calls {
+            assert!((&mut call).now_or_never().is_some());
+            assert!(call.place.is_none());
+        }
+    }
 }

@@ -203,6 +203,11 @@ impl Metrics {
         self.overload.check(cause);
     }
 
+    /// How many checks wait.
+    pub fn waiting(&self) -> &Gauge {
+        &self.overload.waiting
+    }
+
     /// Counts a connection to one of the ports that was not served, by why.
     pub fn refused_connection(&self, port: &'static str, why: &'static str) {
         self.overload.connection(port, why);

@@ -1,13 +1,15 @@
-//! The metrics of overload: checks that were not decided, and connections that were not served.
+//! The metrics of overload: checks that wait, or were not decided, and connections that were not served.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-/// Counters.
+/// Counters, and how many wait now.
 #[derive(Default)]
 pub(super) struct Overload {
+    pub(super) waiting: Gauge,
     checks: Family<Shed, Counter>,
     connections: Family<Refused, Counter>,
 }
@@ -29,6 +31,7 @@ struct Refused {
 impl Overload {
     pub(super) fn registered(registry: &mut Registry) -> Self {
         let all = Self::default();
+        registry.register("waiting_checks", "Checks that wait for the store, or for the rest of what they ask", all.waiting.clone());
         registry.register("shed_checks", "Checks that were refused undecided, by cause", all.checks.clone());
         registry.register("refused_connections", "Connections that were not served, by port", all.connections.clone());
         all

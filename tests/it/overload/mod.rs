@@ -5,6 +5,7 @@ mod leaving;
 mod restarts;
 mod shedding;
 mod thrice;
+mod through_envoy;
 
 use crate::support::keyward::{Keyward, NewKey, Store};
 
