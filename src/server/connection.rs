@@ -7,9 +7,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep};
 use tonic::transport::server::Connected;
+
+use super::door::Place;
 
 /// A socket, with TLS or without.
 pub(super) trait Channel: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -23,11 +24,11 @@ pub(super) struct Connection {
     /// Was read from it already.
     head: &'static [u8],
     end: Option<Pin<Box<Sleep>>>,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Connection {
-    pub(super) fn new(channel: Box<dyn Channel>, from: SocketAddr, place: OwnedSemaphorePermit) -> Self {
+    pub(super) fn new(channel: Box<dyn Channel>, from: SocketAddr, place: Place) -> Self {
         Self { channel, from, head: &[], end: None, _place: place }
     }
 

@@ -11,7 +11,9 @@ use tonic::transport::server::Router;
 use tonic_health::pb::FILE_DESCRIPTOR_SET as HEALTH;
 use tonic_health::pb::health_server::{Health, HealthServer};
 
-use super::door::{Door, Greets, Port};
+use super::door::{Door, Port};
+use super::greeter::Greets;
+use super::lanes;
 use super::tls;
 use crate::config::{Config, Endpoint};
 use crate::grpc::access_log::AccessLog;
@@ -86,18 +88,19 @@ async fn door(name: &'static str, address: SocketAddr, greets: Greets, most: usi
 }
 
 /// What Envoy asks and tells: checks, what became of them, and whether we are well. No reflection where untrusted calls may come. Health is
-/// told however many checks wait.
+/// told however many checks wait. A router a lane, all of the same services.
 pub(super) fn envoy(
     config: &Config,
     authorizer: Authorizer,
     access_log: AccessLog,
-    health: HealthServer<impl Health>,
+    health: &HealthServer<impl Health>,
     metrics: Arc<Metrics>,
-) -> anyhow::Result<Router> {
+) -> anyhow::Result<Vec<Router>> {
     let checks = AuthorizationServer::new(authorizer).max_decoding_message_size(LARGEST_CHECK);
     let checks = Admission::new(checks, config.checks_at_once, config.check_deadline, metrics);
     let access_log = AccessLogServiceServer::new(access_log).max_decoding_message_size(LARGEST_MESSAGE);
-    Ok(server()?.add_service(health).add_service(checks).add_service(access_log))
+    let router = |_| Ok(server()?.add_service(health.clone()).add_service(checks.clone()).add_service(access_log.clone()));
+    (0..lanes::count()).map(router).collect()
 }
 
 /// What operators ask.

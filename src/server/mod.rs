@@ -5,6 +5,8 @@ mod build;
 mod connection;
 mod door;
 mod first_start;
+mod greeter;
+mod lanes;
 mod listen;
 mod replica;
 mod tls;
@@ -13,6 +15,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::slice::from_ref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +29,7 @@ use tonic::transport::server::Router;
 use tonic_health::server::HealthReporter;
 
 use self::door::Door;
+use self::lanes::{Lane, usher};
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::replica::session::Session;
@@ -47,7 +51,8 @@ const CLAIM_EVERY: Duration = Duration::from_millis(200);
 /// A server whose ports are open.
 pub struct Bound {
     addresses: Addresses,
-    envoy: (Router, Door),
+    /// A router a lane.
+    envoy: (Vec<Router>, Door),
     admin: (Router, Door),
     pages: (Pages, Door),
     health: HealthReporter,
@@ -104,8 +109,8 @@ pub async fn bind(config: &Config, clock: SharedClock) -> anyhow::Result<Bound> 
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_not_serving::<listen::AuthorizationServer>().await;
     let doors = listen::open(config, &parts.metrics).await?;
-    let addresses = Addresses { envoy: doors.envoy.address()?, admin: doors.admin.address()?, http: doors.pages.address()? };
-    let envoy = listen::envoy(config, parts.authorizer, parts.access_log, health, parts.metrics.clone())?;
+    let addresses = Addresses { envoy: doors.envoy.address(), admin: doors.admin.address(), http: doors.pages.address() };
+    let envoy = listen::envoy(config, parts.authorizer, parts.access_log, &health, parts.metrics.clone())?;
     Ok(Bound {
         addresses,
         envoy: (envoy, doors.envoy),
@@ -135,15 +140,20 @@ impl Bound {
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
         let stopping = self.stopping;
         let stop = || stopping.clone().cancelled_owned();
-        let (envoy, admin, pages) = (self.envoy, self.admin, self.pages);
-        let serving = async {
+        let ((envoy, at_envoy), (admin, at_admin), (pages, at_pages)) = (self.envoy, self.admin, self.pages);
+        let (to_envoy, mut threads) =
+            lanes::start(envoy, &at_envoy, &stopping).context("the threads of the Envoy port cannot be started")?;
+        let ((to_admin, from_admin), (to_pages, from_pages)) = (Lane::of(&at_admin), Lane::of(&at_pages));
+        let arriving =
+            async { tokio::join!(usher(at_envoy, &to_envoy), usher(at_admin, from_ref(&to_admin)), usher(at_pages, from_ref(&to_pages))) };
+        let mut serving = Box::pin(async {
             tokio::try_join!(
-                async { envoy.0.serve_with_incoming_shutdown(envoy.1.incoming(), stop()).await.context("the Envoy port failed") },
-                async { admin.0.serve_with_incoming_shutdown(admin.1.incoming(), stop()).await.context("the admin port failed") },
-                async { axum::serve(pages.1, pages.0).with_graceful_shutdown(stop()).await.context("the HTTP port failed") },
+                async { lanes::ended(&mut threads).await.context("the Envoy port failed") },
+                async { admin.serve_with_incoming_shutdown(from_admin.incoming(), stop()).await.context("the admin port failed") },
+                async { axum::serve(from_pages, pages).with_graceful_shutdown(stop()).await.context("the HTTP port failed") },
+                async { Ok(stopping.run_until_cancelled(arriving).await) },
             )
-        };
-        tokio::pin!(serving);
+        });
         let session = self.session.clone();
         let mut session = AbortOnDropHandle::new(tokio::spawn(async move { session.run().await }));
         tokio::select! {
