@@ -1,6 +1,7 @@
 //! A closed loop of checks, and checks at a steady rate.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -28,17 +29,29 @@ impl Load {
 
     /// Asks `checks` times, `in_flight` at once; how many were admitted.
     pub(crate) async fn run(&self, checks: usize, in_flight: usize) -> usize {
-        let left = Arc::new(AtomicUsize::new(checks));
+        let hot = self.request.clone();
+        self.ask(0..checks, in_flight, move |_| hot.clone()).await
+    }
+
+    /// Asks once for each of these keys, `in_flight` at once; how many were admitted.
+    pub(crate) async fn run_once_each(&self, keys: Range<usize>, in_flight: usize, secret: fn(usize) -> String) -> usize {
+        self.ask(keys, in_flight, move |key| request(&secret(key))).await
+    }
+
+    async fn ask(&self, nths: Range<usize>, in_flight: usize, request: impl Fn(usize) -> CheckRequest + Clone + Send + 'static) -> usize {
+        let (next, end) = (Arc::new(AtomicUsize::new(nths.start)), nths.end);
         let mut askers = Vec::new();
         for asker in 0..in_flight {
-            let (mut connection, request, left) =
-                (self.connections[asker % self.connections.len()].clone(), self.request.clone(), left.clone());
+            let (mut connection, request, next) = (self.connections[asker % self.connections.len()].clone(), request.clone(), next.clone());
             askers.push(tokio::spawn(async move {
                 let mut admitted = 0;
-                while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
-                    admitted += usize::from(check::admits(connection.check(request.clone()).await.unwrap().get_ref()));
+                loop {
+                    let nth = next.fetch_add(1, Ordering::Relaxed);
+                    if nth >= end {
+                        return admitted;
+                    }
+                    admitted += usize::from(check::admits(connection.check(request(nth)).await.unwrap().get_ref()));
                 }
-                admitted
             }));
         }
         let mut admitted = 0;

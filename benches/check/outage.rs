@@ -17,7 +17,7 @@ pub(crate) fn measure(runtime: &Runtime) {
     std::fs::write(realms.path().join("bench.yaml"), crate::REALM).unwrap();
     let mut redis = RedisServer::durable();
     let keyward = Keyward::start(realms.path(), &Store::Redis(&redis.url()));
-    let secret = crate::key(&keyward);
+    let secret = crate::key(&keyward, None);
     println!("\n{:<48} {:>10} {:>10} {:>10}   answers", "a decision, one at a time, ms", "p50", "p99", "longest");
     row(runtime, "Redis there", &keyward, &secret);
     redis.kill();
