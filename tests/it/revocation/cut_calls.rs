@@ -90,7 +90,8 @@ impl Campaign {
                 Err(status) => self.failed(key, &status, recorded).await,
             }
             if !sprung {
-                return eprintln!("{way:?} of a call cut every {step} bytes up to {bytes}, then {after:?}");
+                self.found.so_far(&format!("{way:?} cut every {step} bytes up to {bytes}, then {after:?}"));
+                return;
             }
         }
     }
@@ -135,10 +136,17 @@ impl Campaign {
 
 /// The replica says that it cannot tell, or its connection ends, as it does now and then.
 fn is_no_answer(status: &Status) -> bool {
-    matches!(status.code(), Code::Unavailable | Code::Unknown)
+    matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Cancelled)
 }
 
 impl Found {
+    /// A long run that ends early has shown this much.
+    fn so_far(&self, what: &str) {
+        let Self { cut, ok, false_ok, admitted, .. } = self;
+        eprintln!("{what}; so far calls cut {cut}, OK {}, false OK {false_ok}, admits {admitted}", ok.len());
+        assert_eq!((*false_ok, *admitted), (0, 0));
+    }
+
     fn report(&self) {
         let Self { cut, ok, false_ok, admitted, recorded, unrecorded } = self;
         figure(
