@@ -13,7 +13,7 @@ use crate::replica::session::{Leased, Session};
 use crate::replica::tokens::{Tokens, TokensMemory};
 use crate::revocation::{Holder, Level, Terms};
 use crate::store::SharedStore;
-use crate::telemetry::metrics::{Replica, TokensSeen};
+use crate::telemetry::replica::{Replica, TokensSeen};
 
 /// Digests that are remembered to be no key's.
 const MOST_UNKNOWN: usize = 1 << 16;

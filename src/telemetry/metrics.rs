@@ -1,11 +1,11 @@
 //! Every metric, in one table. Labels never hold a key, an owner or an address.
 
+use std::fmt::{self, Write as _};
 use std::sync::OnceLock;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -14,9 +14,10 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::overload::Overload;
+use super::replica::{OfReplica, Replica};
 use super::settling::Settling;
 use crate::domain::allowance::{Allowance, tightest, would_refuse};
-use crate::domain::name::Word;
+use crate::domain::name::{RealmId, Word};
 use crate::domain::realm::Realm;
 use crate::domain::verdict::{Counted, Grant, Refusal};
 
@@ -35,72 +36,19 @@ pub struct Metrics {
     look: OnceLock<Box<dyn Fn() -> Replica + Send + Sync>>,
 }
 
-/// What there is to see of a replica's memory and its session, whenever somebody looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Replica {
-    pub records: u64,
-    pub bytes: u64,
-    pub unknown: u64,
-    /// How many checks were answered in each way.
-    pub finds: [(&'static str, u64); 6],
-    /// Each way that a lease can be, and whether it is.
-    pub lease: [(&'static str, bool); 4],
-    /// Each level that a revocation can reach, and whether it is the one that it would reach now.
-    pub level: [(&'static str, bool); 3],
-    /// Up to where the log is applied.
-    pub position: u64,
-    pub tokens: TokensSeen,
-}
+/// A realm's id; `none` of a request that is no realm's.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct OrNone(Option<RealmId>);
 
-/// What there is to see of tokens under leases.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TokensSeen {
-    /// How many checks that some limit is for were answered in each way.
-    pub charges: [(&'static str, u64); 3],
-    /// Checks whose grant came too late.
-    pub late: u64,
-    /// Checks that this replica had too many of for its store.
-    pub overloaded: u64,
-    /// Tokens that were given back unspent.
-    pub returned: u64,
-    /// Keys that something is held for, or known of.
-    pub purses: u64,
-}
-
-#[derive(Default)]
-struct OfReplica {
-    records: Gauge,
-    bytes: Gauge,
-    unknown: Gauge,
-    finds: Family<Find, Counter>,
-    lease: Family<Lease, Gauge>,
-    level: Family<Reached, Gauge>,
-    position: Gauge,
-    charges: Family<Find, Counter>,
-    late: Counter,
-    overloaded: Counter,
-    returned: Counter,
-    purses: Gauge,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Find {
-    how: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Lease {
-    state: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Reached {
-    level: &'static str,
+impl EncodeLabelValue for OrNone {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        encoder.write_str(self.0.as_ref().map_or("none", RealmId::as_str))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Check {
-    realm: String,
+    realm: OrNone,
     /// `grant` or `refusal`.
     verdict: &'static str,
     /// Why it was refused; `none` for a grant.
@@ -109,13 +57,13 @@ struct Check {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct InRealm {
-    realm: String,
+    realm: OrNone,
 }
 
 /// Limits are named by realm files: there are so many and no more.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfLimit {
-    realm: String,
+    realm: OrNone,
     limit: String,
 }
 
@@ -148,15 +96,7 @@ impl Default for Metrics {
         registry.register_with_unit("store_call", "How long calls to the store took", Unit::Seconds, store_seconds.clone());
         let settling = Settling::registered(&mut registry);
         let overload = Overload::registered(&mut registry);
-        let replica = OfReplica::default();
-        registry.register("records", "Records that are remembered", replica.records.clone());
-        registry.register_with_unit("records_memory", "What they take, at most", Unit::Bytes, replica.bytes.clone());
-        registry.register("unknown_digests", "Digests that are remembered to be no key's", replica.unknown.clone());
-        registry.register("record_finds", "Checks that asked for a record, by how they were answered", replica.finds.clone());
-        registry.register("lease", "1 for the state that this replica's lease is in", replica.lease.clone());
-        registry.register("revocation_level", "1 for the level that a revocation would reach now", replica.level.clone());
-        registry.register("log_position", "Up to where this replica has applied the store's log", replica.position.clone());
-        replica.register_tokens(&mut registry);
+        let replica = OfReplica::registered(&mut registry);
         let look = OnceLock::new();
         Self { registry, checks, uncounted, limited, would_refuse, store_calls, store_seconds, settling, overload, replica, look }
     }
@@ -173,7 +113,7 @@ impl Metrics {
             }
             Err(refusal) => (refusal.realm.as_ref(), "refusal", refusal.reason.name()),
         };
-        let realm = realm.map_or_else(|| "none".to_owned(), |realm| realm.id.to_string());
+        let realm = OrNone(realm.map(|realm| realm.id.clone()));
         self.checks.get_or_create(&Check { realm, verdict, reason }).inc();
     }
 
@@ -233,7 +173,7 @@ impl Metrics {
 
     fn count_limits(&self, verdict: &Result<Grant, Refusal>) {
         let Some((realm, allowances)) = standing(verdict) else { return };
-        let of = |limit: &Word| OfLimit { realm: realm.id.to_string(), limit: limit.to_string() };
+        let of = |limit: &Word| OfLimit { realm: OrNone(Some(realm.id.clone())), limit: limit.to_string() };
         for limit in would_refuse(allowances) {
             tracing::debug!(realm = %realm.id, %limit, "a shadow would refuse this");
             self.would_refuse.get_or_create(&of(limit)).inc();
@@ -247,7 +187,7 @@ impl Metrics {
 
     fn count_uncounted(&self, grant: &Grant) {
         if grant.counted == Counted::NotAtAll {
-            self.uncounted.get_or_create(&InRealm { realm: grant.realm.id.to_string() }).inc();
+            self.uncounted.get_or_create(&InRealm { realm: OrNone(Some(grant.realm.id.clone())) }).inc();
         }
     }
 }
@@ -257,44 +197,6 @@ fn standing(verdict: &Result<Grant, Refusal>) -> Option<(&Realm, &[Allowance])> 
     match verdict {
         Ok(grant) => Some((&grant.realm, &grant.allowances)),
         Err(refusal) => Some((refusal.realm.as_deref()?, &refusal.allowances)),
-    }
-}
-
-impl OfReplica {
-    fn register_tokens(&self, registry: &mut Registry) {
-        registry.register("charges", "Checks that some limit is for, by how they were answered", self.charges.clone());
-        registry.register("late_grants", "Checks whose grant came when it could not be spent any more", self.late.clone());
-        registry.register("overloaded_checks", "Checks that waited for their turn at the store, and had none", self.overloaded.clone());
-        registry.register("tokens_returned", "Tokens that were given back unspent", self.returned.clone());
-        registry.register("purses", "Keys that tokens are held for, or were lately", self.purses.clone());
-    }
-
-    fn show_tokens(&self, seen: &TokensSeen) {
-        for (how, count) in seen.charges {
-            self.charges.get_or_create(&Find { how }).inner().store(count, Ordering::Relaxed);
-        }
-        self.late.inner().store(seen.late, Ordering::Relaxed);
-        self.overloaded.inner().store(seen.overloaded, Ordering::Relaxed);
-        self.returned.inner().store(seen.returned, Ordering::Relaxed);
-        self.purses.set(i64::try_from(seen.purses).unwrap_or(i64::MAX));
-    }
-
-    fn show(&self, seen: &Replica) {
-        self.show_tokens(&seen.tokens);
-        for (gauge, value) in
-            [(&self.records, seen.records), (&self.bytes, seen.bytes), (&self.unknown, seen.unknown), (&self.position, seen.position)]
-        {
-            gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
-        }
-        for (how, count) in seen.finds {
-            self.finds.get_or_create(&Find { how }).inner().store(count, Ordering::Relaxed);
-        }
-        for (state, is) in seen.lease {
-            self.lease.get_or_create(&Lease { state }).set(i64::from(is));
-        }
-        for (level, is) in seen.level {
-            self.level.get_or_create(&Reached { level }).set(i64::from(is));
-        }
     }
 }
 

@@ -3,5 +3,6 @@
 pub mod http;
 pub mod metrics;
 mod overload;
+pub mod replica;
 mod settling;
 pub mod traces;
