@@ -5,7 +5,7 @@ use std::fmt;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::name::{RealmId, Word};
 
@@ -18,11 +18,11 @@ pub struct Secret(Vec<u8>);
 pub struct Digest(pub [u8; 32]);
 
 /// The key of the digests: 32 bytes or more, from a file, one per version.
-#[derive(Clone, ZeroizeOnDrop)]
+#[derive(Clone)]
 pub struct Pepper {
-    #[zeroize(skip)]
     pub version: Word,
-    key: Vec<u8>,
+    /// What HMAC makes of the key, once for all digests; wiped when it is dropped.
+    keyed: Hmac<Sha256>,
 }
 
 /// Every live pepper, newest first.
@@ -52,7 +52,9 @@ impl Pepper {
     /// `None` where the key has fewer than 32 bytes.
     #[must_use]
     pub fn new(version: Word, key: Vec<u8>) -> Option<Self> {
-        (key.len() >= 32).then_some(Self { version, key })
+        let key = Zeroizing::new(key);
+        let keyed = Hmac::new_from_slice(&key).ok().filter(|_| key.len() >= 32)?;
+        Some(Self { version, keyed })
     }
 
     /// HMAC(pepper, realm ‖ 0 ‖ secret): the same secret in two realms has two digests.
@@ -79,8 +81,7 @@ impl Pepper {
     }
 
     fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
-        #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes a key of any length");
+        let mut mac = self.keyed.clone();
         for part in parts {
             mac.update(part);
         }

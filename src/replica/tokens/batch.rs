@@ -9,15 +9,12 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{Sender, channel};
 use tokio::time::timeout;
 
+use super::name::Name;
 use super::shared::Shared;
 use super::terms::Terms;
-use crate::domain::name::{KeyId, RealmId, Word};
 use crate::domain::time::BootTime;
 use crate::store::together::{Bounds, ByPart, send_all};
 use crate::store::{Charge, StoreError, SubjectName, Taken};
-
-/// Which purse: a key's, under the plan of the format that it was presented in.
-pub(super) type Name = (RealmId, KeyId, Option<Word>);
 
 /// A call for one purse.
 pub(super) struct Call {

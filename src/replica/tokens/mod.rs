@@ -6,6 +6,7 @@
 mod batch;
 mod epochs;
 mod lots;
+mod name;
 #[cfg(test)]
 mod overload_tests;
 mod pace;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::batch::Name;
+use super::name::Name;
 use super::purse::{Drawn, Refusal};
 use super::shared::Shared;
 use super::terms::Terms;

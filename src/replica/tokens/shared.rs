@@ -3,20 +3,22 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::RandomState;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::batch::{Batches, Call, Name};
+use super::batch::{Batches, Call};
 use super::epochs::Epochs;
+use super::name::{Hashed, Name};
 use super::purse::{Drawn, Purse, Refusal, Served, Waits};
 use super::receipt::{Exhausted, Receipt};
 use super::tally::Tally;
 use super::terms::{self, Terms};
 use super::{Order, Parts, Spent, too_late};
 use crate::clock::SharedClock;
+use crate::domain::name::{KeyId, RealmId, Word};
 use crate::domain::time::BootTime;
 use crate::replica::session::Session;
 use crate::store::{Charge, Generations, SharedStore, StoreError, SubjectName, Taken};
@@ -35,7 +37,7 @@ pub(super) struct Shared {
 }
 
 type Waiter = oneshot::Sender<Answer>;
-type Shard = HashMap<Name, Purse<Waiter>>;
+type Shard = HashMap<Name, Purse<Waiter>, Hashed>;
 
 /// What somebody who waited is told. Dropped unheard, tokens go back.
 pub(super) enum Answer {
@@ -81,7 +83,7 @@ impl Shared {
 
     /// Looks into the key's purse.
     pub(super) fn draw(self: &Arc<Self>, order: &Order<'_>) -> At {
-        let name = (order.bearer.owner.realm.clone(), order.bearer.key.clone(), order.format.plan.clone());
+        let name = self.name(&order.bearer.owner.realm, &order.bearer.key, order.format.plan.as_ref());
         let mut shard = self.shard(&name);
         // under the lock: what a purse adopts is not older than what it has, and what is drawn lasts at this moment
         if !self.epochs.stands(order.begun, order.bearer) {
@@ -189,9 +191,13 @@ impl Shared {
         terms::share(self.session.replicas())
     }
 
+    /// The purse of a key, under a format's plan.
+    pub(super) fn name(&self, realm: &RealmId, key: &KeyId, plan: Option<&Word>) -> Name {
+        Name::new(&self.hash, realm, key, plan)
+    }
+
     fn shard(&self, name: &Name) -> MutexGuard<'_, Shard> {
-        let at = usize::try_from(self.hash.hash_one(name)).unwrap_or(0) % SHARDS;
-        locked(&self.shards[at])
+        locked(&self.shards[name.shard(SHARDS)])
     }
 
     /// Ends what is over in one of the shards.

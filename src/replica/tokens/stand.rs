@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot::Receiver;
 
-use super::batch::{Call, Name};
+use super::batch::Call;
 use super::shared::{Answer, At, Shared};
 use super::simulation::mix::bearer;
 use super::{Order, Parts, Spent, Tokens, TokensMemory};
@@ -85,7 +85,7 @@ impl World {
 
     /// The call under way is answered.
     pub(super) fn grant(&self, tokens: u32) {
-        let name: Name = (self.realm.id.clone(), self.bearer.key.clone(), None);
+        let name = self.shared().name(&self.realm.id, &self.bearer.key, None);
         let terms = super::terms::Terms::of(&self.realm, &self.bearer, &self.realm.formats[0], StoreTime(0)).unwrap();
         let windows = vec![Told { slot: Some(1), left: 900, more_in_ms: 0 }];
         let taken = Taken::Granted { tokens, ttl: Duration::from_millis(500), windows };
