@@ -14,8 +14,7 @@ use keyward::domain::reason::Reason;
 use keyward::domain::time::StoreTime;
 use keyward::domain::verdict::{Grant, Refusal};
 use keyward::domain::window::Force;
-use keyward::grpc::status::{Caller, response};
-use prost::Message as _;
+use keyward::grpc::status::{Caller, answer};
 
 use crate::medians;
 
@@ -38,10 +37,10 @@ pub(crate) fn measure() {
     ];
     println!("\n{:<34} {:>6} {:>11} {:>16}", "CheckResponse", "bytes", "made", "made, encoded");
     for (name, verdict) in verdicts {
-        let [made, encoded] = medians([&|| drop(black_box(response(black_box(&verdict), Caller::Http))), &|| {
-            drop(black_box(response(black_box(&verdict), Caller::Http).encode_to_vec()));
+        let [made, encoded] = medians([&|| drop(black_box(answer(black_box(&verdict), Caller::Http))), &|| {
+            drop(black_box(answer(black_box(&verdict), Caller::Http).encode()));
         }]);
-        println!("{name:<34} {:>6} {made:>11.0} {encoded:>16.0}", response(&verdict, Caller::Http).encoded_len());
+        println!("{name:<34} {:>6} {made:>11.0} {encoded:>16.0}", answer(&verdict, Caller::Http).encode().len());
     }
 }
 

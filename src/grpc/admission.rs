@@ -17,14 +17,13 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use futures_util::FutureExt as _;
 use futures_util::future::CatchUnwind;
 use http_body_util::{BodyExt as _, Full};
-use prost::Message as _;
-use prost_types::value::Kind;
 use tokio::time::{Sleep, sleep};
 use tonic::body::Body;
 use tonic::codegen::{Service, http};
 use tonic::server::NamedService;
 
-use super::status::{Caller, response, text};
+use super::answer::Fact;
+use super::status::{Caller, answer};
 use crate::domain::reason::Reason;
 use crate::domain::verdict::Refusal;
 use crate::telemetry::metrics::Metrics;
@@ -174,12 +173,10 @@ impl std::fmt::Debug for Bound {
 /// The default denial of a reason: of a request that was not read, no realm is known. Nor is its caller; to a gRPC caller Envoy tells a 503 as
 /// UNAVAILABLE with the body as its message, which is what a denial for gRPC would have said.
 fn refusal(reason: Reason, cause: Option<&str>) -> Bytes {
-    let mut response = response(&Err(Refusal::from(reason)), Caller::Http);
-    let ours = response.dynamic_metadata.as_mut().and_then(|metadata| metadata.fields.get_mut("keyward"));
-    if let (Some(Kind::StructValue(ours)), Some(cause)) = (ours.and_then(|ours| ours.kind.as_mut()), cause) {
-        ours.fields.insert("cause".to_owned(), text(cause));
-    }
-    let message = response.encode_to_vec();
+    let refusal = Err(Refusal::from(reason));
+    let mut answer = answer(&refusal, Caller::Http);
+    answer.ours.extend(cause.map(|cause| ("cause", Fact::text(cause))));
+    let message = answer.encode();
     let mut framed = BytesMut::with_capacity(5 + message.len());
     framed.put_u8(0);
     framed.put_u32(u32::try_from(message.len()).unwrap_or(0));
@@ -189,11 +186,13 @@ fn refusal(reason: Reason, cause: Option<&str>) -> Bytes {
 
 #[cfg(test)]
 mod tests {
+    use envoy_types::pb::envoy::service::auth::v3::CheckResponse;
+    use envoy_types::pb::envoy::service::auth::v3::check_response::HttpResponse;
+    use envoy_types::pb::google::protobuf::value::Kind;
     use futures_util::future::{BoxFuture, pending, ready};
+    use prost::Message as _;
 
     use super::*;
-    use crate::proto::envoy::service::auth::v3::CheckResponse;
-    use crate::proto::envoy::service::auth::v3::check_response::HttpResponse;
 
     /// What a service does with a call.
     #[derive(Clone)]

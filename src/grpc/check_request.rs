@@ -3,7 +3,7 @@
 //!
 //! A message that comes in parts is their sum, as protobuf has it: of a string the last counts, lists grow.
 
-use super::wire::{Malformed, Read, each};
+use super::wire::reading::{Malformed, Read, each};
 use crate::domain::request::{Headers, Request};
 
 /// Reads the bytes of an `envoy.service.auth.v3.CheckRequest`.

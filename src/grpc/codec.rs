@@ -1,18 +1,15 @@
-//! Hands a `CheckRequest` on as the bytes that it came in, so that decoding never fails the call: bytes that are none reach the gate as such,
+//! Hands a `CheckRequest` on as the bytes that it came in, and a `CheckResponse` as those that were written, so that decoding never fails the call: bytes that are none reach the gate as such,
 //! and are refused in band. A failed RPC would be what `failure_mode_allow` lets pass (CVE-2023-27488).
 
-use bytes::{Buf as _, Bytes};
-use prost::Message as _;
+use bytes::{Buf as _, BufMut as _, Bytes};
 use tonic::Status;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
-
-use crate::proto::envoy::service::auth::v3::CheckResponse;
 
 /// The codec of `Check`, on the server's side.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CheckCodec;
 
-/// A server decodes requests and encodes responses.
+/// A server hands requests on, and responses.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Requests;
 
@@ -21,7 +18,7 @@ pub struct Requests;
 pub struct Responses;
 
 impl Codec for CheckCodec {
-    type Encode = CheckResponse;
+    type Encode = Bytes;
     type Decode = Bytes;
     type Encoder = Responses;
     type Decoder = Requests;
@@ -45,10 +42,11 @@ impl Decoder for Requests {
 }
 
 impl Encoder for Responses {
-    type Item = CheckResponse;
+    type Item = Bytes;
     type Error = Status;
 
-    fn encode(&mut self, response: CheckResponse, bytes: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        response.encode(bytes).map_err(|error| Status::internal(error.to_string()))
+    fn encode(&mut self, response: Bytes, bytes: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        bytes.put(response);
+        Ok(())
     }
 }

@@ -15,13 +15,12 @@ use tracing::Instrument as _;
 use super::authorization::authorization_server::Authorization;
 use super::check_request;
 use super::envoy_secret::EnvoySecret;
-use super::status::{Caller, response};
+use super::status::{self, Caller};
 use super::trace_context;
 use crate::domain::reason::Reason;
 use crate::domain::request::Request;
 use crate::domain::verdict::Refusal;
 use crate::gate::{Admission, Gate};
-use crate::proto::envoy::service::auth::v3::CheckResponse;
 use crate::replica::tokens::Receipt;
 use crate::telemetry::metrics::Metrics;
 
@@ -40,8 +39,9 @@ impl Authorizer {
         Self { gate, secret, deadline, metrics }
     }
 
-    /// The answer to one check, whatever was asked and whatever goes wrong. `asked`: the bytes of a `CheckRequest`, or any others.
-    pub async fn answer(&self, asked: Bytes, metadata: &MetadataMap) -> CheckResponse {
+    /// The answer to one check, whatever was asked and whatever goes wrong: the bytes of a `CheckResponse`. `asked`: those of a `CheckRequest`,
+    /// or any others.
+    pub async fn answer(&self, asked: Bytes, metadata: &MetadataMap) -> Bytes {
         // without a method it is malformed
         let request = check_request::read(&asked).unwrap_or_default();
         let caller = if request.is_grpc() { Caller::Grpc } else { Caller::Http };
@@ -52,7 +52,7 @@ impl Authorizer {
             Err(refusal) => (Err(refusal), None),
         };
         self.metrics.decided(&verdict);
-        let response = response(&verdict, caller);
+        let response = status::answer(&verdict, caller).encode();
         // nothing is awaited any more: from here on it is answered
         charge.into_iter().for_each(Receipt::keep);
         response
@@ -73,10 +73,11 @@ impl Authorizer {
 
 #[tonic::async_trait]
 impl Authorization for Authorizer {
-    async fn check(&self, call: Call<Bytes>) -> Result<Response<CheckResponse>, Status> {
+    async fn check(&self, call: Call<Bytes>) -> Result<Response<Bytes>, Status> {
         let (metadata, _, asked) = call.into_parts();
         let span = trace_context::span(&metadata);
-        Ok(Response::new(self.answer(asked, &metadata).instrument(span).await))
+        let answer = self.answer(asked, &metadata);
+        Ok(Response::new(if span.is_disabled() { answer.await } else { answer.instrument(span).await }))
     }
 }
 

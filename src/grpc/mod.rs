@@ -4,6 +4,7 @@ pub mod access_log;
 pub mod admin;
 pub mod admin_auth;
 pub mod admission;
+pub mod answer;
 pub mod check_request;
 pub mod codec;
 pub mod envoy_secret;

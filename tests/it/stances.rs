@@ -90,7 +90,7 @@ async fn answer(fault: Fault, stances: &str) -> CheckResponse {
     let authorizer = Authorizer::new(gate, None, deadline, Arc::new(Metrics::default()));
     let request = check::request("GET", "stances.test", "/", &[("x-api-key", SECRET)]).encode_to_vec();
     let response = authorizer.answer(request.into(), &MetadataMap::new()).await;
-    CheckResponse::decode(response.encode_to_vec().as_slice()).unwrap()
+    CheckResponse::decode(response).unwrap()
 }
 
 /// A real store one of whose calls does not answer, or not as it must.

@@ -9,9 +9,13 @@ use envoy_types::pb::envoy::service::accesslog::v3::stream_access_logs_message::
 use envoy_types::pb::envoy::service::accesslog::v3::{StreamAccessLogsMessage, StreamAccessLogsResponse};
 use envoy_types::pb::envoy::service::auth::v3 as full;
 use envoy_types::pb::envoy::service::auth::v3::attribute_context::{HttpRequest, Peer, Request};
+use envoy_types::pb::envoy::service::auth::v3::check_response::HttpResponse;
+use envoy_types::pb::envoy::r#type::v3::HttpStatus;
 use envoy_types::pb::google::protobuf::value::Kind;
-use envoy_types::pb::google::protobuf::{Struct, UInt32Value};
+use envoy_types::pb::google::protobuf::{ListValue, Struct, UInt32Value, Value};
+use envoy_types::pb::google::rpc::Status;
 use keyward::grpc::access_log;
+use keyward::grpc::answer::{Answer, Denied, Fact, Http, Onward};
 use keyward::proto::envoy::config::core::v3::address::Address;
 use keyward::proto::envoy::service::accesslog::v3 as our_log;
 use keyward::proto::envoy::service::auth::v3 as ours;
@@ -58,33 +62,59 @@ fn a_request_of_the_full_api_is_read_field_by_field() {
 }
 
 #[test]
-fn a_response_of_ours_decodes_in_the_full_api_and_encodes_to_the_same_bytes() {
-    use keyward::proto::envoy::config::core::v3::{HeaderValue, HeaderValueOption};
-    use ours::check_response::HttpResponse;
-    let header = HeaderValue { key: "x-a".into(), value: "1".into(), ..HeaderValue::default() };
-    let option = HeaderValueOption { header: Some(header), append_action: 2 };
-    let denied = ours::DeniedHttpResponse {
-        status: Some(keyward::proto::envoy::r#type::v3::HttpStatus { code: 429 }),
-        headers: vec![option.clone()],
-        body: "no".into(),
+fn an_answer_decodes_in_the_full_api_field_by_field() {
+    let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    let (set, remove, parameters) = ([("x-owner".to_owned(), "acme".to_owned())], texts(&["authorization", "cookie"]), texts(&["key"]));
+    let onward =
+        Onward { set: &set, remove: &remove, remove_parameters: &parameters, response_headers: vec![("ratelimit".into(), "1".into())] };
+    let long = "longer than what most answers take".repeat(40);
+    let denied = || Denied {
+        grpc_code: 8,
+        status: 429,
+        headers: vec![("retry-after".into(), "7".into()), ("x-a".into(), "".into())],
+        body: long.clone(),
     };
-    let ok = ours::OkHttpResponse {
-        headers: vec![option.clone()],
-        headers_to_remove: vec!["authorization".into()],
-        response_headers_to_add: vec![option],
-        query_parameters_to_remove: vec!["key".into()],
+    let facts = || vec![("realm", Fact::text("r")), ("left", Fact::Number(7)), ("scopes", Fact::list(["a:b", "c"]))];
+    let answer =
+        |http| Answer { http, ours: facts(), beside: vec![("limit".into(), Fact::Facts(facts())), ("cost".into(), Fact::Number(0))] };
+
+    let bytes = |text: &str| text.as_bytes().to_vec();
+    let option = |name: &str, value: &str| core::HeaderValueOption {
+        header: Some(core::HeaderValue { key: name.into(), value: value.into(), ..core::HeaderValue::default() }),
+        append_action: core::header_value_option::HeaderAppendAction::OverwriteIfExistsOrAdd.into(),
+        ..core::HeaderValueOption::default()
     };
-    let status = |code| Some(keyward::proto::google::rpc::Status { code, message: "m".into() });
-    let metadata = prost_types::Struct { fields: [("keyward".to_owned(), prost_types::Value::default())].into() };
-    for (code, response) in
-        [(0, HttpResponse::OkResponse(ok)), (8, HttpResponse::DeniedResponse(denied.clone())), (14, HttpResponse::ErrorResponse(denied))]
-    {
-        let mine = ours::CheckResponse { status: status(code), http_response: Some(response), dynamic_metadata: Some(metadata.clone()) };
-        let bytes = mine.encode_to_vec();
-        let theirs = full::CheckResponse::decode(bytes.as_slice()).unwrap();
-        assert_eq!(theirs.status.as_ref().unwrap().code, code);
-        assert!(theirs.http_response.is_some() && theirs.dynamic_metadata.is_some());
-        assert_eq!(theirs.encode_to_vec(), bytes, "code {code}");
+    let ok = full::OkHttpResponse {
+        headers: vec![option("x-owner", "acme")],
+        headers_to_remove: remove.clone(),
+        response_headers_to_add: vec![option("ratelimit", "1")],
+        query_parameters_to_remove: parameters.clone(),
+        ..full::OkHttpResponse::default()
+    };
+    let no = full::DeniedHttpResponse {
+        status: Some(HttpStatus { code: 429 }),
+        headers: vec![option("retry-after", "7"), option("x-a", "")],
+        body: String::from_utf8(bytes(&long)).unwrap(),
+    };
+    let value = |kind| Value { kind: Some(kind) };
+    let text = |text: &str| value(Kind::StringValue(text.into()));
+    let scopes = value(Kind::ListValue(ListValue { values: vec![text("a:b"), text("c")] }));
+    let ours = [("realm".to_owned(), text("r")), ("left".to_owned(), value(Kind::NumberValue(7.0))), ("scopes".to_owned(), scopes)];
+    let ours = value(Kind::StructValue(Struct { fields: ours.into() }));
+    let cost = value(Kind::NumberValue(0.0));
+    let all = [("keyward".to_owned(), ours.clone()), ("limit".to_owned(), ours), ("cost".to_owned(), cost)];
+
+    for (mine, code, theirs) in [
+        (Http::Passes(onward), 0, HttpResponse::OkResponse(ok)),
+        (Http::Denied(denied()), 8, HttpResponse::DeniedResponse(no.clone())),
+        (Http::Failed(Denied { grpc_code: 14, ..denied() }), 14, HttpResponse::ErrorResponse(no)),
+    ] {
+        let whole = full::CheckResponse {
+            status: Some(Status { code, ..Status::default() }),
+            http_response: Some(theirs),
+            dynamic_metadata: Some(Struct { fields: all.clone().into() }),
+        };
+        assert_eq!(full::CheckResponse::decode(answer(mine).encode()).unwrap(), whole);
     }
 }
 

@@ -10,18 +10,19 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use envoy_types::pb::envoy::service::auth::v3::CheckResponse;
+use envoy_types::pb::google::protobuf::Value;
+use envoy_types::pb::google::protobuf::value::Kind;
 use futures_util::future::join_all;
 use keyward::clock::{Clock, SharedClock, SystemClock};
 use keyward::domain::realms::Realms;
 use keyward::domain::time::{BootTime, StoreTime};
 use keyward::grpc::authorization::authorization_server::{Authorization, AuthorizationServer};
 use keyward::grpc::ext_authz::Authorizer;
-use keyward::proto::envoy::service::auth::v3::CheckResponse;
 use keyward::store::SharedStore;
 use keyward::store::redis::{RedisStore, Settings};
 use keyward::telemetry::metrics::Metrics;
-use prost_types::Value;
-use prost_types::value::Kind;
+use prost::Message as _;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
@@ -194,14 +195,14 @@ struct Stamped(Authorizer);
 
 #[tonic::async_trait]
 impl Authorization for Stamped {
-    async fn check(&self, call: Request<bytes::Bytes>) -> Result<Response<CheckResponse>, Status> {
+    async fn check(&self, call: Request<bytes::Bytes>) -> Result<Response<bytes::Bytes>, Status> {
         let (metadata, _, asked) = call.into_parts();
-        let mut response = self.0.answer(asked, &metadata).await;
+        let mut response = CheckResponse::decode(self.0.answer(asked, &metadata).await).unwrap();
         let stamp = SystemClock.boot().0.as_nanos().to_string();
         let ours = response.dynamic_metadata.as_mut().and_then(|all| all.fields.get_mut("keyward")).unwrap();
         let Some(Kind::StructValue(ours)) = &mut ours.kind else { panic!("metadata is a struct") };
         ours.fields.insert("decided_at".into(), Value { kind: Some(Kind::StringValue(stamp)) });
-        Ok(Response::new(response))
+        Ok(Response::new(response.encode_to_vec().into()))
     }
 }
 

@@ -77,7 +77,7 @@ impl World {
         let headers = [headers, &[("x-api-key", SECRET)]].concat();
         let request = check::request("GET", "told.test", path, &headers).encode_to_vec();
         let answer = self.authorizer.answer(request.into(), &MetadataMap::new()).await;
-        CheckResponse::decode(answer.encode_to_vec().as_slice()).unwrap()
+        CheckResponse::decode(answer).unwrap()
     }
 
     /// The value of a counter in the text that Prometheus scrapes.

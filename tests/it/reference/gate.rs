@@ -82,7 +82,7 @@ impl Asked {
     /// Asks with the bytes that came over the wire, whatever they are.
     pub(super) async fn ask(&self, bytes: &[u8]) -> CheckResponse {
         let answer = self.authorizer.answer(bytes.to_vec().into(), &self.none).await;
-        CheckResponse::decode(answer.encode_to_vec().as_slice()).unwrap()
+        CheckResponse::decode(answer).unwrap()
     }
 }
 

@@ -1,4 +1,6 @@
-//! Protobuf's wire format, borrowed: the fields of a message one after the other, as slices of it. It refuses what a full decoder refuses.
+//! Messages read, borrowed: the fields of a message one after the other, as slices of it. It refuses what a full decoder refuses.
+
+use super::{EIGHT_BYTES, END_OF_GROUP, FOUR_BYTES, GROUP, SIZED, VARINT};
 
 /// It does not decode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -8,19 +10,12 @@ pub struct Malformed;
 /// Groups in groups, and messages round them, beyond which prost refuses to look.
 const DEEPEST: u32 = 100;
 
-const VARINT: u64 = 0;
-const EIGHT_BYTES: u64 = 1;
-const SIZED: u64 = 2;
-const GROUP: u64 = 3;
-const END_OF_GROUP: u64 = 4;
-const FOUR_BYTES: u64 = 5;
-
 /// The numbers of the fields that somebody reads: each below 32, and each of them a string, bytes or a message.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Read(u32);
+pub(in crate::grpc) struct Read(u32);
 
 impl Read {
-    pub(super) const fn these(numbers: &[u32]) -> Self {
+    pub(in crate::grpc) const fn these(numbers: &[u32]) -> Self {
         let (mut all, mut at) = (0, 0);
         while at < numbers.len() {
             all |= 1 << numbers[at];
@@ -37,7 +32,7 @@ impl Read {
 /// Hands every field that is read to `visit`, with its bytes, in the order of the wire. The others are skipped. `depth`: how many messages
 /// are round this one.
 #[inline]
-pub(super) fn each<'a>(
+pub(in crate::grpc) fn each<'a>(
     mut message: &'a [u8],
     depth: u32,
     read: Read,
