@@ -2,7 +2,8 @@
 //! the same bytes.
 //!
 //! A check that is answered without waiting, as one of a remembered key is, takes no place. Those that wait, for the store or for the rest of
-//! their own request, do; whoever has still not sent his request after twice the time in which any check is answered, gives his place up.
+//! their own request, do; whoever has still not sent his request after twice the time in which any check is answered, gives his place up. Nobody
+//! takes one who does not show the secret, where one is asked for.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -13,19 +14,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::CatchUnwind;
-use http_body_util::{BodyExt as _, Full};
 use tokio::time::{Sleep, sleep};
 use tonic::body::Body;
 use tonic::codegen::{Service, http};
 use tonic::server::NamedService;
 
-use super::answer::Fact;
-use super::status::{Caller, answer};
+use super::envoy_secret::EnvoySecret;
+use super::undecided::{self, Undecided};
 use crate::domain::reason::Reason;
-use crate::domain::verdict::Refusal;
 use crate::telemetry::metrics::Metrics;
 
 /// The service behind it, with a bound on how many of its calls wait.
@@ -38,28 +37,28 @@ pub struct Admission<S> {
 struct Bound {
     waiting: AtomicUsize,
     most: usize,
+    /// Admits only the operator's own Envoys.
+    secret: Option<EnvoySecret>,
     /// Of one call.
     patience: Duration,
-    refusals: Refusals,
+    undecided: Undecided,
     metrics: Arc<Metrics>,
-}
-
-/// Encoded once, with the prefix of a gRPC message.
-struct Refusals {
-    overload: Bytes,
-    late: Bytes,
-    internal: Bytes,
 }
 
 impl<S> Admission<S> {
     /// `most` calls may wait at once; `deadline` is the time in which the service answers what it has read.
-    pub fn new(service: S, most: usize, deadline: Duration, metrics: Arc<Metrics>) -> Self {
-        let refusals = Refusals {
-            overload: refusal(Reason::Unavailable, Some("overload")),
-            late: refusal(Reason::Unavailable, Some("late")),
-            internal: refusal(Reason::Internal, None),
-        };
-        Self { service, bound: Arc::new(Bound { waiting: AtomicUsize::new(0), most, patience: 2 * deadline, refusals, metrics }) }
+    pub fn new(service: S, secret: Option<EnvoySecret>, most: usize, deadline: Duration, metrics: Arc<Metrics>) -> Self {
+        Self {
+            service,
+            bound: Arc::new(Bound {
+                waiting: AtomicUsize::new(0),
+                most,
+                secret,
+                patience: 2 * deadline,
+                undecided: Undecided::encoded(),
+                metrics,
+            }),
+        }
     }
 }
 
@@ -81,19 +80,28 @@ where
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let full = self.bound.waiting.load(Ordering::Relaxed) >= self.bound.most;
-        let call = (!full).then(|| AssertUnwindSafe(self.service.call(request)).catch_unwind());
-        Answer { call, bound: self.bound.clone(), place: None }
+        let bound = self.bound.clone();
+        let call = bound.admits(request.headers()).map(|()| AssertUnwindSafe(self.service.call(request)).catch_unwind());
+        Answer { call, bound, place: None }
     }
 }
 
 /// What becomes of one call.
 pub struct Answer<F> {
-    /// `None`: it was not begun.
-    call: Option<CatchUnwind<AssertUnwindSafe<F>>>,
+    /// Or why it was not begun.
+    call: Result<CatchUnwind<AssertUnwindSafe<F>>, Unbegun>,
     bound: Arc<Bound>,
     /// Taken when it has to wait.
     place: Option<Place>,
+}
+
+/// Why a call is answered without being looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unbegun {
+    /// It does not show the secret.
+    Stranger,
+    /// As many wait as may.
+    Overload,
 }
 
 struct Place {
@@ -106,7 +114,11 @@ impl<F: Future<Output = Result<http::Response<Body>, Infallible>> + Unpin> Futur
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let Some(call) = &mut this.call else { return Poll::Ready(Ok(this.bound.overloaded())) };
+        let call = match &mut this.call {
+            Ok(call) => call,
+            Err(Unbegun::Stranger) => return Poll::Ready(Ok(this.bound.strange())),
+            Err(Unbegun::Overload) => return Poll::Ready(Ok(this.bound.overloaded())),
+        };
         match call.poll_unpin(context) {
             Poll::Ready(Ok(answered)) => Poll::Ready(answered),
             Poll::Ready(Err(_panic)) => Poll::Ready(Ok(this.bound.panicked())),
@@ -140,27 +152,35 @@ impl Drop for Place {
 }
 
 impl Bound {
+    fn admits(&self, metadata: &http::HeaderMap) -> Result<(), Unbegun> {
+        if self.secret.as_ref().is_some_and(|secret| !secret.admits(metadata)) {
+            return Err(Unbegun::Stranger);
+        }
+        if self.waiting.load(Ordering::Relaxed) >= self.most { Err(Unbegun::Overload) } else { Ok(()) }
+    }
+
+    fn strange(&self) -> http::Response<Body> {
+        tracing::warn!("a check came without this server's Envoy secret");
+        self.refused(Reason::Internal, &self.undecided.internal)
+    }
+
     fn overloaded(&self) -> http::Response<Body> {
         self.metrics.shed("overload");
-        self.refused(Reason::Unavailable, &self.refusals.overload)
+        self.refused(Reason::Unavailable, &self.undecided.overload)
     }
 
     fn late(&self) -> http::Response<Body> {
         self.metrics.shed("late");
-        self.refused(Reason::Unavailable, &self.refusals.late)
+        self.refused(Reason::Unavailable, &self.undecided.late)
     }
 
     fn panicked(&self) -> http::Response<Body> {
-        self.refused(Reason::Internal, &self.refusals.internal)
+        self.refused(Reason::Internal, &self.undecided.internal)
     }
 
     fn refused(&self, reason: Reason, message: &Bytes) -> http::Response<Body> {
         self.metrics.decided(&Err(reason.into()));
-        let trailers = http::HeaderMap::from_iter([(http::HeaderName::from_static("grpc-status"), http::HeaderValue::from_static("0"))]);
-        let body = Full::new(message.clone()).with_trailers(std::future::ready(Some(Ok(trailers))));
-        let mut response = http::Response::new(Body::new(body));
-        response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/grpc"));
-        response
+        undecided::whole(message)
     }
 }
 
@@ -170,26 +190,13 @@ impl std::fmt::Debug for Bound {
     }
 }
 
-/// The default denial of a reason: of a request that was not read, no realm is known. Nor is its caller; to a gRPC caller Envoy tells a 503 as
-/// UNAVAILABLE with the body as its message, which is what a denial for gRPC would have said.
-fn refusal(reason: Reason, cause: Option<&str>) -> Bytes {
-    let refusal = Err(Refusal::from(reason));
-    let mut answer = answer(&refusal, Caller::Http);
-    answer.ours.extend(cause.map(|cause| ("cause", Fact::text(cause))));
-    let message = answer.encode();
-    let mut framed = BytesMut::with_capacity(5 + message.len());
-    framed.put_u8(0);
-    framed.put_u32(u32::try_from(message.len()).unwrap_or(0));
-    framed.put_slice(&message);
-    framed.freeze()
-}
-
 #[cfg(test)]
 mod tests {
     use envoy_types::pb::envoy::service::auth::v3::CheckResponse;
     use envoy_types::pb::envoy::service::auth::v3::check_response::HttpResponse;
     use envoy_types::pb::google::protobuf::value::Kind;
     use futures_util::future::{BoxFuture, pending, ready};
+    use http_body_util::BodyExt as _;
     use prost::Message as _;
 
     use super::*;
@@ -213,7 +220,7 @@ mod tests {
     }
 
     fn bounded(most: usize, does: Does) -> Admission<Does> {
-        Admission::new(does, most, Duration::from_millis(10), Arc::new(Metrics::default()))
+        Admission::new(does, None, most, Duration::from_millis(10), Arc::new(Metrics::default()))
     }
 
     /// Status, reason and cause of an answer that is whole: a message and a `grpc-status` of 0.
@@ -263,6 +270,20 @@ mod tests {
         assert_eq!(refused(service.call(http::Request::default()).await).await, (503, words(&["unavailable", "overload"])));
         calls.clear();
         assert!(service.call(http::Request::default()).now_or_never().is_none(), "places are given back");
+    }
+
+    #[tokio::test]
+    async fn who_does_not_show_the_secret_takes_no_place_and_with_the_secret_a_call_waits() {
+        let secret = EnvoySecret::new(b"of these Envoys alone");
+        let mut service = Admission::new(Does(|| Box::pin(pending())), Some(secret), 1, Duration::from_mins(1), Arc::default());
+        let shows =
+            |secret: &str| http::Request::builder().header("authorization", format!("Bearer {secret}")).body(Body::empty()).unwrap();
+        for stranger in [http::Request::default(), shows("of others")] {
+            assert_eq!(refused(service.call(stranger).await).await, (503, words(&["internal"])));
+        }
+        let mut own = service.call(shows("of these Envoys alone"));
+        assert!((&mut own).now_or_never().is_none(), "it has the only place");
+        assert_eq!(refused(service.call(http::Request::default()).await).await, (503, words(&["internal"])), "and not: overload");
     }
 
     #[tokio::test]

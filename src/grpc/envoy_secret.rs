@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
-use tonic::metadata::MetadataMap;
+use tonic::codegen::http::HeaderMap;
 
 /// The secret's hash. Compared in constant time.
 #[derive(Clone)]
@@ -16,10 +16,10 @@ impl EnvoySecret {
 
     /// Whether a call shows it, exactly once.
     #[must_use]
-    pub fn admits(&self, metadata: &MetadataMap) -> bool {
+    pub fn admits(&self, metadata: &HeaderMap) -> bool {
         let mut shown = metadata.get_all("authorization").iter();
         let (Some(value), None) = (shown.next(), shown.next()) else { return false };
-        let token = value.as_encoded_bytes().strip_prefix(b"Bearer ");
+        let token = value.as_bytes().strip_prefix(b"Bearer ");
         token.is_some_and(|token| self.0.ct_eq(&Sha256::digest(token)[..]).into())
     }
 }

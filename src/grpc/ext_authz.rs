@@ -14,7 +14,6 @@ use tracing::Instrument as _;
 
 use super::authorization::authorization_server::Authorization;
 use super::check_request;
-use super::envoy_secret::EnvoySecret;
 use super::status::{self, Caller};
 use super::trace_context;
 use crate::domain::reason::Reason;
@@ -27,16 +26,14 @@ use crate::telemetry::metrics::Metrics;
 /// The service.
 pub struct Authorizer {
     gate: Gate,
-    /// Admits only the operator's own Envoys.
-    secret: Option<EnvoySecret>,
     /// A check is answered within this time.
     deadline: Duration,
     metrics: Arc<Metrics>,
 }
 
 impl Authorizer {
-    pub fn new(gate: Gate, secret: Option<EnvoySecret>, deadline: Duration, metrics: Arc<Metrics>) -> Self {
-        Self { gate, secret, deadline, metrics }
+    pub fn new(gate: Gate, deadline: Duration, metrics: Arc<Metrics>) -> Self {
+        Self { gate, deadline, metrics }
     }
 
     /// The answer to one check, whatever was asked and whatever goes wrong: the bytes of a `CheckResponse`. `asked`: those of a `CheckRequest`,
@@ -59,10 +56,6 @@ impl Authorizer {
     }
 
     async fn decide(&self, request: &Request<'_>, metadata: &MetadataMap) -> Result<Admission, Refusal> {
-        if self.secret.as_ref().is_some_and(|secret| !secret.admits(metadata)) {
-            tracing::warn!("a check came without this server's Envoy secret");
-            return Err(Reason::Internal.into());
-        }
         if request.method.is_empty() {
             return Err(Reason::Malformed.into());
         }

@@ -13,6 +13,7 @@ mod limits;
 mod silent;
 pub mod status;
 pub mod trace_context;
+mod undecided;
 mod wire;
 
 /// The server of `envoy.service.auth.v3.Authorization`, with keyward's codec.

@@ -28,6 +28,8 @@ use crate::telemetry::metrics::Metrics;
 /// What the ports are made of.
 pub(super) struct Parts {
     pub(super) authorizer: Authorizer,
+    /// Shown by the operator's own Envoys.
+    pub(super) secret: Option<EnvoySecret>,
     pub(super) access_log: AccessLog,
     pub(super) settlements: Arc<Settlements>,
     pub(super) keyring: Arc<Keyring>,
@@ -54,12 +56,12 @@ pub(super) fn parts(config: &Config, clock: SharedClock, leaving: CancellationTo
     let tickets = TicketIds::new(getrandom::u64().context("the operating system gives no randomness")?);
     let gate = Gate::new(realms.clone(), peppers.clone(), records, tokens, tickets);
     let secret = envoy_secret(config)?;
-    let authorizer = Authorizer::new(gate, secret.clone(), config.check_deadline, metrics.clone());
+    let authorizer = Authorizer::new(gate, config.check_deadline, metrics.clone());
     let settled = settlement::Parts { store: store.clone(), session: session.clone(), peppers: peppers.clone(), metrics: metrics.clone() };
     let settlements = Arc::new(Settlements::new(settled));
-    let access_log = AccessLog::new(settlements.clone(), secret, metrics.clone(), leaving);
+    let access_log = AccessLog::new(settlements.clone(), secret.clone(), metrics.clone(), leaving);
     let keyring = Arc::new(Keyring::new(store, realms, peppers, files.bootstrap, guard));
-    Ok(Parts { authorizer, access_log, settlements, keyring, metrics, store: claimed, session })
+    Ok(Parts { authorizer, secret, access_log, settlements, keyring, metrics, store: claimed, session })
 }
 
 /// What a revocation must reach to be told as done.

@@ -21,6 +21,7 @@ use crate::grpc::access_log::service::access_log_service_server::AccessLogServic
 use crate::grpc::admin;
 use crate::grpc::admission::Admission;
 use crate::grpc::authorization::authorization_server;
+use crate::grpc::envoy_secret::EnvoySecret;
 use crate::grpc::ext_authz::Authorizer;
 use crate::keyring::Keyring;
 use crate::proto::DESCRIPTORS;
@@ -35,6 +36,9 @@ const LARGEST_CHECK: usize = 64 * 1024 * 1024;
 /// One message of an access log: Envoy's `buffer_size_bytes` (16 KiB unless configured), and as much again as one entry is large. It is the
 /// bound of what a stream can make this process hold.
 const LARGEST_MESSAGE: usize = 16 * 1024 * 1024;
+
+/// Calls at one time on one connection. A proxy that has more makes another connection, which another thread serves.
+const STREAMS: u32 = 1000;
 
 /// Connections to the ports that operators and their tools use.
 const FEW: usize = 256;
@@ -91,13 +95,13 @@ async fn door(name: &'static str, address: SocketAddr, greets: Greets, most: usi
 /// told however many checks wait. A router a lane, all of the same services.
 pub(super) fn envoy(
     config: &Config,
-    authorizer: Authorizer,
+    (authorizer, secret): (Authorizer, Option<EnvoySecret>),
     access_log: AccessLog,
     health: &HealthServer<impl Health>,
     metrics: Arc<Metrics>,
 ) -> anyhow::Result<Vec<Router>> {
     let checks = AuthorizationServer::new(authorizer).max_decoding_message_size(LARGEST_CHECK);
-    let checks = Admission::new(checks, config.checks_at_once, config.check_deadline, metrics);
+    let checks = Admission::new(checks, secret, config.checks_at_once, config.check_deadline, metrics);
     let access_log = AccessLogServiceServer::new(access_log).max_decoding_message_size(LARGEST_MESSAGE);
     let router = |_| Ok(server()?.add_service(health.clone()).add_service(checks.clone()).add_service(access_log.clone()));
     (0..lanes::count()).map(router).collect()
@@ -120,7 +124,7 @@ pub(super) fn admin(keyring: &Arc<Keyring>) -> anyhow::Result<Router> {
 /// of 20 would cut everybody off; the age has no grace, because tonic 0.14 then cuts calls in flight.
 fn server() -> anyhow::Result<Server> {
     Ok(Server::builder()
-        .max_concurrent_streams(10_000)
+        .max_concurrent_streams(STREAMS)
         .max_connection_age(age()?)
         .http2_keepalive_interval(Some(Duration::from_secs(10)))
         .http2_keepalive_timeout(Some(Duration::from_secs(5)))

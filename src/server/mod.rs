@@ -110,7 +110,7 @@ pub async fn bind(config: &Config, clock: SharedClock) -> anyhow::Result<Bound> 
     reporter.set_not_serving::<listen::AuthorizationServer>().await;
     let doors = listen::open(config, &parts.metrics).await?;
     let addresses = Addresses { envoy: doors.envoy.address(), admin: doors.admin.address(), http: doors.pages.address() };
-    let envoy = listen::envoy(config, parts.authorizer, parts.access_log, &health, parts.metrics.clone())?;
+    let envoy = listen::envoy(config, (parts.authorizer, parts.secret), parts.access_log, &health, parts.metrics.clone())?;
     Ok(Bound {
         addresses,
         envoy: (envoy, doors.envoy),
@@ -144,14 +144,15 @@ impl Bound {
         let (to_envoy, mut threads) =
             lanes::start(envoy, &at_envoy, &stopping).context("the threads of the Envoy port cannot be started")?;
         let ((to_admin, from_admin), (to_pages, from_pages)) = (Lane::of(&at_admin), Lane::of(&at_pages));
-        let arriving =
-            async { tokio::join!(usher(at_envoy, &to_envoy), usher(at_admin, from_ref(&to_admin)), usher(at_pages, from_ref(&to_pages))) };
+        let arriving = async {
+            tokio::try_join!(usher(at_envoy, &to_envoy), usher(at_admin, from_ref(&to_admin)), usher(at_pages, from_ref(&to_pages)))
+        };
         let mut serving = Box::pin(async {
             tokio::try_join!(
                 async { lanes::ended(&mut threads).await.context("the Envoy port failed") },
                 async { admin.serve_with_incoming_shutdown(from_admin.incoming(), stop()).await.context("the admin port failed") },
                 async { axum::serve(from_pages, pages).with_graceful_shutdown(stop()).await.context("the HTTP port failed") },
-                async { Ok(stopping.run_until_cancelled(arriving).await) },
+                async { stopping.run_until_cancelled(arriving).await.transpose() },
             )
         });
         let session = self.session.clone();
@@ -170,10 +171,12 @@ impl Bound {
             ended = &mut serving => return ended.map(|_| ()),
             () = tokio::time::sleep(self.leave) => stopping.cancel(),
         }
-        let ended = tokio::time::timeout(DRAIN, serving).await;
+        let ended = tokio::time::timeout(DRAIN, &mut serving).await;
+        drop(serving);
         settled(&self.settlements).await;
         session.abort();
         give_up(&self.session).await;
+        lanes::close(threads).await;
         let Ok(ended) = ended else {
             tracing::warn!("calls were still in flight after {DRAIN:?}, and were cut");
             return Ok(());

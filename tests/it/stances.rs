@@ -87,7 +87,7 @@ async fn answer(fault: Fault, stances: &str) -> CheckResponse {
     let gate = replica.gate(realms, Arc::new(peppers()), Duration::from_secs(10));
     let hangs = matches!(fault, Fault::FindHangs | Fault::TakeHangs);
     let deadline = if hangs { Duration::from_millis(300) } else { Duration::from_secs(10) };
-    let authorizer = Authorizer::new(gate, None, deadline, Arc::new(Metrics::default()));
+    let authorizer = Authorizer::new(gate, deadline, Arc::new(Metrics::default()));
     let request = check::request("GET", "stances.test", "/", &[("x-api-key", SECRET)]).encode_to_vec();
     let response = authorizer.answer(request.into(), &MetadataMap::new()).await;
     CheckResponse::decode(response).unwrap()

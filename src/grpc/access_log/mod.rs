@@ -103,7 +103,7 @@ impl AccessLog {
 impl AccessLogService for AccessLog {
     async fn stream_access_logs(&self, call: Call<Streaming<Bytes>>) -> Result<Response<StreamAccessLogsResponse>, Status> {
         let (metadata, _, mut messages) = call.into_parts();
-        if self.secret.as_ref().is_some_and(|secret| !secret.admits(&metadata)) {
+        if self.secret.as_ref().is_some_and(|secret| !secret.admits(metadata.as_ref())) {
             tracing::warn!("an access log came without this server's Envoy secret");
             self.metrics.log_message("refused");
             return Err(Status::unauthenticated("this is not the secret of this server's Envoys"));

@@ -180,7 +180,7 @@ async fn a_replica_that_another_test_started() {
     let realms = Arc::new(Realms::new([keyward::config::realm("windows.yaml", REALM).unwrap()]).unwrap());
     let memory = InProcess::leased(&store, &clock).await;
     let gate = memory.gate(realms, Arc::new(peppers()), Duration::from_millis(50));
-    let authorizer = Authorizer::new(gate, None, Duration::from_secs(1), Arc::new(Metrics::default()));
+    let authorizer = Authorizer::new(gate, Duration::from_secs(1), Arc::new(Metrics::default()));
     let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let file = std::path::PathBuf::from(std::env::var_os("KEYWARD_REPLICA_ADDRESS").unwrap());
     let beside = file.with_extension("part");

@@ -65,7 +65,7 @@ impl World {
         let replica = Replica::with(&store, &clock, Duration::from_mins(10));
         replica.session.leased().await;
         let metrics = Arc::new(Metrics::default());
-        let authorizer = Authorizer::new(replica.gate(realms, Arc::new(peppers()), once), None, PATIENCE, metrics.clone());
+        let authorizer = Authorizer::new(replica.gate(realms, Arc::new(peppers()), once), PATIENCE, metrics.clone());
         Self { authorizer, hands, away, metrics, _replica: replica, _folder: folder }
     }
 

@@ -75,7 +75,7 @@ impl Asked {
         let realms = Arc::new(Realms::new(realms).unwrap());
         let replica = Replica::leased(&store, &clock).await;
         let gate = replica.gate(realms, peppers, PATIENCE);
-        let authorizer = Authorizer::new(gate, None, PATIENCE, Arc::new(Metrics::default()));
+        let authorizer = Authorizer::new(gate, PATIENCE, Arc::new(Metrics::default()));
         Self { authorizer, none: MetadataMap::new(), _replica: replica, _folder: folder }
     }
 

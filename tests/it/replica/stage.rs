@@ -125,7 +125,7 @@ impl Stage {
     pub(super) fn authorizer(&self) -> Authorizer {
         let realms = Arc::new(Realms::new([Realm::clone(&self.realm)]).unwrap());
         let gate = self.replica.gate(realms, Arc::new(peppers()), PATIENCE);
-        Authorizer::new(gate, None, PATIENCE, Arc::new(Metrics::default()))
+        Authorizer::new(gate, PATIENCE, Arc::new(Metrics::default()))
     }
 
     pub(super) fn finds(&self) -> usize {

@@ -40,7 +40,7 @@ impl Composed {
         replica.session.leased().await;
         let realms = Arc::new(Realms::new([keyward::config::realm("rev.yaml", REALM_FILE).unwrap()]).unwrap());
         let gate = replica.gate(realms, Arc::new(peppers()), PATIENCE);
-        let authorizer = Authorizer::new(gate, None, PATIENCE, Arc::new(Metrics::default()));
+        let authorizer = Authorizer::new(gate, PATIENCE, Arc::new(Metrics::default()));
         let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let envoy = incoming.local_addr().unwrap();
         let server = tonic::transport::Server::builder().add_service(AuthorizationServer::new(authorizer));

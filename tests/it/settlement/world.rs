@@ -104,8 +104,8 @@ impl World {
         let parts = Parts { store: self.store.clone(), session: replica.session.clone(), peppers, metrics: metrics.clone() };
         let settlements = Arc::new(Settlements::new(parts));
         let secret = secret.map(|secret| EnvoySecret::new(secret.as_bytes()));
-        let log = AccessLog::new(settlements.clone(), secret.clone(), metrics.clone(), CancellationToken::new());
-        let authorizer = Authorizer::new(gate, secret, PATIENCE, metrics.clone());
+        let log = AccessLog::new(settlements.clone(), secret, metrics.clone(), CancellationToken::new());
+        let authorizer = Authorizer::new(gate, PATIENCE, metrics.clone());
         let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = incoming.local_addr().unwrap();
         let (reporter, health) = tonic_health::server::health_reporter();

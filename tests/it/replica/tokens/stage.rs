@@ -89,7 +89,7 @@ impl<K> Stage<K> {
         let (store, clock): (SharedStore, SharedClock) = (self.store.clone(), Arc::new(SystemClock));
         let replica = Replica::leased(&store, &clock).await;
         let gate = replica.gate(self.realms.clone(), Arc::new(peppers()), ONCE);
-        let authorizer = Arc::new(Authorizer::new(gate, None, PATIENCE, Arc::new(Metrics::default())));
+        let authorizer = Arc::new(Authorizer::new(gate, PATIENCE, Arc::new(Metrics::default())));
         Gate { replica, authorizer }
     }
 
