@@ -70,30 +70,39 @@ struct Found {
 impl Campaign {
     /// Cuts one call after 0, `step`, 2 `step`... bytes, until one comes through whole.
     async fn sweep(&mut self, way: Way, after: Fault, step: u64) {
-        for bytes in (0..).step_by(usize::try_from(step).unwrap()) {
-            let key = self.key().await;
-            let bait = seed::id(key).into_bytes();
-            self.proxy.lay(Trap { bait, then: Then::CutAfter { way, bytes, after } });
-            let (returned, took, answer) = try_revoke(&self.load, &self.world.operator, key).await;
-            let sprung = self.proxy.unlay();
-            self.proxy.set(Fault::None);
-            let recorded = self.is_recorded(key).await;
-            self.found.cut += usize::from(sprung);
-            match answer {
-                Ok(answer) => {
-                    self.found.false_ok += usize::from(!recorded);
-                    let revoked = Revoked { key, returned, took, answer };
-                    revoked.refused(&self.load, &BOTH).await;
-                    self.found.admitted += usize::from(revoked.broken(&self.load));
-                    self.found.ok.push(revoked);
-                }
-                Err(status) => self.failed(key, &status, recorded).await,
-            }
-            if !sprung {
-                self.found.so_far(&format!("{way:?} cut every {step} bytes up to {bytes}, then {after:?}"));
-                return;
+        let mut bytes = 0;
+        loop {
+            match self.call(Then::CutAfter { way, bytes, after }).await {
+                (true, _) => (self.found.cut, bytes) = (self.found.cut + 1, bytes + step),
+                (false, true) => break,
+                // refused before it came to Redis: that says nothing of these bytes
+                (false, false) => {}
             }
         }
+        self.found.so_far(&format!("{way:?} cut every {step} bytes up to {bytes}, then {after:?}"));
+    }
+
+    /// Makes one call: whether it was cut, and whether OK was said.
+    async fn call(&mut self, then: Then) -> (bool, bool) {
+        let key = self.key().await;
+        let bait = seed::id(key).into_bytes();
+        self.proxy.lay(Trap { bait, then });
+        let (returned, took, answer) = try_revoke(&self.load, &self.world.operator, key).await;
+        let sprung = self.proxy.unlay();
+        self.proxy.set(Fault::None);
+        let recorded = self.is_recorded(key).await;
+        let ok = answer.is_ok();
+        match answer {
+            Ok(answer) => {
+                self.found.false_ok += usize::from(!recorded);
+                let revoked = Revoked { key, returned, took, answer };
+                revoked.refused(&self.load, &BOTH).await;
+                self.found.admitted += usize::from(revoked.broken(&self.load));
+                self.found.ok.push(revoked);
+            }
+            Err(status) => self.failed(key, &status, recorded).await,
+        }
+        (sprung, ok)
     }
 
     /// As Redis has it, which nobody cut off.
