@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Sender, channel};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::sleep;
@@ -23,6 +24,7 @@ use crate::telemetry::metrics::Metrics;
 
 /// Takes tickets in and has them settled in the background.
 pub struct Settlements {
+    runtime: Handle,
     queues: ByPart<Queue>,
     shared: Arc<Shared>,
 }
@@ -78,12 +80,13 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 impl Settlements {
+    /// To be called inside a Tokio runtime, which makes the calls.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        Self { queues: ByPart::default(), shared: Arc::new(Shared { parts, waiting: watch::Sender::new(0) }) }
+        Self { runtime: Handle::current(), queues: ByPart::default(), shared: Arc::new(Shared { parts, waiting: watch::Sender::new(0) }) }
     }
 
-    /// A sealed ticket came back, and with it what became of its request. Waits for nothing. To be called inside a Tokio runtime.
+    /// A sealed ticket came back, and with it what became of its request. Waits for nothing.
     pub fn settle(&self, sealed: &[u8], outcome: Outcome) {
         if let Err(fate) = self.take_in(sealed, outcome) {
             self.shared.tell(fate);
@@ -110,7 +113,7 @@ impl Settlements {
         let (shared, waiting) = (self.shared.clone(), Arc::<AtomicUsize>::default());
         let queue = Queue { settlements, waiting: waiting.clone() };
         let sending = move |open, permit| drop(tokio::spawn(send(shared.clone(), waiting.clone(), open, permit)));
-        tokio::spawn(send_all(queued, BOUNDS, sending));
+        self.runtime.spawn(send_all(queued, BOUNDS, sending));
         queue
     }
 

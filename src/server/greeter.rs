@@ -34,6 +34,37 @@ pub(super) enum Greets {
     Pages,
 }
 
+/// Why a connection is not served.
+#[derive(Debug)]
+enum Unfit {
+    /// It has not said in time what it wants.
+    Slow,
+    /// It does not speak HTTP/2.
+    Foreign,
+    /// TLS has not come about.
+    Untrusted,
+    /// It has gone: a probe that looks whether the port is open, as a rule.
+    Gone,
+}
+
+impl Unfit {
+    /// As metrics have it.
+    fn why(&self) -> &'static str {
+        match self {
+            Self::Slow => "slow",
+            Self::Foreign => "foreign",
+            Self::Untrusted => "tls",
+            Self::Gone => "gone",
+        }
+    }
+}
+
+impl From<io::Error> for Unfit {
+    fn from(_: io::Error) -> Self {
+        Self::Gone
+    }
+}
+
 /// Makes connections of arrivals, on the runtime that serves them.
 pub(super) struct Greeter {
     /// As many at most as there are places.
@@ -41,7 +72,7 @@ pub(super) struct Greeter {
     greets: Greets,
     port: Port,
     address: SocketAddr,
-    greeting: JoinSet<io::Result<Connection>>,
+    greeting: JoinSet<Option<Connection>>,
 }
 
 impl Greeter {
@@ -58,7 +89,7 @@ impl Greeter {
         loop {
             tokio::select! {
                 arrived = self.arrivals.recv() => self.greet(arrived?),
-                Some(greeted) = self.greeting.join_next() => if let Ok(Ok(connection)) = greeted {
+                Some(greeted) = self.greeting.join_next() => if let Ok(Some(connection)) = greeted {
                     return Some(connection);
                 },
             }
@@ -68,13 +99,8 @@ impl Greeter {
     fn greet(&mut self, arrival: Arrival) {
         let (port, greets) = (self.port.clone(), self.greets.clone());
         self.greeting.spawn(async move {
-            let greeted = timeout(GREETING, greet(arrival, &greets)).await.unwrap_or_else(|late| Err(late.into()));
-            greeted.inspect_err(|error| match error.kind() {
-                io::ErrorKind::TimedOut => port.refused("slow"),
-                io::ErrorKind::InvalidData => port.refused("foreign"),
-                // a probe that looks whether the port is open
-                _ => {}
-            })
+            let greeted = timeout(GREETING, greet(arrival, &greets)).await.unwrap_or(Err(Unfit::Slow));
+            greeted.map_err(|unfit| port.refused(unfit.why())).ok()
         });
     }
 }
@@ -99,7 +125,7 @@ impl axum::serve::Listener for Greeter {
 }
 
 /// A connection whose client has said the first words.
-async fn greet(arrival: Arrival, greets: &Greets) -> io::Result<Connection> {
+async fn greet(arrival: Arrival, greets: &Greets) -> Result<Connection, Unfit> {
     let Arrival { stream, place } = arrival;
     let stream = TcpStream::from_std(stream)?;
     stream.set_nodelay(true)?;
@@ -109,16 +135,21 @@ async fn greet(arrival: Arrival, greets: &Greets) -> io::Result<Connection> {
     match greets {
         Greets::Pages => Ok(Connection::new(Box::new(stream), from, place).lasting(VISIT)),
         Greets::Http2 => heard(Box::new(stream), from, place).await,
-        Greets::Http2OverTls(tls) => heard(Box::new(tls.accept(stream).await?), from, place).await,
+        Greets::Http2OverTls(tls) => heard(Box::new(tls.accept(stream).await.map_err(|error| untrusted(&error))?), from, place).await,
     }
 }
 
+fn untrusted(error: &io::Error) -> Unfit {
+    tracing::debug!(%error, "TLS has not come about");
+    if error.kind() == io::ErrorKind::UnexpectedEof { Unfit::Gone } else { Unfit::Untrusted }
+}
+
 /// The preface is taken off, and given back to whoever reads next.
-async fn heard(mut channel: Box<dyn Channel>, from: SocketAddr, place: Place) -> io::Result<Connection> {
+async fn heard(mut channel: Box<dyn Channel>, from: SocketAddr, place: Place) -> Result<Connection, Unfit> {
     let mut words = [0; PREFACE.len()];
     channel.read_exact(&mut words).await?;
     if words != *PREFACE {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "this is not HTTP/2"));
+        return Err(Unfit::Foreign);
     }
     Ok(Connection::new(channel, from, place).after(PREFACE))
 }

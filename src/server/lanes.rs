@@ -1,20 +1,28 @@
 //! Where connections are served. Those of the Envoy port are spread over lanes, a thread a core with a runtime of its own: what a check needs
-//! is on the thread that has read it, and no other is woken. A connection stays on its lane, and the next one goes to whichever has fewest.
+//! is on the thread that has read it, and no other is woken. A connection stays on its lane, and the next one goes to whichever has fewest. What
+//! all of them wait for, connections to the store and calls for tokens, is on the server's own runtime.
 
 use std::convert::Infallible;
+use std::future::pending;
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, available_parallelism};
+use std::time::Duration;
 
-use futures_util::future::try_join_all;
+use anyhow::Context as _;
+use futures_util::future::{join_all, try_join_all};
 use tokio::runtime::Builder;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::Router;
 
 use super::door::{Arrival, Door};
 use super::greeter::Greeter;
+
+/// How long a runtime may take to end.
+const PARTING: Duration = Duration::from_secs(1);
 
 /// The way to where connections are served.
 pub(super) struct Lane {
@@ -23,10 +31,11 @@ pub(super) struct Lane {
     serves: Arc<()>,
 }
 
-/// A lane's runtime lives until this is dropped: a store may have been connected on it that others still need.
+/// A lane's runtime lives until this is closed: look-ups that were begun on it may still be waited for.
 pub(super) struct Thread {
     ended: oneshot::Receiver<anyhow::Result<()>>,
-    _kept: oneshot::Sender<Infallible>,
+    kept: oneshot::Sender<Infallible>,
+    gone: oneshot::Receiver<Infallible>,
 }
 
 impl Lane {
@@ -36,9 +45,9 @@ impl Lane {
         (Self { arrivals, serves: Arc::default() }, door.greeter(arriving))
     }
 
-    fn receive(&self, arrival: Arrival) {
+    fn receive(&self, arrival: Arrival) -> anyhow::Result<()> {
         let place = arrival.place.counted(self.serves.clone());
-        let _ = self.arrivals.send(Arrival { place, ..arrival });
+        self.arrivals.send(Arrival { place, ..arrival }).ok().context("nobody serves connections any more")
     }
 }
 
@@ -56,12 +65,12 @@ pub(super) fn start(routers: Vec<Router>, door: &Door, stop: &CancellationToken)
     routers.into_iter().map(begin).collect()
 }
 
-/// Shows everybody who comes in to the lane that serves fewest.
-pub(super) async fn usher(door: Door, lanes: &[Lane]) -> Infallible {
+/// Shows everybody who comes in to the lane that serves fewest; ends only with a lane that has ended.
+pub(super) async fn usher(door: Door, lanes: &[Lane]) -> anyhow::Result<Infallible> {
     loop {
         let arrival = door.next().await;
         if let Some(lane) = lanes.iter().min_by_key(|lane| Arc::strong_count(&lane.serves)) {
-            lane.receive(arrival);
+            lane.receive(arrival)?;
         }
     }
 }
@@ -69,20 +78,37 @@ pub(super) async fn usher(door: Door, lanes: &[Lane]) -> Infallible {
 impl Thread {
     /// Serves on a thread of its own, until `stop`.
     fn start(router: Router, greeter: Greeter, stop: CancellationToken) -> io::Result<Self> {
-        let ((tell, ended), (kept, dismissed)) = (oneshot::channel(), oneshot::channel());
-        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let ((tell, ended), (kept, dismissed), (leave, gone)) = (oneshot::channel(), oneshot::channel(), oneshot::channel());
         let serve = async move {
             let served = router.serve_with_incoming_shutdown(greeter.incoming(), stop.cancelled_owned()).await;
             let _ = tell.send(served.map_err(Into::into));
-            let _ = dismissed.await;
+            pending::<Infallible>().await
         };
-        thread::Builder::new().name("keyward-lane".into()).spawn(move || runtime.block_on(serve))?;
-        Ok(Self { ended, _kept: kept })
+        thread::Builder::new().name("keyward-lane".into()).spawn(move || {
+            let _leaves: oneshot::Sender<Infallible> = leave;
+            match Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => runtime.block_on(async {
+                    tokio::select! {
+                        never = serve => match never {},
+                        _dismissed = dismissed => {}
+                    }
+                }),
+                Err(error) => tracing::error!(%error, "a thread of the Envoy port has no runtime"),
+            }
+        })?;
+        Ok(Self { ended, kept, gone })
     }
 }
 
 /// Until all of them have served.
 pub(super) async fn ended(threads: &mut [Thread]) -> anyhow::Result<()> {
-    let all = threads.iter_mut().map(|thread| async { (&mut thread.ended).await? });
+    let all = threads.iter_mut().map(|thread| async { (&mut thread.ended).await.context("one of its threads has ended")? });
     try_join_all(all).await.map(drop)
+}
+
+/// Ends their runtimes, with whatever is still on them, and waits until they have let go of what they share.
+pub(super) async fn close(threads: Vec<Thread>) {
+    let (kept, gone): (Vec<_>, Vec<_>) = threads.into_iter().map(|thread| (thread.kept, thread.gone)).unzip();
+    drop(kept);
+    let _ = timeout(PARTING, join_all(gone)).await;
 }

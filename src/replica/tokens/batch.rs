@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{Sender, channel};
 use tokio::time::timeout;
@@ -28,6 +29,8 @@ pub(super) struct Call {
 /// Where calls are put.
 pub(super) struct Batches {
     shared: Weak<Shared>,
+    /// Where calls are made: not where the first check happened to be.
+    runtime: Handle,
     parts: ByPart<Part>,
 }
 
@@ -58,11 +61,12 @@ impl Call {
 }
 
 impl Batches {
+    /// To be called inside a Tokio runtime, which makes the calls.
     pub(super) fn new(shared: Weak<Shared>) -> Self {
-        Self { shared, parts: ByPart::default() }
+        Self { shared, runtime: Handle::current(), parts: ByPart::default() }
     }
 
-    /// Has a call made of this part of the store; where too many wait, it is handed back. To be called inside a Tokio runtime.
+    /// Has a call made of this part of the store; where too many wait, it is handed back.
     pub(super) fn put(&self, part: u64, call: Call) -> Result<(), Box<Call>> {
         self.parts.with(part, || self.begin(), |part| part.calls.try_send(call).map_err(|full| Box::new(full.into_inner())))
     }
@@ -76,7 +80,7 @@ impl Batches {
         let (calls, queue) = channel(QUEUED);
         let (shared, answered) = (self.shared.clone(), Arc::<Answered>::default());
         let part = Part { calls, answered: answered.clone() };
-        tokio::spawn(send_all(queue, BOUNDS, move |calls, permit| {
+        self.runtime.spawn(send_all(queue, BOUNDS, move |calls, permit| {
             if let Some(shared) = shared.upgrade() {
                 tokio::spawn(send(shared, calls, permit, answered.clone()));
             }

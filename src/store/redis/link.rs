@@ -9,6 +9,7 @@ use ::redis::aio::{MultiplexedConnection, SendError};
 use ::redis::{AsyncConnectionConfig, PushInfo, PushKind, RedisError, RedisResult};
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
+use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
@@ -25,6 +26,8 @@ pub(super) struct Link(Arc<Inner>);
 struct Inner {
     way: Arc<Way>,
     config: AsyncConnectionConfig,
+    /// Where connections live: not where they happen to be wanted first. `None`: they do, made outside any runtime.
+    runtime: Option<Handle>,
     /// How long a connection may be silent while calls go unanswered.
     patience: Duration,
     current: Mutex<Current>,
@@ -54,7 +57,7 @@ impl Link {
             .set_pipeline_buffer_size(QUEUED);
         let current = Current { connection: None, number: 0, since: Instant::now(), heard: None, failures: 0, barred: None };
         let patience = (4 * settings.timeout).max(Duration::from_secs(1));
-        Self(Arc::new(Inner { way, config, patience, current: Mutex::new(current) }))
+        Self(Arc::new(Inner { way, config, runtime: Handle::try_current().ok(), patience, current: Mutex::new(current) }))
     }
 
     /// Makes a call, once. Where there is no answer before the deadline, nobody knows whether it was done.
@@ -123,9 +126,12 @@ impl Inner {
             Ok::<(), SendError>(())
         };
         let config = self.config.clone().set_push_sender(tell);
-        let making = async move { way.connect(&config).await }.boxed().shared();
+        let runtime = self.runtime.clone().unwrap_or_else(Handle::current);
+        let connecting = runtime.spawn(async move { way.connect(&config).await });
+        let made = async { connecting.await.unwrap_or_else(|_| Err(fault::lost("the runtime of its connection has ended"))) };
+        let making = made.boxed().shared();
         current.connection = Some(making.clone());
-        tokio::spawn(making.clone());
+        runtime.spawn(making.clone());
         making
     }
 
