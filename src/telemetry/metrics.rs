@@ -1,6 +1,7 @@
 //! Every metric, in one table. Labels never hold a key, an owner or an address.
 
 use std::fmt::{self, Write as _};
+use std::hash::{Hash, Hasher};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -37,12 +38,33 @@ pub struct Metrics {
 }
 
 /// A realm's id; `none` of a request that is no realm's.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone)]
 struct OrNone(Option<RealmId>);
+
+impl OrNone {
+    fn text(&self) -> &str {
+        self.0.as_ref().map_or("none", RealmId::as_str)
+    }
+}
+
+/// By their text: a realm may have that name.
+impl PartialEq for OrNone {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
+}
+
+impl Eq for OrNone {}
+
+impl Hash for OrNone {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text().hash(state);
+    }
+}
 
 impl EncodeLabelValue for OrNone {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
-        encoder.write_str(self.0.as_ref().map_or("none", RealmId::as_str))
+        encoder.write_str(self.text())
     }
 }
 
