@@ -143,9 +143,10 @@ impl Campaign {
     }
 }
 
-/// The replica says that it cannot tell, or its connection ends, as it does now and then.
+/// The replica says that it cannot tell; or its connection ends, as it does now and then: by its age, or because h2 counts the small requests that
+/// were refused unread.
 fn is_no_answer(status: &Status) -> bool {
-    matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Cancelled)
+    matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Cancelled | Code::ResourceExhausted)
 }
 
 impl Found {

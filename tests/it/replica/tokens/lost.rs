@@ -53,7 +53,8 @@ async fn windows_that_have_heard_of_limits_that_are_lost_hold_up_a_first_check_a
     let before = stage.store.charges();
     assert!(gates[1].admits(0, "/").await);
     assert_eq!(stage.store.charges() - before, 1, "nobody else has to find out");
-    assert_eq!(stage.counted(Some(0), Spec::sliding(60_000, 100)).await, 3, "and what was counted is counted");
+    // what was taken in advance, by whoever was asked slowly, goes back
+    stage.counts(Some(0), Spec::sliding(60_000, 100), 3).await;
 }
 
 #[tokio::test]

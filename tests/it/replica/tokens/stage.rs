@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use envoy_types::pb::envoy::service::auth::v3::CheckResponse;
@@ -91,6 +91,15 @@ impl<K> Stage<K> {
         let gate = replica.gate(self.realms.clone(), Arc::new(peppers()), ONCE);
         let authorizer = Arc::new(Authorizer::new(gate, PATIENCE, Arc::new(Metrics::default())));
         Gate { replica, authorizer }
+    }
+
+    /// Waits until so many are counted, and no more.
+    pub(super) async fn counts(&self, key: Option<usize>, spec: Spec, tokens: u32) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while self.counted(key, spec).await != tokens {
+            assert!(Instant::now() < deadline, "{tokens} are not what is counted");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// How many tokens the store counts in a window of a key, or of the owner.
