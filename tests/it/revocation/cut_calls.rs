@@ -118,6 +118,8 @@ impl Campaign {
         let mut answer = try_revoke(&self.load, &self.world.operator, key).await;
         while let Err(status) = &answer.2 {
             assert!(is_no_answer(status), "{status:?}");
+            // a connection that had taken the bait may be cut when the trap is up already
+            self.proxy.set(Fault::None);
             answer = try_revoke(&self.load, &self.world.operator, key).await;
         }
         let revoked = Revoked { key, returned: answer.0, took: answer.1, answer: answer.2.unwrap() };
