@@ -26,8 +26,8 @@ lint: ## Formatting, clippy, dependencies, manifests, lengths of files
 	scripts/validate-deploy.sh
 	scripts/check-lengths.sh
 
-bench: tools ## What a check costs, beside a server that always says OK; what limits cost Redis, beside INCRBY and EXPIRE
-	$(WITH_ENVOY) cargo bench --locked --bench check
+bench: tools ## What a check costs, beside servers that always say OK; what limits cost Redis; writes docs/benchmarks.md
+	$(WITH_ENVOY) KEYWARD_WRITE_BENCHMARKS=1 cargo bench --locked --bench check
 
 revocation: tools ## Faults of every kind while keys are revoked, at full length: a line a figure (docs/faults.md)
 	@rm -f target/figures

@@ -8,6 +8,7 @@ use tokio::runtime::Runtime;
 
 use crate::load::Load;
 use crate::median;
+use crate::report::say;
 use crate::support::keyward::{Keyward, Store};
 use crate::support::redis::RedisServer;
 use crate::support::seed;
@@ -44,7 +45,7 @@ struct Server<'a> {
 
 /// Hot and cold keys on all cores, and hot ones on one core.
 pub(crate) fn measure(runtime: &Runtime) {
-    println!("CPU time a check; {IN_FLIGHT} in flight, two limits; median of {RUNS} runs by turns, after one to warm up");
+    say!("CPU time a check; {IN_FLIGHT} in flight, two limits; median of {RUNS} runs by turns, after one to warm up");
     let stage = Stage::set(runtime);
     let hot = |load: &Load, _| runtime.block_on(load.run(CHECKS, IN_FLIGHT));
     for connections in [1, 2, 8] {
@@ -106,10 +107,17 @@ impl Server<'_> {
 }
 
 fn print(title: &str, servers: &[Server<'_>]) {
-    println!("\n{title}");
-    println!(
+    say!("\n{title}");
+    say!(
         "{:<40} {:>8} {:>10} {:>12} {:>9} {:>12} {:>9} {:>8}",
-        "", "CPU µs", "÷ decodes", "spread", "÷ floor", "spread", "Redis µs", "refused"
+        "",
+        "CPU µs",
+        "÷ decodes",
+        "spread",
+        "÷ floor",
+        "spread",
+        "Redis µs",
+        "refused"
     );
     let against = |server: &Server<'_>, other: &Server<'_>| {
         let ratios: Vec<f64> = (1..=RUNS).map(|run| server.cost[run].0 / other.cost[run].0).collect();
@@ -120,9 +128,10 @@ fn print(title: &str, servers: &[Server<'_>]) {
         let own = median(server.cost[1..].iter().map(|cost| cost.0));
         let ((decodes, of_decodes), (floor, of_floor)) = (against(server, &servers[0]), against(server, &servers[1]));
         let redis = server.redis.map_or("-".into(), |_| format!("{:.2}", median(server.cost[1..].iter().map(|cost| cost.1))));
-        println!(
+        say!(
             "{:<40} {own:>8.2} {decodes:>10.2} {of_decodes:>12} {floor:>9.2} {of_floor:>12} {redis:>9} {:>8}",
-            server.name, server.refused
+            server.name,
+            server.refused
         );
     }
 }

@@ -11,6 +11,7 @@ use tokio::runtime::Runtime;
 
 use crate::load::Load;
 use crate::median;
+use crate::report::say;
 use crate::support::keyward::{Keyward, Store};
 use crate::support::redis::RedisServer;
 use crate::support::seed;
@@ -56,7 +57,7 @@ struct Cost {
 
 /// Prints a row for each.
 pub(crate) fn measure(runtime: &Runtime) {
-    println!("\n{:<74} {:>10} {:>10} {:>17}", "what limits cost Redis, beyond idle, a check", "EVALSHA", "CPU µs", "spread of CPU");
+    say!("\n{:<74} {:>10} {:>10} {:>17}", "what limits cost Redis, beyond idle, a check", "EVALSHA", "CPU µs", "spread of CPU");
     for replicas in [1, 3] {
         let world = World::start(runtime, replicas);
         for rate in [1000, 3000] {
@@ -77,7 +78,7 @@ fn print(row: &str, aim: &str, runs: &[Cost]) {
     let all = |of: fn(&Cost) -> f64| runs.iter().map(of).collect::<Vec<_>>();
     let (scripts, cpu) = (all(|cost| cost.scripts), all(|cost| cost.cpu));
     let (low, high) = (cpu.iter().copied().fold(f64::MAX, f64::min), cpu.iter().copied().fold(f64::MIN, f64::max));
-    println!("{row:<74} {:>10.4} {:>10.2} {:>17}  {aim}", median(scripts), median(cpu), format!("{low:.2} to {high:.2}"));
+    say!("{row:<74} {:>10.4} {:>10.2} {:>17}  {aim}", median(scripts), median(cpu), format!("{low:.2} to {high:.2}"));
 }
 
 /// Replicas on a Redis with keys of every plan.
@@ -123,7 +124,7 @@ impl World {
                 late
             });
             if late > 0 {
-                println!("of the cold keys, not answered in time by this machine: {late}");
+                say!("of the cold keys, not answered in time by this machine: {late}");
             }
             COLD_KEYS
         })
@@ -192,7 +193,7 @@ fn plain(runtime: &Runtime, rate: usize) -> Vec<Cost> {
 
 /// Of windows with one slot, with all their slots, and of plain counters; everything that Redis keeps for them is counted.
 fn bytes(runtime: &Runtime) {
-    println!("\n{:<74} {:>10}", format!("bytes a window in Redis, everything counted, {WINDOWS} of them"), "bytes");
+    say!("\n{:<74} {:>10}", format!("bytes a window in Redis, everything counted, {WINDOWS} of them"), "bytes");
     let redis = RedisServer::start();
     let store = redis.store();
     // a minute's window is sparse; of a second's window a slot is over every 62 ms
@@ -207,7 +208,7 @@ fn bytes(runtime: &Runtime) {
     let empty = counted(&redis).bytes;
     let of_one = |bytes: f64| (bytes - empty) / WINDOWS as f64;
     take(60_000, 1000);
-    println!("{:<74} {:>10.0}  ≤ 180", "sparse: one slot", of_one(counted(&redis).bytes));
+    say!("{:<74} {:>10.0}  ≤ 180", "sparse: one slot", of_one(counted(&redis).bytes));
     redis.ask::<()>("FLUSHALL");
     let rounds = 17;
     for round in 0..rounds {
@@ -217,7 +218,7 @@ fn bytes(runtime: &Runtime) {
             std::thread::sleep(Duration::from_millis(1260).saturating_sub(begun.elapsed()));
         }
     }
-    println!("{:<74} {:>10.0}  ≤ 370", "full: B = 16, 17 slots", of_one(counted(&redis).bytes));
+    say!("{:<74} {:>10.0}  ≤ 370", "full: B = 16, 17 slots", of_one(counted(&redis).bytes));
     redis.ask::<()>("FLUSHALL");
     let mut connection = redis.connection();
     for owner in 0..WINDOWS {
@@ -225,7 +226,7 @@ fn bytes(runtime: &Runtime) {
         let name = format!("limits:owner-{owner}:1790000000");
         both.cmd("INCRBY").arg(&name).arg(1).cmd("EXPIRE").arg(&name).arg(60).exec(&mut connection).unwrap();
     }
-    println!("{:<74} {:>10.0}", "INCRBY and EXPIRE: one counter", of_one(counted(&redis).bytes));
+    say!("{:<74} {:>10.0}", "INCRBY and EXPIRE: one counter", of_one(counted(&redis).bytes));
 }
 
 fn charge(owner: usize, spec: Spec) -> Charge {

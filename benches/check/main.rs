@@ -15,6 +15,7 @@ mod costs;
 mod limits;
 mod load;
 mod outage;
+mod report;
 mod yardstick;
 
 #[path = "../../tests/it/support/mod.rs"]
@@ -50,6 +51,9 @@ fn main() {
     }
     if is_asked_for("outage") {
         outage::measure(&runtime);
+    }
+    if std::env::var_os("KEYWARD_WRITE_BENCHMARKS").is_some() {
+        report::write(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/benchmarks.md"));
     }
 }
 

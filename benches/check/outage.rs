@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 use crate::load::request;
+use crate::report::say;
 use crate::support::check;
 use crate::support::keyward::{Keyward, Store};
 use crate::support::redis::RedisServer;
@@ -18,7 +19,7 @@ pub(crate) fn measure(runtime: &Runtime) {
     let mut redis = RedisServer::durable();
     let keyward = Keyward::start(realms.path(), &Store::Redis(&redis.url()));
     let secret = crate::key(&keyward, None);
-    println!("\n{:<48} {:>10} {:>10} {:>10}   answers", "a decision, one at a time, ms", "p50", "p99", "longest");
+    say!("\n{:<48} {:>10} {:>10} {:>10}   answers", "a decision, one at a time, ms", "p50", "p99", "longest");
     row(runtime, "Redis there", &keyward, &secret);
     redis.kill();
     row(runtime, "Redis killed", &keyward, &secret);
@@ -30,7 +31,7 @@ pub(crate) fn measure(runtime: &Runtime) {
             assert!(back.elapsed() < Duration::from_secs(30), "keyward did not recover");
         }
     });
-    println!("{:<48} {:>10.1}", "Redis back: until a check passes, ms", back.elapsed().as_secs_f64() * 1000.0);
+    say!("{:<48} {:>10.1}", "Redis back: until a check passes, ms", back.elapsed().as_secs_f64() * 1000.0);
 }
 
 fn row(runtime: &Runtime, name: &str, keyward: &Keyward, secret: &str) {
@@ -47,5 +48,5 @@ fn row(runtime: &Runtime, name: &str, keyward: &Keyward, secret: &str) {
     });
     took.sort_unstable();
     let at = |share: usize| took[(took.len() - 1) * share / 100].as_secs_f64() * 1000.0;
-    println!("{name:<48} {:>10.2} {:>10.2} {:>10.2}   {admitted} admitted, {refused} in-band 503", at(50), at(99), at(100));
+    say!("{name:<48} {:>10.2} {:>10.2} {:>10.2}   {admitted} admitted, {refused} in-band 503", at(50), at(99), at(100));
 }
