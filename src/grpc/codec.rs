@@ -1,5 +1,6 @@
-//! Hands a `CheckRequest` on as the bytes that it came in, and a `CheckResponse` as those that were written, so that decoding never fails the call: bytes that are none reach the gate as such,
-//! and are refused in band. A failed RPC would be what `failure_mode_allow` lets pass (CVE-2023-27488).
+//! Hands a `CheckRequest` on as the bytes that it came in, so that decoding never fails the call: bytes that are none reach the gate as such,
+//! and are refused in band. A failed RPC would be what `failure_mode_allow` lets pass (CVE-2023-27488). A `CheckResponse` leaves as the bytes
+//! that were written.
 
 use bytes::{Buf as _, BufMut as _, Bytes};
 use tonic::Status;

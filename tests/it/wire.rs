@@ -78,7 +78,6 @@ fn an_answer_decodes_in_the_full_api_field_by_field() {
     let answer =
         |http| Answer { http, ours: facts(), beside: vec![("limit".into(), Fact::Facts(facts())), ("cost".into(), Fact::Number(0))] };
 
-    let bytes = |text: &str| text.as_bytes().to_vec();
     let option = |name: &str, value: &str| core::HeaderValueOption {
         header: Some(core::HeaderValue { key: name.into(), value: value.into(), ..core::HeaderValue::default() }),
         append_action: core::header_value_option::HeaderAppendAction::OverwriteIfExistsOrAdd.into(),
@@ -94,7 +93,7 @@ fn an_answer_decodes_in_the_full_api_field_by_field() {
     let no = full::DeniedHttpResponse {
         status: Some(HttpStatus { code: 429 }),
         headers: vec![option("retry-after", "7"), option("x-a", "")],
-        body: String::from_utf8(bytes(&long)).unwrap(),
+        body: long.clone(),
     };
     let value = |kind| Value { kind: Some(kind) };
     let text = |text: &str| value(Kind::StringValue(text.into()));
