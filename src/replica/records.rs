@@ -92,10 +92,10 @@ impl Records {
             .map(|(rate, address)| Counted::new(&realm.id, address.into(), rate));
         shared.admit(source.as_ref())?;
         let sought = Sought { realm: realm.id.clone(), digests: digests.to_vec(), source };
-        let landed = timeout_at(deadline, shared.look_up(sought)).await.unwrap_or_else(|_| Err(too_late()));
+        let landed = timeout_at(deadline, shared.look_up(sought)).await.unwrap_or_else(|_| Err(too_late().into()));
         shared.lease()?;
         let found = landed.or_else(|error| shared.aged(realm, digests, error))?;
-        Ok((found.ok_or(Unfound::Unknown)?, shared.parts.session.now()))
+        Ok((found, shared.parts.session.now()))
     }
 
     /// What became of everyone who asked.
@@ -130,10 +130,10 @@ impl Shared {
 
     /// A record that was only too old is as good as under its lease, where it cannot be read anew: what the log did not
     /// tell of has not changed. To be asked under a lease, as above.
-    fn aged(&self, realm: &Realm, digests: &[Digest], error: StoreError) -> Landed {
+    fn aged(&self, realm: &Realm, digests: &[Digest], error: Unfound) -> Result<Arc<Bearer>, Unfound> {
         let known = || self.parts.memory.of_any_age(&realm.id, digests);
-        let (StoreError::Unavailable(_) | StoreError::Overloaded) = error else { return Err(error) };
-        known().map(Some).ok_or(error)
+        let Unfound::Store(StoreError::Unavailable(_) | StoreError::Overloaded) = error else { return Err(error) };
+        known().ok_or(error)
     }
 
     fn admit(&self, source: Option<&Counted>) -> Result<(), Unfound> {
@@ -146,24 +146,29 @@ impl Shared {
 
     /// Joins the look-up that is on its way, or begins it. It goes on when nobody waits for it any more: who began it may be gone while others
     /// still wait.
-    async fn look_up(self: &Arc<Self>, sought: Sought) -> Landed {
+    async fn look_up(self: &Arc<Self>, sought: Sought) -> Result<Arc<Bearer>, Unfound> {
         let first = sought.digests.first().copied().unwrap_or(Digest([0; 32]));
-        match self.flights.board(first) {
-            None => Err(StoreError::Overloaded),
-            Some(Aboard::Joined(seat)) => {
-                self.tally.joined.count();
-                seat.landed().await
-            }
-            Some(Aboard::Begun(flight, seat)) => {
-                self.tally.looked_up.count();
-                tokio::spawn(self.clone().fly(flight, sought));
-                seat.landed().await
+        loop {
+            self.lease()?;
+            let known = || self.parts.memory.find(&sought.realm, &sought.digests, self.parts.session.now());
+            match self.flights.board(first, known).ok_or(StoreError::Overloaded)? {
+                Aboard::Known(known) => return self.remembered(known),
+                Aboard::Missed(seat) => _ = seat.landed().await,
+                Aboard::Joined(seat) => {
+                    self.tally.joined.count();
+                    return seat.landed().await?.ok_or(Unfound::Unknown);
+                }
+                Aboard::Begun(flight, seat) => {
+                    self.tally.looked_up.count();
+                    tokio::spawn(self.clone().fly(flight, sought));
+                    return seat.landed().await?.ok_or(Unfound::Unknown);
+                }
             }
         }
     }
 
-    async fn fly(self: Arc<Self>, mut flight: Flight, sought: Sought) {
-        let landed = timeout(self.parts.patience, self.read(&sought, &mut flight)).await.unwrap_or_else(|_| Err(too_late()));
+    async fn fly(self: Arc<Self>, flight: Flight, sought: Sought) {
+        let landed = timeout(self.parts.patience, self.read(&sought, &flight)).await.unwrap_or_else(|_| Err(too_late()));
         if let (Ok(None), Some(source)) = (&landed, &sought.source) {
             self.sources.failed(source, self.parts.clock.boot());
         }
@@ -172,7 +177,7 @@ impl Shared {
 
     /// Reads until what was read is sound. It is closed to newcomers only when the log has been applied so far that it can be judged, and before
     /// it is: until then whoever comes is judged with the others.
-    async fn read(&self, sought: &Sought, flight: &mut Flight) -> Landed {
+    async fn read(&self, sought: &Sought, flight: &Flight) -> Landed {
         let Parts { session, memory, .. } = &self.parts;
         loop {
             let found = self.ask(sought).await?;

@@ -19,7 +19,9 @@ use keyward::proto::keyward::admin::v1::bootstrap_service_client::BootstrapServi
 use keyward::proto::keyward::admin::v1::key_service_client::KeyServiceClient;
 use keyward::proto::keyward::admin::v1::owner_service_client::OwnerServiceClient;
 use keyward::proto::keyward::admin::v1::revocation_service_client::RevocationServiceClient;
-use keyward::proto::keyward::admin::v1::{BootstrapRequest, CreateKeyRequest, CreateKeyResponse, CreateOwnerRequest, Key, Owner};
+use keyward::proto::keyward::admin::v1::{
+    BootstrapRequest, CreateKeyRequest, CreateKeyResponse, CreateOwnerRequest, GetRevocationStatusRequest, Key, Owner,
+};
 use keyward::replica::session::{Remembered, Session};
 use keyward::revocation::{Holder, Level, Terms, Touched};
 use keyward::store::SharedStore;
@@ -38,6 +40,9 @@ use crate::support::redis::RedisServer;
 
 /// The one-time secret that a world begins with.
 pub const BOOTSTRAP: &str = "a one-time secret of this test alone";
+
+/// The name of a world's replica.
+pub const OWN: &str = "the-worlds-own";
 
 /// Longer than a busy machine may take.
 const PATIENT: Timeouts = Timeouts { check: Duration::from_secs(30), admin: Duration::from_secs(30) };
@@ -95,7 +100,7 @@ impl World {
         let bootstrap_file = folder.path().join("bootstrap");
         std::fs::write(&bootstrap_file, format!("{BOOTSTRAP}\n")).unwrap();
         let clock = Arc::new(Ahead::default());
-        let holder = Holder { replica: "the-worlds-own".into(), incarnation: 7 };
+        let holder = Holder { replica: OWN.into(), incarnation: 7 };
         let session = Session::new(store.clone(), clock.clone(), Terms { lease: LEASE }, holder, Arc::new(Nothing));
         let guard = Guard { session: session.clone(), clock: clock.clone(), demanded: None };
         let keyring = Keyring::new(store.clone(), realms.clone(), peppers(&["1"]), Some(bootstrap_file.clone()), guard.clone());
@@ -155,6 +160,12 @@ impl World {
         while !self.guard.session.admits() {
             self.guard.session.catch_up(u64::MAX).await;
         }
+    }
+
+    /// Whether the store knows that the world's own replica has applied the log to its end.
+    pub async fn own_has_applied_all(&self) -> bool {
+        let status = self.revocation().get_revocation_status(self.ask(GetRevocationStatusRequest {})).await.unwrap().into_inner();
+        status.holders.iter().any(|holder| holder.replica == OWN && holder.applied_position >= status.position)
     }
 
     /// The keyring of a server that demands a level.
