@@ -1,17 +1,15 @@
 //! Processor time a check, of servers that are under the same load by turns.
 
-use keyward::domain::name::Word;
-use keyward::domain::owner::Owner;
-use keyward::store::Change;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tokio::runtime::Runtime;
 
+use crate::keys::{self, secret};
 use crate::load::Load;
 use crate::median;
+use crate::process::cpu;
 use crate::report::say;
 use crate::support::keyward::{Keyward, Store};
 use crate::support::redis::RedisServer;
-use crate::support::seed;
 use crate::yardstick::{Running, Yardstick};
 
 const RUNS: usize = 7;
@@ -43,35 +41,48 @@ struct Server<'a> {
     cost: Vec<(f64, f64)>,
 }
 
-/// Hot and cold keys on all cores, and hot ones on one core.
-pub(crate) fn measure(runtime: &Runtime) {
-    say!("CPU time a check; {IN_FLIGHT} in flight, two limits; median of {RUNS} runs by turns, after one to warm up");
+/// One hot key, over few connections and over many.
+pub(crate) fn hot(runtime: &Runtime) {
     let stage = Stage::set(runtime);
-    let hot = |load: &Load, _| runtime.block_on(load.run(CHECKS, IN_FLIGHT));
+    say_how();
     for connections in [1, 2, 8] {
         let title = format!("P1: one hot key, {CHECKS} checks a run over {connections} connections");
-        print(&title, &played(stage.servers(runtime, connections), CHECKS, hot));
+        print(&title, &played(stage.servers(runtime, connections), CHECKS, |load, _| runtime.block_on(load.run(CHECKS, IN_FLIGHT))));
     }
-    let cold = |load: &Load, run| runtime.block_on(load.run_once_each(run * COLD..(run + 1) * COLD, IN_FLIGHT, secret));
+}
+
+/// Keys that are seen for the first time.
+pub(crate) fn cold(runtime: &Runtime) {
+    let stage = Stage::set(runtime);
+    let once_each = |load: &Load, run| runtime.block_on(load.run_once_each(run * COLD..(run + 1) * COLD, IN_FLIGHT, secret));
     let mut servers = stage.servers(runtime, 2);
     // which has the hot key alone
     servers.retain(|server| server.pid != stage.embedded.pid());
-    print(&format!("P2: {COLD} keys a run over 2 connections, each seen for the first time"), &played(servers, COLD, cold));
-    drop(stage);
-    let stage = on_one_core(|| Stage::set(runtime));
+    say_how();
+    print(&format!("P2: {COLD} keys a run over 2 connections, each seen for the first time"), &played(servers, COLD, once_each));
+}
+
+/// One hot key, with a core for each server.
+pub(crate) fn on_one_core(runtime: &Runtime) {
+    let stage = with_one_core(|| Stage::set(runtime));
+    say_how();
     let title = format!("P5: one hot key, {CHECKS} checks a run over 2 connections, servers on one core");
-    print(&title, &played(stage.servers(runtime, 2), CHECKS, hot));
+    print(&title, &played(stage.servers(runtime, 2), CHECKS, |load, _| runtime.block_on(load.run(CHECKS, IN_FLIGHT))));
+}
+
+fn say_how() {
+    say!("\nCPU time a check; {IN_FLIGHT} in flight, two limits; median of {RUNS} runs by turns, after one to warm up");
 }
 
 impl Stage {
     fn set(runtime: &Runtime) -> Self {
-        let (redis, realms) = (RedisServer::start(), tempfile::tempdir().unwrap());
-        std::fs::write(realms.path().join("bench.yaml"), crate::REALM).unwrap();
-        runtime.block_on(fill(&redis));
+        let (redis, realms) = (RedisServer::start(), keys::realm());
+        // the first of them is the hot one
+        runtime.block_on(async { keys::fill(&*redis.store(), 0..(RUNS + 1) * COLD).await });
         let embedded = Keyward::start(realms.path(), &Store::Embedded);
         let on_redis = Keyward::without_token(realms.path(), &Store::Redis(&redis.url()), |config| config);
         let (decoding, floor) = (Yardstick::ConstantOk.start(), Yardstick::NoDecode.start());
-        crate::key(&embedded, Some(&secret(0)));
+        keys::first(&embedded);
         Self { decoding, floor, embedded, on_redis, redis, _realms: realms }
     }
 
@@ -107,7 +118,7 @@ impl Server<'_> {
 }
 
 fn print(title: &str, servers: &[Server<'_>]) {
-    say!("\n{title}");
+    say!("{title}");
     say!(
         "{:<40} {:>8} {:>10} {:>12} {:>9} {:>12} {:>9} {:>8}",
         "",
@@ -137,7 +148,7 @@ fn print(title: &str, servers: &[Server<'_>]) {
 }
 
 /// Whatever is started meanwhile has one core.
-fn on_one_core<T>(start: impl FnOnce() -> T) -> T {
+fn with_one_core<T>(start: impl FnOnce() -> T) -> T {
     let all = sched_getaffinity(None).unwrap();
     let mut one = CpuSet::new();
     one.set((0..CpuSet::MAX_CPU).find(|cpu| all.is_set(*cpu)).unwrap());
@@ -145,28 +156,4 @@ fn on_one_core<T>(start: impl FnOnce() -> T) -> T {
     let started = start();
     sched_setaffinity(None, &all).unwrap();
     started
-}
-
-/// Keys for every run, the first of them the hot one.
-async fn fill(redis: &RedisServer) {
-    let store = redis.store();
-    let Change::Owner { owner, expect } = seed::owner("bench", "acme") else { unreachable!("an owner is made") };
-    let owner = Owner { plan: Some(Word::parse("ample").unwrap()), ..owner };
-    seed::commit(&*store, vec![Change::Owner { owner, expect }]).await;
-    let keys: Vec<usize> = (0..(RUNS + 1) * COLD).collect();
-    for some in keys.chunks(500) {
-        seed::commit(&*store, some.iter().map(|key| seed::key("bench", "acme", &seed::id(*key), &secret(*key))).collect()).await;
-    }
-}
-
-fn secret(key: usize) -> String {
-    format!("bench_{key:040}")
-}
-
-/// User and system time of a process, in microseconds (proc(5), `/proc/pid/stat`: fields 14 and 15, in ticks of 10 ms).
-fn cpu(pid: u32) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-    let ticks = |at: usize| fields[at].parse::<f64>().unwrap();
-    (ticks(11) + ticks(12)) * 10_000.0
 }

@@ -178,14 +178,15 @@ fn plain(runtime: &Runtime, rate: usize) -> Vec<Cost> {
     let open = || runtime.block_on(client.get_multiplexed_async_connection()).unwrap();
     let connections = [open(), open()];
     let run = || {
-        runtime.block_on(crate::load::offer(rate, RUN, |nth| {
+        let asked = runtime.block_on(crate::load::offer(rate, RUN, |nth| {
             let mut connection = connections[nth % connections.len()].clone();
             async move {
                 let mut both = redis::pipe();
                 both.cmd("INCRBY").arg("key:window").arg(1).cmd("EXPIRE").arg("key:window").arg(10);
                 both.exec_async(&mut connection).await.unwrap();
             }
-        }))
+        }));
+        asked.len()
     };
     run();
     (0..RUNS).map(|_| beyond_idle(&redis, run)).collect()

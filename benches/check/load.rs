@@ -18,6 +18,12 @@ pub(crate) struct Load {
     request: CheckRequest,
 }
 
+/// What became of one check.
+pub(crate) struct Answer {
+    pub(crate) took: Duration,
+    pub(crate) admitted: bool,
+}
+
 impl Load {
     pub(crate) async fn new(address: SocketAddr, secret: &str, connections: usize) -> Self {
         let mut opened = Vec::new();
@@ -63,10 +69,18 @@ impl Load {
 
     /// Asks so many times a second for so long, whenever answers come; how often it asked.
     pub(crate) async fn offer(&self, rate: usize, length: Duration) -> usize {
+        let hot = self.request.clone();
+        self.offer_each(rate, length, move |_| hot.clone()).await.len()
+    }
+
+    /// The same, each with a request of its own; what was answered, in no order.
+    pub(crate) async fn offer_each(&self, rate: usize, length: Duration, request: impl Fn(usize) -> CheckRequest) -> Vec<Answer> {
         offer(rate, length, |nth| {
-            let (mut connection, request) = (self.connections[nth % self.connections.len()].clone(), self.request.clone());
+            let (mut connection, request) = (self.connections[nth % self.connections.len()].clone(), request(nth));
             async move {
-                connection.check(request).await.unwrap();
+                let asked = Instant::now();
+                let answer = connection.check(request).await.unwrap();
+                Answer { took: asked.elapsed(), admitted: check::admits(answer.get_ref()) }
             }
         })
         .await
@@ -78,22 +92,26 @@ impl Load {
     }
 }
 
-/// Begins so many a second for so long, and waits until all have ended; how many there were.
-pub(crate) async fn offer<F: Future<Output = ()> + Send + 'static>(rate: usize, length: Duration, ask: impl Fn(usize) -> F) -> usize {
-    let (begun, mut asking, mut asked) = (Instant::now(), JoinSet::new(), 0);
+/// Begins so many a second for so long, and waits until all have ended.
+pub(crate) async fn offer<T, F>(rate: usize, length: Duration, ask: impl Fn(usize) -> F) -> Vec<T>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let (begun, mut asking, mut asked, mut answers) = (Instant::now(), JoinSet::new(), 0, Vec::new());
     while begun.elapsed() < length {
         let due = usize::try_from(begun.elapsed().as_micros()).unwrap() * rate / 1_000_000;
         for nth in asked..due {
             asking.spawn(ask(nth));
         }
         asked = asked.max(due);
-        while asking.try_join_next().is_some_and(|asked| asked.is_ok()) {}
+        while let Some(answer) = asking.try_join_next() {
+            answers.push(answer.unwrap());
+        }
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    while let Some(one) = asking.join_next().await {
-        one.unwrap();
-    }
-    asked
+    answers.extend(asking.join_all().await);
+    answers
 }
 
 /// Of about the size that Envoy sends.

@@ -12,45 +12,44 @@
 )]
 
 mod costs;
+mod keys;
+mod late;
 mod limits;
 mod load;
 mod outage;
+mod process;
 mod report;
+mod sizes;
+mod steady;
+mod through;
 mod yardstick;
 
 #[path = "../../tests/it/support/mod.rs"]
 mod support;
 
-use support::keyward::{Keyward, NewKey};
+use tokio::runtime::Runtime;
 use yardstick::Yardstick;
 
-const REALM: &str = "
-realm: bench
-hosts: [bench.test]
-credentials: [{header: authorization, scheme: Bearer}]
-keys: [{prefix: bench_, alphabet: base62, length: 40}]
-routes: [{prefix: /}]
-plans:
-  ample:
-    - {limit: minute, per: key, most: 1000000000, window: 1m}
-    - {limit: hour, per: owner, most: 4000000000, window: 1h}
-default_plan: ample
-identity: {x-owner: \"${owner.id}\"}
-";
+/// What can be measured by itself.
+const PARTS: [(&str, fn(&Runtime)); 8] = [
+    ("hot", costs::hot),
+    ("cold", costs::cold),
+    ("one-core", costs::on_one_core),
+    ("limits", limits::measure),
+    ("through", through::measure),
+    ("late", late::measure),
+    ("outage", outage::measure),
+    ("sizes", sizes::measure),
+];
 
 fn main() {
     if let Some(yardstick) = Yardstick::asked_for() {
         return yardstick.serve();
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    if is_asked_for("checks") {
-        costs::measure(&runtime);
-    }
-    if is_asked_for("limits") {
-        limits::measure(&runtime);
-    }
-    if is_asked_for("outage") {
-        outage::measure(&runtime);
+    for (part, measure) in PARTS.iter().filter(|(part, _)| is_asked_for(part)) {
+        eprintln!("-- {part}");
+        measure(&runtime);
     }
     if std::env::var_os("KEYWARD_WRITE_BENCHMARKS").is_some() {
         report::write(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/benchmarks.md"));
@@ -61,12 +60,6 @@ fn main() {
 fn is_asked_for(part: &str) -> bool {
     let parts: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     parts.is_empty() || parts.iter().any(|asked| asked == part)
-}
-
-/// Makes an owner with a key, of this secret where one is given; its secret.
-fn key(keyward: &Keyward, secret: Option<&str>) -> String {
-    keyward.create_owner("bench", "acme", None);
-    keyward.create_key("bench", &NewKey { owner: "acme", label: "hot", secret, ..NewKey::default() }).secret
 }
 
 fn median(values: impl IntoIterator<Item = f64>) -> f64 {

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
 
+use crate::keys::{self, secret};
 use crate::load::request;
 use crate::report::say;
 use crate::support::check;
@@ -14,11 +15,11 @@ const DECISIONS: usize = 500;
 
 /// Prints three rows: Redis there, Redis killed, Redis back.
 pub(crate) fn measure(runtime: &Runtime) {
-    let realms = tempfile::tempdir().unwrap();
-    std::fs::write(realms.path().join("bench.yaml"), crate::REALM).unwrap();
+    let realms = keys::realm();
     let mut redis = RedisServer::durable();
     let keyward = Keyward::start(realms.path(), &Store::Redis(&redis.url()));
-    let secret = crate::key(&keyward, None);
+    keys::first(&keyward);
+    let secret = secret(0);
     say!("\n{:<48} {:>10} {:>10} {:>10}   answers", "a decision, one at a time, ms", "p50", "p99", "longest");
     row(runtime, "Redis there", &keyward, &secret);
     redis.kill();

@@ -1,6 +1,7 @@
 //! Calls of the store leave together: what has queued while the last ones were being sent goes into the next.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc::Receiver;
@@ -15,19 +16,19 @@ pub struct Bounds {
     pub in_flight: usize,
 }
 
-/// A queue for each part of the store that was ever asked: one that is slow is not to hold up what is asked of the others.
+/// A queue for each part of the store that was ever asked: one that is slow is not to hold up what is asked of the others. `P` tells parts apart.
 #[derive(Debug)]
-pub struct ByPart<Q>(Mutex<HashMap<u64, Q>>);
+pub struct ByPart<Q, P = u64>(Mutex<HashMap<P, Q>>);
 
-impl<Q> ByPart<Q> {
+impl<Q, P: Hash + Eq> ByPart<Q, P> {
     /// Does something with the queue of this part, one at a time; `begin`: makes it, when it is asked for the first time.
-    pub fn with<R>(&self, part: u64, begin: impl FnOnce() -> Q, act: impl FnOnce(&Q) -> R) -> R {
+    pub fn with<R>(&self, part: P, begin: impl FnOnce() -> Q, act: impl FnOnce(&Q) -> R) -> R {
         let mut parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         act(parts.entry(part).or_insert_with(begin))
     }
 }
 
-impl<Q> Default for ByPart<Q> {
+impl<Q, P> Default for ByPart<Q, P> {
     fn default() -> Self {
         Self(Mutex::default())
     }

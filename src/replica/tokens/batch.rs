@@ -1,11 +1,11 @@
 //! Calls for tokens, which leave together, those of each part of the store by themselves: one that is slow is not to hold up what is taken from
-//! the others.
+//! the others. Each runtime makes its own: what a check waits for is done on the thread that waits.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, Id};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{Sender, channel};
 use tokio::time::timeout;
@@ -29,12 +29,10 @@ pub(super) struct Call {
 /// Where calls are put.
 pub(super) struct Batches {
     shared: Weak<Shared>,
-    /// Where calls are made: not where the first check happened to be.
-    runtime: Handle,
-    parts: ByPart<Part>,
+    parts: ByPart<Part, (Id, u64)>,
 }
 
-/// A part of the store.
+/// A part of the store, as one runtime asks it.
 struct Part {
     calls: Sender<Call>,
     answered: Arc<Answered>,
@@ -61,26 +59,29 @@ impl Call {
 }
 
 impl Batches {
-    /// To be called inside a Tokio runtime, which makes the calls.
     pub(super) fn new(shared: Weak<Shared>) -> Self {
-        Self { shared, runtime: Handle::current(), parts: ByPart::default() }
+        Self { shared, parts: ByPart::default() }
     }
 
-    /// Has a call made of this part of the store; where too many wait, it is handed back.
+    /// Has the runtime in which this is called make a call of this part of the store; where too many wait, it is handed back.
     pub(super) fn put(&self, part: u64, call: Call) -> Result<(), Box<Call>> {
-        self.parts.with(part, || self.begin(), |part| part.calls.try_send(call).map_err(|full| Box::new(full.into_inner())))
+        self.parts.with(
+            (Handle::current().id(), part),
+            || self.begin(),
+            |part| part.calls.try_send(call).map_err(|full| Box::new(full.into_inner())),
+        )
     }
 
     /// Why this part has not answered who waits since then.
     pub(super) fn why(&self, part: u64, since: BootTime) -> StoreError {
-        self.parts.with(part, || self.begin(), |part| part.answered.why(since))
+        self.parts.with((Handle::current().id(), part), || self.begin(), |part| part.answered.why(since))
     }
 
     fn begin(&self) -> Part {
         let (calls, queue) = channel(QUEUED);
         let (shared, answered) = (self.shared.clone(), Arc::<Answered>::default());
         let part = Part { calls, answered: answered.clone() };
-        self.runtime.spawn(send_all(queue, BOUNDS, move |calls, permit| {
+        tokio::spawn(send_all(queue, BOUNDS, move |calls, permit| {
             if let Some(shared) = shared.upgrade() {
                 tokio::spawn(send(shared, calls, permit, answered.clone()));
             }

@@ -4,7 +4,7 @@ use ::redis::aio::MultiplexedConnection;
 use ::redis::{Cmd, RedisResult, Value};
 use tokio::time::Instant;
 
-use super::link::Link;
+use super::links::Links;
 use super::script::Script;
 use super::spread::Spread;
 use super::{cluster, fault, names};
@@ -25,7 +25,7 @@ pub(super) trait Ask: Sync {
 
 /// The ways to the windows.
 pub(super) struct Ways<'a> {
-    pub link: &'a Link,
+    pub links: &'a Links,
     /// Where they are on several nodes.
     pub spread: Option<&'a Spread>,
 }
@@ -43,7 +43,7 @@ impl Ways<'_> {
             return spread.ask(deadline, asks).await;
         }
         let asks: Vec<&A> = asks.iter().collect();
-        let answers = self.link.run_all(deadline, |connection| async move { answers(connection, &asks).await }).await?;
+        let answers = self.links.here().run_all(deadline, |connection| async move { answers(connection, &asks).await }).await?;
         Ok(answers.into_iter().map(|answer| answer.map_err(|error| fault::fault(&error))).collect())
     }
 }

@@ -1,5 +1,5 @@
-//! The one connection that all checks share: the library pipelines calls on it. It is given up for another when it is lost, could not be made,
-//! has gone silent, or leads to a server that is no primary any more.
+//! A connection that all checks of a runtime share: the library pipelines calls on it. It is given up for another when it is lost, could not be
+//! made, has gone silent, or leads to a server that is no primary any more.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -13,6 +13,7 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
+use super::attempts::{Attempts, Round};
 use super::way::Way;
 use super::{Settings, fault};
 use crate::store::StoreError;
@@ -21,13 +22,17 @@ use crate::store::StoreError;
 const QUEUED: usize = 512;
 
 /// A connection for many calls at once.
+#[derive(Clone)]
 pub(super) struct Link(Arc<Inner>);
 
 struct Inner {
     way: Arc<Way>,
     config: AsyncConnectionConfig,
-    /// Where connections live: not where they happen to be wanted first. `None`: they do, made outside any runtime.
-    runtime: Option<Handle>,
+    /// Where connections live.
+    runtime: Handle,
+    attempts: Arc<Attempts>,
+    /// How long a connection may take to be made.
+    connect: Duration,
     /// How long a connection may be silent while calls go unanswered.
     patience: Duration,
     current: Mutex<Current>,
@@ -44,20 +49,19 @@ struct Current {
     since: Instant,
     /// When it last brought an answer.
     heard: Option<Instant>,
-    /// In a row, none of which was a call too many: further calls are told why without being made.
-    failures: u32,
-    barred: Option<(Instant, StoreError)>,
+    /// In which it was tried.
+    round: Round,
 }
 
 impl Link {
-    pub(super) fn new(way: Arc<Way>, settings: &Settings) -> Self {
+    pub(super) fn new(way: Arc<Way>, settings: &Settings, runtime: Handle, attempts: Arc<Attempts>) -> Self {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(settings.connect_timeout))
             .set_response_timeout(Some(settings.timeout + super::LATE))
             .set_pipeline_buffer_size(QUEUED);
-        let current = Current { connection: None, number: 0, since: Instant::now(), heard: None, failures: 0, barred: None };
-        let patience = (4 * settings.timeout).max(Duration::from_secs(1));
-        Self(Arc::new(Inner { way, config, runtime: Handle::try_current().ok(), patience, current: Mutex::new(current) }))
+        let current = Current { connection: None, number: 0, since: Instant::now(), heard: None, round: Round::default() };
+        let (connect, patience) = (settings.connect_timeout, (4 * settings.timeout).max(Duration::from_secs(1)));
+        Self(Arc::new(Inner { way, config, runtime, attempts, connect, patience, current: Mutex::new(current) }))
     }
 
     /// Makes a call, once. Where there is no answer before the deadline, nobody knows whether it was done.
@@ -90,7 +94,7 @@ impl Link {
         self.0.with(number, |current| match &outcome {
             Ok(Ok(answer)) => match told(answer) {
                 Some(error) => self.0.learn(current, error),
-                None => current.answered(),
+                None => self.0.answered(current),
             },
             Ok(Err(error)) => self.0.learn(current, error),
             Err(_) => self.0.unanswered(current),
@@ -102,22 +106,21 @@ impl Link {
 impl Inner {
     fn admit(self: &Arc<Self>) -> Result<(u64, Making), StoreError> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((until, why)) = &current.barred
-            && Instant::now() < *until
-        {
-            return Err(why.clone());
-        }
         let made_under = current.connection.as_ref().and_then(|making| making.peek()?.as_ref().ok().map(|(number, _)| *number));
         if made_under.is_some_and(|number| number != self.way.number()) {
             warn!("the connection does not lead to the primary any more: making another");
             current.give_up();
         }
-        let making = current.connection.clone().unwrap_or_else(|| self.make(&mut current));
+        let making = match current.connection.clone() {
+            Some(making) => making,
+            None => self.make(&mut current)?,
+        };
         Ok((current.number, making))
     }
 
     /// Goes on even if nobody waits for it any more: the next call finds it made.
-    fn make(self: &Arc<Self>, current: &mut Current) -> Making {
+    fn make(self: &Arc<Self>, current: &mut Current) -> Result<Making, StoreError> {
+        current.round = self.attempts.begin(self.connect)?;
         let (way, number, link) = (self.way.clone(), current.number, Arc::downgrade(self));
         let tell = move |told: PushInfo| {
             if told.kind == PushKind::Disconnection {
@@ -126,13 +129,12 @@ impl Inner {
             Ok::<(), SendError>(())
         };
         let config = self.config.clone().set_push_sender(tell);
-        let runtime = self.runtime.clone().unwrap_or_else(Handle::current);
-        let connecting = runtime.spawn(async move { way.connect(&config).await });
+        let connecting = self.runtime.spawn(async move { way.connect(&config).await });
         let made = async { connecting.await.unwrap_or_else(|_| Err(fault::lost("the runtime of its connection has ended"))) };
         let making = made.boxed().shared();
         current.connection = Some(making.clone());
-        runtime.spawn(making.clone());
-        making
+        self.runtime.spawn(making.clone());
+        Ok(making)
     }
 
     /// A connection that never brought anything but errors may not have been let in.
@@ -142,15 +144,15 @@ impl Inner {
             self.unanswered(current);
         } else if fault::leads_astray(error) && self.way.is_found() {
             self.astray(current);
-            current.failed(error);
+            self.failed(current, error);
         } else if !was_made || !fault::is_an_answer(error) || current.heard.is_none() {
-            current.failed(error);
+            self.failed(current, error);
         } else if fault::may_lead_astray(error) && current.since.elapsed() >= self.patience {
             warn!("the connection leads to a Redis that takes no writes: making another");
             self.astray(current);
             current.give_up();
         } else {
-            current.answered();
+            self.answered(current);
         }
     }
 
@@ -169,6 +171,16 @@ impl Inner {
         }
     }
 
+    fn answered(&self, current: &mut Current) {
+        current.heard = Some(Instant::now());
+        self.attempts.succeeded();
+    }
+
+    fn failed(&self, current: &mut Current, error: &RedisError) {
+        self.attempts.failed(current.round, fault::fault(error));
+        current.give_up();
+    }
+
     fn with(&self, number: u64, work: impl FnOnce(&mut Current)) {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if current.number == number {
@@ -178,16 +190,6 @@ impl Inner {
 }
 
 impl Current {
-    fn answered(&mut self) {
-        (self.heard, self.failures, self.barred) = (Some(Instant::now()), 0, None);
-    }
-
-    fn failed(&mut self, error: &RedisError) {
-        self.failures = self.failures.saturating_add(1);
-        self.barred = Some((Instant::now() + pause(self.failures), fault::fault(error)));
-        self.give_up();
-    }
-
     fn give_up(&mut self) {
         self.connection = None;
         (self.number, self.since, self.heard) = (self.number + 1, Instant::now(), None);
@@ -204,30 +206,4 @@ fn lost(link: &Weak<Inner>, number: u64) {
             drop(link.make(current));
         }
     });
-}
-
-/// How long nothing is tried after so many failures in a row: not at all after the first, or a server that was only restarted would be
-/// missed; half a second at most; and up to as much again at random, so that replicas do not all come back at once.
-fn pause(failures: u32) -> Duration {
-    let longest = match failures {
-        0 | 1 => 0,
-        few => (25 << few.min(5)).min(500),
-    };
-    let random = getrandom::u32().unwrap_or_default() % (longest + 1);
-    Duration::from_millis(u64::from(longest + random))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_pause_after_failures_grows_to_half_a_second_and_is_never_twice_that() {
-        assert_eq!(pause(1), Duration::ZERO);
-        for (failures, least) in [(2, 100), (3, 200), (4, 400), (5, 500), (6, 500), (u32::MAX, 500)] {
-            for _ in 0..100 {
-                assert!((least..=2 * least).contains(&pause(failures).as_millis()), "{failures}");
-            }
-        }
-    }
 }

@@ -1,9 +1,10 @@
-//! The store in Redis. Checks share one pipelined connection ([`link`]), everything else borrows one from a pool ([`pool`]); what must happen
+//! The store in Redis. The checks of a thread share a pipelined connection ([`links`]), everything else borrows one from a pool ([`pool`]); what must happen
 //! at one instant is a script. Redis may be away at any time, at the start too: then every call says so in time, and the next one tries again.
 //!
 //! What users need: deploy/redis/users.acl. One user that does everything needs what both have.
 
 mod ask;
+mod attempts;
 mod calls;
 mod cluster;
 mod commit;
@@ -14,6 +15,7 @@ mod find;
 mod footing;
 pub mod lease;
 mod link;
+mod links;
 mod list;
 mod names;
 mod pool;
@@ -38,7 +40,7 @@ use tokio::time::Instant;
 
 use self::calls::Ways;
 use self::footing::Demand;
-use self::link::Link;
+use self::links::Links;
 use self::pool::Pool;
 pub use self::settings::{Certificates, Place, Settings, User};
 use self::spread::Spread;
@@ -60,7 +62,7 @@ const LATE: Duration = Duration::from_secs(2);
 
 /// A store in Redis.
 pub struct RedisStore {
-    checks: Link,
+    checks: Links,
     /// Where windows are on several nodes.
     spread: Option<Spread>,
     admin: Pool,
@@ -96,7 +98,7 @@ impl RedisStore {
             admin: Pool::new(admin, settings, Duration::ZERO),
             leases: Pool::new(checks.clone(), settings, Duration::ZERO),
             feed: Pool::new(checks.clone(), settings, lease::BLOCKED),
-            checks: Link::new(checks, settings),
+            checks: Links::new(checks, settings),
             demand: Demand::of(settings),
             lease: settings.lease,
             timeout: settings.timeout,
@@ -126,12 +128,13 @@ impl RedisStore {
             return Ok(());
         }
         // Callers queue for the first answer: each of them only until its own deadline.
-        let check = self.fit.get_or_try_init(|| terms::check(&self.checks, deadline, self.demand, self.lease));
+        let link = self.checks.here();
+        let check = self.fit.get_or_try_init(|| terms::check(&link, deadline, self.demand, self.lease));
         tokio::time::timeout_at(deadline, check).await.map_err(|_| fault::no_answer())?.copied()
     }
 
     fn windows(&self) -> Ways<'_> {
-        Ways { link: &self.checks, spread: self.spread.as_ref() }
+        Ways { links: &self.checks, spread: self.spread.as_ref() }
     }
 
     fn told(&self, now: StoreTime) -> StoreTime {
@@ -144,7 +147,7 @@ impl Store for RedisStore {
     async fn find(&self, realm: &RealmId, digests: &[Digest]) -> Result<Finding, StoreError> {
         let deadline = self.for_a_check();
         self.fitting(deadline).await?;
-        let found = find::find(&self.checks, deadline, realm, digests).await?;
+        let found = find::find(&self.checks.here(), deadline, realm, digests).await?;
         Ok(Finding { now: self.told(found.now), ..found })
     }
 
@@ -203,7 +206,7 @@ impl Store for RedisStore {
     async fn now(&self) -> Result<StoreTime, StoreError> {
         let deadline = self.for_a_check();
         self.fitting(deadline).await?;
-        find::now(&self.checks, deadline).await.map(|now| self.told(now))
+        find::now(&self.checks.here(), deadline).await.map(|now| self.told(now))
     }
 
     async fn renew(&self, renewal: &Renewal) -> Result<Renewed, StoreError> {

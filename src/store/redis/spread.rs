@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use super::calls::{self, Ask};
 use super::door::Node;
 use super::link::Link;
+use super::links::Links;
 use super::way::Way;
 use super::{Settings, cluster, fault, names};
 use crate::store::{StoreError, SubjectName};
@@ -19,11 +20,11 @@ use crate::store::{StoreError, SubjectName};
 pub(super) struct Spread {
     way: Arc<Way>,
     settings: Settings,
-    links: Mutex<HashMap<Node, Arc<Link>>>,
+    links: Mutex<HashMap<Node, Links>>,
 }
 
 /// Calls, by their place in the batch, that go over one link, or why there is none.
-type Part = (Result<Arc<Link>, StoreError>, Vec<usize>);
+type Part = (Result<Link, StoreError>, Vec<usize>);
 
 /// What became of one call.
 type Answer = Result<RedisResult<Value>, StoreError>;
@@ -85,13 +86,11 @@ impl Spread {
         }
         let mut link = |node: Option<&Node>| {
             let node = node.ok_or_else(|| StoreError::Unavailable("no node of the Cluster has its slot".into()))?;
-            if let Some(link) = links.get(node) {
-                return Ok(link.clone());
+            if let Some(links) = links.get(node) {
+                return Ok(links.here());
             }
             let way = self.way.to(node).map_err(|error| fault::unusable(&error))?;
-            let link = Arc::new(Link::new(way, &self.settings));
-            links.insert(node.clone(), link.clone());
-            Ok(link)
+            Ok(links.entry(node.clone()).or_insert(Links::new(way, &self.settings)).here())
         };
         parts.into_iter().map(|(node, which)| (link(node), which)).collect()
     }
