@@ -1,4 +1,4 @@
-//! Compiles `proto/` without protoc, and declares Envoy's services with keyward's own codecs.
+//! Compiles `proto/` without protoc, and declares Envoy's access log service with keyward's own codec.
 
 use std::path::Path;
 use std::{env, error::Error, fs};
@@ -29,20 +29,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = env::var("OUT_DIR")?;
     fs::write(Path::new(&out).join("descriptors.bin"), files.encode_to_vec())?;
     tonic_prost_build::configure().bytes(".envoy").skip_debug(SECRET).include_file("proto.rs").compile_fds(files)?;
-    tonic_build::manual::Builder::new().build_client(false).compile(&[authorization(), access_log()]);
+    tonic_build::manual::Builder::new().build_client(false).compile(&[access_log()]);
     Ok(())
-}
-
-/// `envoy.service.auth.v3.Authorization`. Requests come as bytes: one that does not decode is refused in band. Responses leave as bytes too.
-fn authorization() -> tonic_build::manual::Service {
-    let check = tonic_build::manual::Method::builder()
-        .name("check")
-        .route_name("Check")
-        .input_type("bytes::Bytes")
-        .output_type("bytes::Bytes")
-        .codec_path("crate::grpc::codec::CheckCodec")
-        .build();
-    tonic_build::manual::Service::builder().name("Authorization").package("envoy.service.auth.v3").method(check).build()
 }
 
 /// `envoy.service.accesslog.v3.AccessLogService`. Messages come as bytes: one that does not decode is counted, and the stream goes on.

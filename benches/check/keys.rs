@@ -23,7 +23,7 @@ plans:
     - {limit: minute, per: key, most: 1000000000, window: 1m}
     - {limit: hour, per: owner, most: 4000000000, window: 1h}
 default_plan: ample
-identity: {x-owner: \"${owner.id}\"}
+identity: {x-otesse-owner: \"${owner.id}\"}
 ";
 /// Keys that are made in one step, and steps that are under way at once.
 const STEP: usize = 1000;

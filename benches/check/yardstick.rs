@@ -1,17 +1,23 @@
 //! What a check is held against: tonic servers that always say OK and know nothing, served as keyward serves, by one thread a core with a
 //! runtime of its own. Each is this program, started again.
 
+use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command};
+use std::task::{Context, Poll};
 use std::thread::{self, available_parallelism};
 
-use bytes::Bytes;
+use bytes::{Buf as _, BufMut as _, Bytes};
 use envoy_types::pb::envoy::service::auth::v3 as full;
 use envoy_types::pb::envoy::service::auth::v3::authorization_server as decoding;
+use futures_util::future::{BoxFuture, Ready, ready};
 use futures_util::stream::unfold;
-use keyward::grpc::authorization::authorization_server as bytes_only;
 use prost::Message as _;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tonic::body::Body;
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::codegen::{Service, http};
+use tonic::server::{Grpc, NamedService, UnaryService};
 use tonic::transport::Server;
 use tonic::{Request, Response, Status};
 
@@ -76,7 +82,7 @@ impl Yardstick {
         });
         let router = match self {
             Self::ConstantOk => Server::builder().add_service(decoding::AuthorizationServer::new(AlwaysOk)),
-            Self::NoDecode => Server::builder().add_service(bytes_only::AuthorizationServer::new(AlwaysOk)),
+            Self::NoDecode => Server::builder().add_service(Unread),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(router.serve_with_incoming(incoming)).unwrap();
@@ -109,9 +115,70 @@ impl decoding::Authorization for AlwaysOk {
     }
 }
 
-#[tonic::async_trait]
-impl bytes_only::Authorization for AlwaysOk {
-    async fn check(&self, _: Request<Bytes>) -> Result<Response<Bytes>, Status> {
-        Ok(Response::new(ok().encode_to_vec().into()))
+/// The same service as generated code makes it, but of a codec that hands bytes on.
+#[derive(Debug, Clone, Copy)]
+struct Unread;
+
+impl NamedService for Unread {
+    const NAME: &'static str = "envoy.service.auth.v3.Authorization";
+}
+
+impl Service<http::Request<Body>> for Unread {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<http::Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        Box::pin(async move { Ok(Grpc::new(BytesCodec).unary(AlwaysOk, request).await) })
+    }
+}
+
+impl UnaryService<Bytes> for AlwaysOk {
+    type Response = Bytes;
+    type Future = Ready<Result<Response<Bytes>, Status>>;
+
+    fn call(&mut self, _: Request<Bytes>) -> Self::Future {
+        ready(Ok(Response::new(ok().encode_to_vec().into())))
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct BytesCodec;
+
+impl Codec for BytesCodec {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Decoder for BytesCodec {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, bytes: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(bytes.copy_to_bytes(bytes.remaining())))
+    }
+}
+
+impl Encoder for BytesCodec {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, message: Bytes, bytes: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        bytes.put(message);
+        Ok(())
     }
 }

@@ -40,7 +40,7 @@ pub(crate) fn measure() {
         let [made, encoded] = medians([&|| drop(black_box(answer(black_box(&verdict), Caller::Http))), &|| {
             drop(black_box(answer(black_box(&verdict), Caller::Http).encode()));
         }]);
-        println!("{name:<34} {:>6} {made:>11.0} {encoded:>16.0}", answer(&verdict, Caller::Http).encode().len());
+        println!("{name:<34} {:>6} {made:>11.0} {encoded:>16.0}", answer(&verdict, Caller::Http).encode().message().len());
     }
 }
 

@@ -14,7 +14,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::CatchUnwind;
 use tokio::time::{Sleep, sleep};
@@ -23,7 +22,8 @@ use tonic::codegen::{Service, http};
 use tonic::server::NamedService;
 
 use super::envoy_secret::EnvoySecret;
-use super::undecided::{self, Undecided};
+use super::unary::LengthPrefixed;
+use super::undecided::Undecided;
 use crate::domain::reason::Reason;
 use crate::telemetry::metrics::Metrics;
 
@@ -178,9 +178,9 @@ impl Bound {
         self.refused(Reason::Internal, &self.undecided.internal)
     }
 
-    fn refused(&self, reason: Reason, message: &Bytes) -> http::Response<Body> {
+    fn refused(&self, reason: Reason, answer: &LengthPrefixed) -> http::Response<Body> {
         self.metrics.decided(&Err(reason.into()));
-        undecided::whole(message)
+        answer.clone().into_response()
     }
 }
 

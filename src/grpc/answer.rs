@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
-
+use super::unary::{self, LengthPrefixed};
 use super::wire::writing::Backwards;
 
 /// Text of the verdict, or made for the answer.
@@ -77,9 +76,9 @@ const KEY: u32 = 1;
 const VALUE: u32 = 2;
 
 impl Answer<'_> {
-    /// Its bytes. Everything is written from its end to its beginning.
+    /// Its bytes, as gRPC sends them. Everything is written from its end to its beginning.
     #[must_use]
-    pub fn encode(&self) -> Bytes {
+    pub fn encode(&self) -> LengthPrefixed {
         let mut response = Backwards::with_room(ROOM);
         response.message(4, |metadata| {
             self.beside.iter().rev().for_each(|(name, fact)| entry(metadata, name, |value| of_fact(value, fact)));
@@ -91,7 +90,9 @@ impl Answer<'_> {
             Http::Failed(denied) => response.message(5, |told| denial(told, denied)),
         }
         response.message(1, |status| status.varint(1, self.grpc_code().into()));
-        response.finish()
+        let prefix = unary::prefix(response.written());
+        response.before(&prefix);
+        LengthPrefixed::new(response.finish())
     }
 
     fn grpc_code(&self) -> u8 {

@@ -8,14 +8,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
-use tonic::metadata::MetadataMap;
-use tonic::{Request as Call, Response, Status};
+use tonic::codegen::http::HeaderMap;
 use tracing::Instrument as _;
 
-use super::authorization::authorization_server::Authorization;
 use super::check_request;
+use super::check_server::Answers;
 use super::status::{self, Caller};
 use super::trace_context;
+use super::unary::LengthPrefixed;
 use crate::domain::reason::Reason;
 use crate::domain::request::Request;
 use crate::domain::verdict::Refusal;
@@ -36,9 +36,7 @@ impl Authorizer {
         Self { gate, deadline, metrics }
     }
 
-    /// The answer to one check, whatever was asked and whatever goes wrong: the bytes of a `CheckResponse`. `asked`: those of a `CheckRequest`,
-    /// or any others.
-    pub async fn answer(&self, asked: Bytes, metadata: &MetadataMap) -> Bytes {
+    async fn decided(&self, asked: Bytes, metadata: &HeaderMap) -> LengthPrefixed {
         // without a method it is malformed
         let request = check_request::read(&asked).unwrap_or_default();
         let caller = if request.is_grpc() { Caller::Grpc } else { Caller::Http };
@@ -55,7 +53,7 @@ impl Authorizer {
         response
     }
 
-    async fn decide(&self, request: &Request<'_>, metadata: &MetadataMap) -> Result<Admission, Refusal> {
+    async fn decide(&self, request: &Request<'_>, metadata: &HeaderMap) -> Result<Admission, Refusal> {
         if request.method.is_empty() {
             return Err(Reason::Malformed.into());
         }
@@ -64,18 +62,16 @@ impl Authorizer {
     }
 }
 
-#[tonic::async_trait]
-impl Authorization for Authorizer {
-    async fn check(&self, call: Call<Bytes>) -> Result<Response<Bytes>, Status> {
-        let (metadata, _, asked) = call.into_parts();
-        let span = trace_context::span(&metadata);
-        let answer = self.answer(asked, &metadata);
-        Ok(Response::new(if span.is_disabled() { answer.await } else { answer.instrument(span).await }))
+impl Answers for Authorizer {
+    async fn answer(&self, asked: Bytes, metadata: &HeaderMap) -> LengthPrefixed {
+        let span = trace_context::span(metadata);
+        let answer = self.decided(asked, metadata);
+        if span.is_disabled() { answer.await } else { answer.instrument(span).await }
     }
 }
 
 /// Four fifths of what the caller still waits: its `grpc-timeout`. The rest is for the way back.
-fn expected(metadata: &MetadataMap) -> Option<Duration> {
+fn expected(metadata: &HeaderMap) -> Option<Duration> {
     let text = metadata.get("grpc-timeout")?.to_str().ok()?;
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let number: u64 = number.parse().ok()?;

@@ -2,7 +2,7 @@
 
 use opentelemetry::propagation::{Extractor, TextMapPropagator as _};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
-use tonic::metadata::{KeyRef, MetadataMap};
+use tonic::codegen::http::{HeaderMap, HeaderName};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
@@ -10,7 +10,7 @@ use crate::telemetry::traces;
 
 /// A span of one check, under the caller's; disabled, and free, where traces go nowhere.
 #[must_use]
-pub fn span(metadata: &MetadataMap) -> Span {
+pub fn span(metadata: &HeaderMap) -> Span {
     let span = traces::check_span();
     if !span.is_disabled() {
         let parent = TraceContextPropagator::new().extract(&Carrier(metadata));
@@ -21,7 +21,7 @@ pub fn span(metadata: &MetadataMap) -> Span {
     span
 }
 
-struct Carrier<'a>(&'a MetadataMap);
+struct Carrier<'a>(&'a HeaderMap);
 
 impl Extractor for Carrier<'_> {
     fn get(&self, key: &str) -> Option<&str> {
@@ -29,10 +29,6 @@ impl Extractor for Carrier<'_> {
     }
 
     fn keys(&self) -> Vec<&str> {
-        let ascii = |key| match key {
-            KeyRef::Ascii(key) => Some(key.as_str()),
-            KeyRef::Binary(_) => None,
-        };
-        self.0.keys().filter_map(ascii).collect()
+        self.0.keys().map(HeaderName::as_str).collect()
     }
 }

@@ -1,6 +1,6 @@
 //! Where connections are served. Those of the Envoy port are spread over lanes, a thread a core with a runtime of its own: what a check needs
-//! is on the thread that has read it, and no other is woken. A connection stays on its lane, and the next one goes to whichever has fewest. What
-//! all of them wait for, connections to the store and calls for tokens, is on the server's own runtime.
+//! is on the thread that has read it, its connection to the store and its calls for tokens too, and no other is woken. A connection stays on its
+//! lane, and the next one goes to whichever has fewest. Everything that no check waits for is on the server's own runtime.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -16,10 +16,11 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::server::Router;
 
 use super::door::{Arrival, Door};
 use super::greeter::Greeter;
+use super::listen::EnvoyRouter;
+use crate::store::Store;
 
 /// How long a runtime may take to end.
 const PARTING: Duration = Duration::from_secs(1);
@@ -57,10 +58,18 @@ pub(super) fn count() -> usize {
 }
 
 /// A thread for each router.
-pub(super) fn start(routers: Vec<Router>, door: &Door, stop: &CancellationToken) -> io::Result<(Vec<Lane>, Vec<Thread>)> {
+pub(super) fn start(
+    routers: Vec<EnvoyRouter>,
+    door: &Door,
+    stop: &CancellationToken,
+    store: &Arc<impl Store + 'static>,
+) -> io::Result<(Vec<Lane>, Vec<Thread>)> {
     let begin = |router| {
         let (lane, greeter) = Lane::of(door);
-        Ok((lane, Thread::start(router, greeter, stop.clone())?))
+        let store = store.clone();
+        // a thread has its own connection to the store, which the first check that needs it is to find made
+        let prepare = async move { drop(store.now().await) };
+        Ok((lane, Thread::start(router, greeter, stop.clone(), prepare)?))
     };
     routers.into_iter().map(begin).collect()
 }
@@ -76,10 +85,16 @@ pub(super) async fn usher(door: Door, lanes: &[Lane]) -> anyhow::Result<Infallib
 }
 
 impl Thread {
-    /// Serves on a thread of its own, until `stop`.
-    fn start(router: Router, greeter: Greeter, stop: CancellationToken) -> io::Result<Self> {
+    /// Serves on a thread of its own, until `stop`; what prepares it goes beside.
+    fn start(
+        router: EnvoyRouter,
+        greeter: Greeter,
+        stop: CancellationToken,
+        prepare: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<Self> {
         let ((tell, ended), (kept, dismissed), (leave, gone)) = (oneshot::channel(), oneshot::channel(), oneshot::channel());
         let serve = async move {
+            tokio::spawn(prepare);
             let served = router.serve_with_incoming_shutdown(greeter.incoming(), stop.cancelled_owned()).await;
             let _ = tell.send(served.map_err(Into::into));
             pending::<Infallible>().await

@@ -10,6 +10,7 @@ use tonic::transport::Server;
 use tonic::transport::server::Router;
 use tonic_health::pb::FILE_DESCRIPTOR_SET as HEALTH;
 use tonic_health::pb::health_server::{Health, HealthServer};
+use tower_layer::{Identity, Stack};
 
 use super::door::{Door, Port};
 use super::greeter::Greets;
@@ -20,18 +21,19 @@ use crate::grpc::access_log::AccessLog;
 use crate::grpc::access_log::service::access_log_service_server::AccessLogServiceServer;
 use crate::grpc::admin;
 use crate::grpc::admission::Admission;
-use crate::grpc::authorization::authorization_server;
+use crate::grpc::check_server::CheckServer;
 use crate::grpc::envoy_secret::EnvoySecret;
 use crate::grpc::ext_authz::Authorizer;
+use crate::grpc::shortcut::Shortcut;
 use crate::keyring::Keyring;
 use crate::proto::DESCRIPTORS;
 use crate::telemetry::metrics::Metrics;
 
-pub(super) type AuthorizationServer = authorization_server::AuthorizationServer<Authorizer>;
+/// What Envoy asks whether we are well for.
+pub(super) type Checking = CheckServer<Authorizer>;
 
-/// A check is answered in band whatever its size, as far as memory allows: one that is not decoded is an error to Envoy, and its failure mode
-/// decides. Envoy sends headers of 60 KiB at most, and bodies only under `with_request_body`, which keyward does not need.
-const LARGEST_CHECK: usize = 64 * 1024 * 1024;
+/// The services of the Envoy port, checks past their router.
+pub(super) type EnvoyRouter = Router<Stack<Shortcut<Admission<Checking>>, Identity>>;
 
 /// One message of an access log: Envoy's `buffer_size_bytes` (16 KiB unless configured), and as much again as one entry is large. It is the
 /// bound of what a stream can make this process hold.
@@ -99,11 +101,10 @@ pub(super) fn envoy(
     access_log: AccessLog,
     health: &HealthServer<impl Health>,
     metrics: Arc<Metrics>,
-) -> anyhow::Result<Vec<Router>> {
-    let checks = AuthorizationServer::new(authorizer).max_decoding_message_size(LARGEST_CHECK);
-    let checks = Admission::new(checks, secret, config.checks_at_once, config.check_deadline, metrics);
+) -> anyhow::Result<Vec<EnvoyRouter>> {
+    let checks = Admission::new(CheckServer::new(authorizer), secret, config.checks_at_once, config.check_deadline, metrics);
     let access_log = AccessLogServiceServer::new(access_log).max_decoding_message_size(LARGEST_MESSAGE);
-    let router = |_| Ok(server()?.add_service(health.clone()).add_service(checks.clone()).add_service(access_log.clone()));
+    let router = |_| Ok(server()?.layer(Shortcut(checks.clone())).add_service(health.clone()).add_service(access_log.clone()));
     (0..lanes::count()).map(router).collect()
 }
 

@@ -52,7 +52,7 @@ const CLAIM_EVERY: Duration = Duration::from_millis(200);
 pub struct Bound {
     addresses: Addresses,
     /// A router a lane.
-    envoy: (Vec<Router>, Door),
+    envoy: (Vec<listen::EnvoyRouter>, Door),
     admin: (Router, Door),
     pages: (Pages, Door),
     health: HealthReporter,
@@ -107,7 +107,7 @@ pub async fn bind(config: &Config, clock: SharedClock) -> anyhow::Result<Bound> 
     let claimed = claim(&parts.store).await?;
     let stage = watch::Sender::new(Stage::Starting);
     let (reporter, health) = tonic_health::server::health_reporter();
-    reporter.set_not_serving::<listen::AuthorizationServer>().await;
+    reporter.set_not_serving::<listen::Checking>().await;
     let doors = listen::open(config, &parts.metrics).await?;
     let addresses = Addresses { envoy: doors.envoy.address(), admin: doors.admin.address(), http: doors.pages.address() };
     let envoy = listen::envoy(config, (parts.authorizer, parts.secret), parts.access_log, &health, parts.metrics.clone())?;
@@ -142,7 +142,7 @@ impl Bound {
         let stop = || stopping.clone().cancelled_owned();
         let ((envoy, at_envoy), (admin, at_admin), (pages, at_pages)) = (self.envoy, self.admin, self.pages);
         let (to_envoy, mut threads) =
-            lanes::start(envoy, &at_envoy, &stopping).context("the threads of the Envoy port cannot be started")?;
+            lanes::start(envoy, &at_envoy, &stopping, &self.store).context("the threads of the Envoy port cannot be started")?;
         let ((to_admin, from_admin), (to_pages, from_pages)) = (Lane::of(&at_admin), Lane::of(&at_pages));
         let arriving = async {
             tokio::try_join!(usher(at_envoy, &to_envoy), usher(at_admin, from_ref(&to_admin)), usher(at_pages, from_ref(&to_pages)))
@@ -165,7 +165,7 @@ impl Bound {
             () = shutdown => {}
         }
         tracing::info!("keyward leaves");
-        self.health.set_not_serving::<listen::AuthorizationServer>().await;
+        self.health.set_not_serving::<listen::Checking>().await;
         self.stage.send_replace(Stage::Leaving);
         tokio::select! {
             ended = &mut serving => return ended.map(|_| ()),
@@ -205,7 +205,7 @@ async fn becomes_ready(session: &Session, lease: Duration, health: &HealthReport
     if tokio::time::timeout(2 * lease, session.leased()).await.is_err() {
         tracing::warn!("no lease after {:?}: ready all the same, to refuse in band until there is one", 2 * lease);
     }
-    health.set_serving::<listen::AuthorizationServer>().await;
+    health.set_serving::<listen::Checking>().await;
     stage.send_replace(Stage::Ready);
     std::future::pending().await
 }

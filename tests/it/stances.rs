@@ -10,12 +10,13 @@ use keyward::clock::{SharedClock, SystemClock};
 use keyward::domain::key::Digest;
 use keyward::domain::name::RealmId;
 use keyward::domain::realms::Realms;
+use keyward::grpc::check_server::Answers as _;
 use keyward::grpc::ext_authz::Authorizer;
 use keyward::store::embedded::Embedded;
 use keyward::store::{Charge, Finding, Round, SharedStore, Store, StoreError, Taken};
 use keyward::telemetry::metrics::Metrics;
 use prost::Message as _;
-use tonic::metadata::MetadataMap;
+use tonic::codegen::http::HeaderMap;
 
 use crate::support::check;
 use crate::support::in_process::Replica;
@@ -89,7 +90,7 @@ async fn answer(fault: Fault, stances: &str) -> CheckResponse {
     let deadline = if hangs { Duration::from_millis(300) } else { Duration::from_secs(10) };
     let authorizer = Authorizer::new(gate, deadline, Arc::new(Metrics::default()));
     let request = check::request("GET", "stances.test", "/", &[("x-api-key", SECRET)]).encode_to_vec();
-    let response = authorizer.answer(request.into(), &MetadataMap::new()).await;
+    let response = authorizer.answer(request.into(), &HeaderMap::new()).await.message();
     CheckResponse::decode(response).unwrap()
 }
 

@@ -113,7 +113,7 @@ fn an_answer_decodes_in_the_full_api_field_by_field() {
             http_response: Some(theirs),
             dynamic_metadata: Some(Struct { fields: all.clone().into() }),
         };
-        assert_eq!(full::CheckResponse::decode(answer(mine).encode()).unwrap(), whole);
+        assert_eq!(full::CheckResponse::decode(answer(mine).encode().message()).unwrap(), whole);
     }
 }
 

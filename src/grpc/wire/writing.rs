@@ -50,7 +50,8 @@ impl Backwards {
         bytes
     }
 
-    fn written(&self) -> usize {
+    /// How long it is by now.
+    pub(in crate::grpc) fn written(&self) -> usize {
         self.bytes.len() - self.from
     }
 
@@ -74,7 +75,8 @@ impl Backwards {
         self.before(&number[..length]);
     }
 
-    fn before(&mut self, bytes: &[u8]) {
+    /// As they are, without a field of their own.
+    pub(in crate::grpc) fn before(&mut self, bytes: &[u8]) {
         if self.from < bytes.len() {
             self.grow(bytes.len());
         }

@@ -31,9 +31,8 @@ pub(super) struct Round(u64);
 
 impl Attempts {
     /// Whether a connection may be made now, or why not. While it is tried, for `patience` at most, nobody else may after two failures.
-    pub(super) fn begin(&self, patience: Duration) -> Result<Round, StoreError> {
+    pub(super) fn begin(&self, now: Instant, patience: Duration) -> Result<Round, StoreError> {
         let mut state = self.state();
-        let now = Instant::now();
         if let Some((until, why)) = &mut state.barred {
             if now < *until {
                 return Err(why.clone());
@@ -47,14 +46,14 @@ impl Attempts {
     }
 
     /// What was made in this round was no good.
-    pub(super) fn failed(&self, round: Round, why: StoreError) {
+    pub(super) fn failed(&self, now: Instant, round: Round, why: StoreError) {
         let mut state = self.state();
         if round < state.round {
             return;
         }
         self.troubled.store(true, Ordering::Relaxed);
         state.failures = state.failures.saturating_add(1);
-        state.barred = Some((Instant::now() + pause(state.failures), why));
+        state.barred = Some((now + pause(state.failures), why));
         state.round.0 += 1;
     }
 
@@ -102,29 +101,29 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn what_many_tried_together_fails_once_and_may_be_tried_again_at_once() {
-        let attempts = Attempts::default();
-        let rounds = [(); 3].map(|()| attempts.begin(PATIENCE).unwrap());
+    #[test]
+    fn what_many_tried_together_fails_once_and_may_be_tried_again_at_once() {
+        let (attempts, now) = (Attempts::default(), Instant::now());
+        let rounds = [(); 3].map(|()| attempts.begin(now, PATIENCE).unwrap());
         for round in rounds {
-            attempts.failed(round, why());
+            attempts.failed(now, round, why());
         }
-        assert!(attempts.begin(PATIENCE).is_ok() && attempts.begin(PATIENCE).is_ok());
+        assert!(attempts.begin(now, PATIENCE).is_ok() && attempts.begin(now, PATIENCE).is_ok());
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn after_two_failures_nobody_tries_for_a_while_and_then_one_at_a_time_until_there_is_an_answer() {
-        let attempts = Attempts::default();
+    #[test]
+    fn after_two_failures_nobody_tries_for_a_while_and_then_one_at_a_time_until_there_is_an_answer() {
+        let (attempts, begun) = (Attempts::default(), Instant::now());
         for _ in 0..2 {
-            attempts.failed(attempts.begin(PATIENCE).unwrap(), why());
+            attempts.failed(begun, attempts.begin(begun, PATIENCE).unwrap(), why());
         }
-        assert_eq!(attempts.begin(PATIENCE), Err(why()), "a pause");
-        tokio::time::advance(Duration::from_millis(200)).await;
-        attempts.begin(PATIENCE).unwrap();
-        assert_eq!(attempts.begin(PATIENCE), Err(why()), "it is being tried");
-        tokio::time::advance(PATIENCE).await;
-        attempts.begin(PATIENCE).expect("whoever tried has given up");
+        assert_eq!(attempts.begin(begun, PATIENCE), Err(why()), "a pause");
+        let later = begun + Duration::from_millis(200);
+        attempts.begin(later, PATIENCE).unwrap();
+        assert_eq!(attempts.begin(later, PATIENCE), Err(why()), "it is being tried");
+        let later = later + PATIENCE;
+        attempts.begin(later, PATIENCE).expect("whoever tried has given up");
         attempts.succeeded();
-        assert!(attempts.begin(PATIENCE).is_ok() && attempts.begin(PATIENCE).is_ok());
+        assert!(attempts.begin(later, PATIENCE).is_ok() && attempts.begin(later, PATIENCE).is_ok());
     }
 }

@@ -120,7 +120,7 @@ impl Inner {
 
     /// Goes on even if nobody waits for it any more: the next call finds it made.
     fn make(self: &Arc<Self>, current: &mut Current) -> Result<Making, StoreError> {
-        current.round = self.attempts.begin(self.connect)?;
+        current.round = self.attempts.begin(Instant::now(), self.connect)?;
         let (way, number, link) = (self.way.clone(), current.number, Arc::downgrade(self));
         let tell = move |told: PushInfo| {
             if told.kind == PushKind::Disconnection {
@@ -177,7 +177,7 @@ impl Inner {
     }
 
     fn failed(&self, current: &mut Current, error: &RedisError) {
-        self.attempts.failed(current.round, fault::fault(error));
+        self.attempts.failed(Instant::now(), current.round, fault::fault(error));
         current.give_up();
     }
 

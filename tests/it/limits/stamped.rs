@@ -17,14 +17,15 @@ use futures_util::future::join_all;
 use keyward::clock::{Clock, SharedClock, SystemClock};
 use keyward::domain::realms::Realms;
 use keyward::domain::time::{BootTime, StoreTime};
-use keyward::grpc::authorization::authorization_server::{Authorization, AuthorizationServer};
+use keyward::grpc::check_server::{Answers, CheckServer};
 use keyward::grpc::ext_authz::Authorizer;
+use keyward::grpc::unary::LengthPrefixed;
 use keyward::store::SharedStore;
 use keyward::store::redis::{RedisStore, Settings};
 use keyward::telemetry::metrics::Metrics;
 use prost::Message as _;
+use tonic::codegen::http::HeaderMap;
 use tonic::transport::server::TcpIncoming;
-use tonic::{Request, Response, Status};
 
 use crate::support::check::{self, Checks};
 use crate::support::in_process::Replica as InProcess;
@@ -186,23 +187,21 @@ async fn a_replica_that_another_test_started() {
     let beside = file.with_extension("part");
     std::fs::write(&beside, incoming.local_addr().unwrap().to_string()).unwrap();
     std::fs::rename(&beside, &file).unwrap();
-    let service = AuthorizationServer::new(Stamped(authorizer));
+    let service = CheckServer::new(Stamped(authorizer));
     tonic::transport::Server::builder().add_service(service).serve_with_incoming(incoming).await.unwrap();
 }
 
 /// Stamps each decision with the host's boot clock.
 struct Stamped(Authorizer);
 
-#[tonic::async_trait]
-impl Authorization for Stamped {
-    async fn check(&self, call: Request<bytes::Bytes>) -> Result<Response<bytes::Bytes>, Status> {
-        let (metadata, _, asked) = call.into_parts();
-        let mut response = CheckResponse::decode(self.0.answer(asked, &metadata).await).unwrap();
+impl Answers for Stamped {
+    async fn answer(&self, asked: bytes::Bytes, metadata: &HeaderMap) -> LengthPrefixed {
+        let mut response = CheckResponse::decode(self.0.answer(asked, metadata).await.message()).unwrap();
         let stamp = SystemClock.boot().0.as_nanos().to_string();
         let ours = response.dynamic_metadata.as_mut().and_then(|all| all.fields.get_mut("keyward")).unwrap();
         let Some(Kind::StructValue(ours)) = &mut ours.kind else { panic!("metadata is a struct") };
         ours.fields.insert("decided_at".into(), Value { kind: Some(Kind::StringValue(stamp)) });
-        Ok(Response::new(response.encode_to_vec().into()))
+        LengthPrefixed::of(&response.encode_to_vec())
     }
 }
 

@@ -15,13 +15,14 @@ use keyward::clock::SharedClock;
 use keyward::domain::limit::Override;
 use keyward::domain::name::Word;
 use keyward::domain::realms::Realms;
+use keyward::grpc::check_server::Answers as _;
 use keyward::grpc::ext_authz::Authorizer;
 use keyward::store::embedded::{Embedded, Timeouts};
 use keyward::store::{Charge, Round, SharedStore, Store, StoreError, Taken};
 use keyward::telemetry::metrics::Metrics;
 use prost::Message as _;
 use tempfile::TempDir;
-use tonic::metadata::MetadataMap;
+use tonic::codegen::http::HeaderMap;
 
 use crate::support::check;
 use crate::support::hands::Hands;
@@ -76,7 +77,7 @@ impl World {
     async fn ask_with(&self, path: &str, headers: &[(&str, &str)]) -> CheckResponse {
         let headers = [headers, &[("x-api-key", SECRET)]].concat();
         let request = check::request("GET", "told.test", path, &headers).encode_to_vec();
-        let answer = self.authorizer.answer(request.into(), &MetadataMap::new()).await;
+        let answer = self.authorizer.answer(request.into(), &HeaderMap::new()).await.message();
         CheckResponse::decode(answer).unwrap()
     }
 

@@ -11,13 +11,14 @@ use keyward::clock::{Clock, SharedClock};
 use keyward::config;
 use keyward::domain::realms::Realms;
 use keyward::domain::time::{BootTime, StoreTime};
+use keyward::grpc::check_server::Answers as _;
 use keyward::grpc::ext_authz::Authorizer;
 use keyward::store::SharedStore;
 use keyward::store::embedded::{Embedded, Timeouts};
 use keyward::telemetry::metrics::Metrics;
 use prost::Message as _;
 use tempfile::TempDir;
-use tonic::metadata::MetadataMap;
+use tonic::codegen::http::HeaderMap;
 
 use super::REASONS;
 use super::onward::Edits;
@@ -34,7 +35,7 @@ const PATIENCE: Duration = Duration::from_mins(10);
 /// The gate of one world.
 pub(super) struct Asked {
     authorizer: Authorizer,
-    none: MetadataMap,
+    none: HeaderMap,
     _replica: Replica,
     /// Where the store is; gone with it.
     _folder: TempDir,
@@ -76,12 +77,12 @@ impl Asked {
         let replica = Replica::leased(&store, &clock).await;
         let gate = replica.gate(realms, peppers, PATIENCE);
         let authorizer = Authorizer::new(gate, PATIENCE, Arc::new(Metrics::default()));
-        Self { authorizer, none: MetadataMap::new(), _replica: replica, _folder: folder }
+        Self { authorizer, none: HeaderMap::new(), _replica: replica, _folder: folder }
     }
 
     /// Asks with the bytes that came over the wire, whatever they are.
     pub(super) async fn ask(&self, bytes: &[u8]) -> CheckResponse {
-        let answer = self.authorizer.answer(bytes.to_vec().into(), &self.none).await;
+        let answer = self.authorizer.answer(bytes.to_vec().into(), &self.none).await.message();
         CheckResponse::decode(answer).unwrap()
     }
 }

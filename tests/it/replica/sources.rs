@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use envoy_types::pb::envoy::service::auth::v3::CheckResponse;
+use keyward::grpc::check_server::Answers as _;
 use keyward::replica::records::Unfound;
 use prost::Message as _;
-use tonic::metadata::MetadataMap;
+use tonic::codegen::http::HeaderMap;
 
 use super::stage::{Stage, digest, key, owner};
 use crate::support::check;
@@ -72,7 +73,7 @@ async fn who_is_throttled_is_told_to_wait_and_whoever_has_no_address_is_not() {
     let ask = async |number: u32, address: &str| {
         let secret = format!("st_{number:032x}");
         let request = check::request("GET", "stage.test", "/", &[("x", &secret), ("x-real-ip", address)]).encode_to_vec();
-        let answer = authorizer.answer(request.into(), &MetadataMap::new()).await;
+        let answer = authorizer.answer(request.into(), &HeaderMap::new()).await.message();
         CheckResponse::decode(answer).unwrap()
     };
     assert_eq!(check::metadata(&ask(1, "192.0.2.1").await, "reason").as_deref(), Some("unknown"));

@@ -9,7 +9,7 @@ use keyward::clock::{SharedClock, SystemClock};
 use keyward::domain::key::Digest;
 use keyward::domain::name::{OwnerId, RealmId};
 use keyward::domain::realms::Realms;
-use keyward::grpc::authorization::authorization_server::AuthorizationServer;
+use keyward::grpc::check_server::CheckServer;
 use keyward::grpc::ext_authz::Authorizer;
 use keyward::revocation::{At, Entry, Log, Pushed, Renewal, Renewed, Touched};
 use keyward::store::{Finding, Round, SharedStore, Store, StoreError};
@@ -43,7 +43,7 @@ impl Composed {
         let authorizer = Authorizer::new(gate, PATIENCE, Arc::new(Metrics::default()));
         let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let envoy = incoming.local_addr().unwrap();
-        let server = tonic::transport::Server::builder().add_service(AuthorizationServer::new(authorizer));
+        let server = tonic::transport::Server::builder().add_service(CheckServer::new(authorizer));
         let serving = tokio::spawn(async move { server.serve_with_incoming(incoming).await.unwrap() });
         Self { envoy, _replica: replica, _serving: AbortOnDropHandle::new(serving) }
     }

@@ -10,7 +10,7 @@ use keyward::domain::realms::Realms;
 use keyward::domain::ticket::Ticket;
 use keyward::grpc::access_log::AccessLog;
 use keyward::grpc::access_log::service::access_log_service_server::AccessLogServiceServer;
-use keyward::grpc::authorization::authorization_server::AuthorizationServer;
+use keyward::grpc::check_server::CheckServer;
 use keyward::grpc::envoy_secret::EnvoySecret;
 use keyward::grpc::ext_authz::Authorizer;
 use keyward::settlement::{Parts, Settlements};
@@ -109,10 +109,10 @@ impl World {
         let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = incoming.local_addr().unwrap();
         let (reporter, health) = tonic_health::server::health_reporter();
-        reporter.set_serving::<AuthorizationServer<Authorizer>>().await;
+        reporter.set_serving::<CheckServer<Authorizer>>().await;
         let router = tonic::transport::Server::builder()
             .add_service(health)
-            .add_service(AuthorizationServer::new(authorizer))
+            .add_service(CheckServer::new(authorizer))
             .add_service(AccessLogServiceServer::new(log).max_decoding_message_size(16 << 20));
         let serving = AbortOnDropHandle::new(tokio::spawn(async move { router.serve_with_incoming(incoming).await.unwrap() }));
         Node { address, settlements, metrics, _replica: replica, _serving: serving }

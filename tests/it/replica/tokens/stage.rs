@@ -11,11 +11,12 @@ use keyward::clock::{SharedClock, SystemClock};
 use keyward::domain::name::{KeyId, OwnerId, RealmId};
 use keyward::domain::realms::Realms;
 use keyward::domain::window::Spec;
+use keyward::grpc::check_server::Answers as _;
 use keyward::grpc::ext_authz::Authorizer;
 use keyward::store::{Charge, Generations, Round, SharedStore, Store, StoreError, Subject, SubjectName, Taken};
 use keyward::telemetry::metrics::Metrics;
 use prost::Message as _;
-use tonic::metadata::MetadataMap;
+use tonic::codegen::http::HeaderMap;
 
 use crate::support::check;
 use crate::support::in_process::Replica;
@@ -141,7 +142,7 @@ impl Gate {
 
 pub(super) async fn answer(authorizer: &Authorizer, key: usize, path: &str) -> CheckResponse {
     let request = check::request("GET", "stage.test", path, &[("x-api-key", &secret(key))]).encode_to_vec();
-    let response = authorizer.answer(request.into(), &MetadataMap::new()).await;
+    let response = authorizer.answer(request.into(), &HeaderMap::new()).await.message();
     CheckResponse::decode(response).unwrap()
 }
 
