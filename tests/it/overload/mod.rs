@@ -1,5 +1,6 @@
 //! More than can be answered: what is refused, when, and what is not; and a server that leaves while it is asked.
 
+mod capped;
 mod deadlines;
 mod leaving;
 mod restarts;

@@ -18,6 +18,7 @@ pub const HOSTS: [&str; 4] = ["ocote.io", "api.otesse.com", "api.ocus.io", "api.
 pub struct Envoy {
     pub tls: SocketAddr,
     pub plain: SocketAddr,
+    admin: SocketAddr,
     /// The authority that clients are to trust.
     pub authority: PathBuf,
     process: Process,
@@ -49,7 +50,14 @@ impl Envoy {
         process.wait_for("readiness", || http::get(admin, "/ready").filter(|(status, _)| *status == 200));
         let listeners = process.wait_for("listeners", || serde_json::from_str(&http::get(admin, "/listeners?format=json")?.1).ok());
         let authority = folder.path().join("certs/ca.crt");
-        Self { tls: address(&listeners, &tls), plain: address(&listeners, &plain), authority, process, _folder: folder }
+        Self { tls: address(&listeners, &tls), plain: address(&listeners, &plain), admin, authority, process, _folder: folder }
+    }
+
+    /// One of its statistics, by its whole name; 0 where it has not been counted yet.
+    pub fn stat(&self, name: &str) -> u64 {
+        let (_, text) = http::get(self.admin, "/stats?usedonly").unwrap_or_default();
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        value.map_or(0, |value| value.parse().unwrap())
     }
 
     /// Ends it as a crash would.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 pub mod campaign;
 pub mod certs;
+pub mod cgroup;
 pub mod check;
 pub mod cluster;
 pub mod decoded;
@@ -31,6 +32,7 @@ pub mod seed;
 pub mod sentinel;
 pub mod shell;
 pub mod upstream;
+pub mod visitors;
 pub mod windows;
 
 /// Asks again and again until there is an answer; half a minute without one fails the test.

@@ -44,5 +44,5 @@ fn traps_15_16_and_17_every_listener_trusts_no_client_normalises_paths_and_sets_
     {
         assert_eq!(bootstrap.matches(setting).count(), managers, "{setting}");
     }
-    assert!(bootstrap.contains("timeout: 0.25s") && bootstrap.contains("max_requests: 8192"));
+    assert!(bootstrap.contains("timeout: 0.25s") && bootstrap.contains("max_requests: 2048"));
 }
