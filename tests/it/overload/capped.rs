@@ -88,7 +88,7 @@ impl Stage {
 }
 
 fn three_times(peak: Came) -> Pace {
-    Pace::Arriving(3 * peak.decided() / span().as_secs())
+    Pace::Arriving(3 * peak.a_second)
 }
 
 fn span() -> Duration {
@@ -97,6 +97,7 @@ fn span() -> Duration {
 
 /// Three times as much as it can, between two times as much as it can.
 struct Round {
+    /// A second.
     peak: u64,
     over: Came,
     after: Came,
@@ -105,7 +106,7 @@ struct Round {
 impl Round {
     /// How much was decided of what can be, in percent.
     fn goodput(&self) -> u64 {
-        100 * self.over.decided() / self.peak.max(1)
+        100 * self.over.a_second / self.peak.max(1)
     }
 
     /// Whether Envoy had too many, and some found a place.
@@ -118,7 +119,7 @@ impl fmt::Display for Round {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { peak, over, after } = self;
         let (seconds, [served, refused]) = (span().as_secs(), over.p99);
-        write!(f, "{}/s of {}/s ({} %), ", over.decided() / seconds, peak / seconds, self.goodput())?;
+        write!(f, "{}/s of {peak}/s ({} %), ", over.a_second, self.goodput())?;
         write!(f, "refused by Envoy {}/s, by keyward {}/s, ", over.by_envoy / seconds, over.by_keyward / seconds)?;
         write!(f, "p99 {} ms, at peak {} ms, of refusals {} ms", served.as_millis(), after.p99[0].as_millis(), refused.as_millis())
     }
@@ -133,7 +134,7 @@ async fn with_a_breaker_as_much_is_decided_at_three_times_what_it_can_envoy_refu
         let over = stage.over(before).await;
         let after = stage.peak().await;
         // machines become slower and faster while they are measured
-        rounds.push(Round { peak: u64::midpoint(before.decided(), after.decided()), over, after });
+        rounds.push(Round { peak: u64::midpoint(before.a_second, after.a_second), over, after });
         before = after;
     }
     let grown = resident(&stage.keyward).saturating_sub(resident_before) >> 20;
@@ -166,7 +167,7 @@ async fn without_a_breaker_envoy_gives_up_on_more_of_what_it_has_asked_for_than_
         let before = stage.timeouts();
         let over = stage.come(pace).await;
         let timeouts = stage.timeouts() - before;
-        let found = format!("{} of {}, Envoy's timeouts {timeouts}", over.decided(), peak.decided());
+        let found = format!("{}/s of {}/s, Envoy's timeouts {timeouts}", over.a_second, peak.a_second);
         figure("T15", &format!("{pace:?} to a capped processor through Envoy, without a breaker"), &found);
         if timeouts > over.decided() {
             return;

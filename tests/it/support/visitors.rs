@@ -67,6 +67,8 @@ pub struct Came {
     pub unsent: u64,
     /// Anything else: a connection that failed, another status, the wrong one of two.
     pub odd: u64,
+    /// That were decided in a second: the median over half seconds, since a busy machine stands still now and then.
+    pub a_second: u64,
     /// Of a hundred that were admitted, and of a hundred that were refused with 503, the slowest but one.
     pub p99: [Duration; 2],
 }
@@ -86,8 +88,18 @@ impl Visitors {
         sleep(span / 4).await;
         let before = self.seen.now();
         self.seen.took.iter().for_each(|took| took.lock().unwrap().clear());
-        sleep(until.saturating_duration_since(Instant::now())).await;
-        let came = self.seen.now().since(before);
+        let mut rates = Vec::new();
+        loop {
+            let (begun, before) = (Instant::now(), self.seen.now());
+            sleep(Duration::from_millis(500)).await;
+            let decided = u128::from(self.seen.now().decided() - before.decided());
+            rates.push(u64::try_from(decided * 1_000_000 / begun.elapsed().as_micros()).unwrap());
+            if Instant::now() >= until {
+                break;
+            }
+        }
+        rates.sort_unstable();
+        let came = Came { a_second: rates[rates.len() / 2], p99: self.seen.p99(), ..self.seen.now().since(before) };
         coming.await.unwrap();
         came
     }
@@ -176,8 +188,13 @@ impl Seen {
             by_envoy: read(&self.by_envoy),
             unsent: read(&self.unsent),
             odd: read(&self.odd),
-            p99: [0, 1].map(|nth: usize| p99(&mut self.took[nth].lock().unwrap())),
+            a_second: 0,
+            p99: [Duration::ZERO; 2],
         }
+    }
+
+    fn p99(&self) -> [Duration; 2] {
+        [0, 1].map(|nth: usize| p99(&mut self.took[nth].lock().unwrap()))
     }
 }
 
@@ -200,7 +217,7 @@ impl Came {
             by_envoy: self.by_envoy - before.by_envoy,
             unsent: self.unsent - before.unsent,
             odd: self.odd - before.odd,
-            p99: self.p99,
+            ..self
         }
     }
 }
