@@ -1,13 +1,13 @@
 # `make` lists what there is to do. What is needed beyond Rust, Python, a C compiler and curl is installed on the way (scripts/tools.sh).
 .DEFAULT_GOAL := help
-.PHONY: help demo contracts test lint bench limits revocation soak tools
+.PHONY: help demo contracts test lint bench bench-peers limits revocation soak tools
 
 STORE ?= embedded
 # Tests are told where Envoy is; redis-server is found on PATH.
 WITH_ENVOY = KEYWARD_ENVOY="$$(scripts/tools.sh envoy)"
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## keyward, Envoy and an echoing upstream, with keys to try: prints curl lines, stays until Ctrl-C
 	scripts/demo.sh
@@ -28,6 +28,11 @@ lint: ## Formatting, clippy, dependencies, manifests, lengths of files
 
 bench: tools ## What a check costs, beside servers that always say OK; what limits cost Redis; writes docs/benchmarks.md
 	$(WITH_ENVOY) KEYWARD_WRITE_BENCHMARKS=1 cargo bench --locked --bench check
+
+bench-peers: ## Servers that run already, beside keyward: PEERS="name,address,pid,Check ..." (docs/benchmarks-peers.md)
+	@scripts/tools.sh redis >/dev/null
+	KEYWARD_PEERS="$(PEERS)" KEYWARD_PEERS_DOMAIN="$(DOMAIN)" KEYWARD_PEERS_DESCRIPTORS="$(DESCRIPTORS)" \
+	  cargo bench --locked --bench check -- peers
 
 revocation: tools ## Faults of every kind while keys are revoked, at full length: a line a figure (docs/faults.md)
 	@rm -f target/figures

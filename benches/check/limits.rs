@@ -108,7 +108,7 @@ impl World {
         let each = rate / self.loads.len();
         let load = || {
             let all = self.loads.iter().map(|loads| loads[key].offer(each, RUN));
-            runtime.block_on(futures_util::future::join_all(all)).into_iter().sum::<usize>()
+            runtime.block_on(futures_util::future::join_all(all)).iter().map(|answers| answers.asked).sum::<usize>()
         };
         load();
         (0..RUNS).map(|_| beyond_idle(&self.redis, load)).collect()

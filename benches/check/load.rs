@@ -1,4 +1,4 @@
-//! A closed loop of checks, and checks at a steady rate.
+//! A closed loop of questions to a server, and checks at a steady rate.
 
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -7,88 +7,157 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use envoy_types::pb::envoy::service::auth::v3::CheckRequest;
-
+use envoy_types::pb::envoy::service::auth::v3::authorization_client::AuthorizationClient;
+use envoy_types::pb::envoy::service::ratelimit::v3::RateLimitRequest;
+use envoy_types::pb::envoy::service::ratelimit::v3::rate_limit_response::Code;
+use envoy_types::pb::envoy::service::ratelimit::v3::rate_limit_service_client::RateLimitServiceClient;
 use tokio::task::JoinSet;
+use tonic::Status;
+use tonic::transport::{Channel, Endpoint};
 
-use crate::support::check::{self, Checks};
+use crate::support::check;
+
+/// Of the requests; realms and peers are set up for it.
+pub(crate) const HOST: &str = "bench.test";
+/// A server that takes longer has failed.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What is asked, by either of the calls that Envoy has for it.
+#[derive(Clone)]
+pub(crate) enum Question {
+    /// `envoy.service.auth.v3.Authorization`
+    Check(Box<CheckRequest>),
+    /// `envoy.service.ratelimit.v3.RateLimitService`
+    ShouldRateLimit(RateLimitRequest),
+}
 
 /// Connections to one server, and what is asked over them.
 pub(crate) struct Load {
-    connections: Vec<Checks>,
-    request: CheckRequest,
+    connections: Vec<Channel>,
+    question: Question,
 }
 
-/// What became of one check.
-pub(crate) struct Answer {
-    pub(crate) took: Duration,
-    pub(crate) admitted: bool,
+/// What came back.
+#[derive(Default)]
+pub(crate) struct Answers {
+    pub(crate) asked: usize,
+    /// Answered OK.
+    pub(crate) admitted: usize,
+    /// How long each took, in seconds.
+    pub(crate) took: Vec<f64>,
+    /// No answer but an error.
+    pub(crate) errors: Vec<Status>,
 }
 
 impl Load {
+    /// Checks of this secret, of a server that listens already.
     pub(crate) async fn new(address: SocketAddr, secret: &str, connections: usize) -> Self {
-        let mut opened = Vec::new();
-        for _ in 0..connections {
-            opened.push(check::connect(address).await);
-        }
-        Self { connections: opened, request: request(secret) }
+        Self::open(address, Question::Check(Box::new(request(secret))), connections).await.unwrap()
     }
 
-    /// Asks `checks` times, `in_flight` at once; how many were admitted.
-    pub(crate) async fn run(&self, checks: usize, in_flight: usize) -> usize {
-        let hot = self.request.clone();
+    pub(crate) async fn open(address: SocketAddr, question: Question, connections: usize) -> Result<Self, tonic::transport::Error> {
+        let endpoint = Endpoint::from_shared(format!("http://{address}"))?.connect_timeout(PATIENCE).timeout(PATIENCE);
+        let mut opened = Vec::new();
+        for _ in 0..connections {
+            opened.push(endpoint.connect().await?);
+        }
+        Ok(Self { connections: opened, question })
+    }
+
+    /// Asks so often, `in_flight` at once.
+    pub(crate) async fn run(&self, checks: usize, in_flight: usize) -> Answers {
+        let hot = self.question.clone();
         self.ask(0..checks, in_flight, move |_| hot.clone()).await
     }
 
-    /// Asks once for each of these keys, `in_flight` at once; how many were admitted.
-    pub(crate) async fn run_once_each(&self, keys: Range<usize>, in_flight: usize, secret: fn(usize) -> String) -> usize {
-        self.ask(keys, in_flight, move |key| request(&secret(key))).await
+    /// Checks once for each of these keys, `in_flight` at once.
+    pub(crate) async fn run_once_each(&self, keys: Range<usize>, in_flight: usize, secret: fn(usize) -> String) -> Answers {
+        self.ask(keys, in_flight, move |key| Question::Check(Box::new(request(&secret(key))))).await
     }
 
-    async fn ask(&self, nths: Range<usize>, in_flight: usize, request: impl Fn(usize) -> CheckRequest + Clone + Send + 'static) -> usize {
+    async fn ask(&self, nths: Range<usize>, in_flight: usize, question: impl Fn(usize) -> Question + Clone + Send + 'static) -> Answers {
         let (next, end) = (Arc::new(AtomicUsize::new(nths.start)), nths.end);
         let mut askers = Vec::new();
         for asker in 0..in_flight {
-            let (mut connection, request, next) = (self.connections[asker % self.connections.len()].clone(), request.clone(), next.clone());
+            let (connection, question, next) = (self.connections[asker % self.connections.len()].clone(), question.clone(), next.clone());
             askers.push(tokio::spawn(async move {
-                let mut admitted = 0;
+                let mut answers = Answers::default();
                 loop {
                     let nth = next.fetch_add(1, Ordering::Relaxed);
                     if nth >= end {
-                        return admitted;
+                        return answers;
                     }
-                    admitted += usize::from(check::admits(connection.check(request(nth)).await.unwrap().get_ref()));
+                    let question = question(nth);
+                    let begun = Instant::now();
+                    answers.add(answer(&connection, question).await, begun.elapsed());
                 }
             }));
         }
-        let mut admitted = 0;
+        let mut answers = Answers::default();
         for asker in askers {
-            admitted += asker.await.unwrap();
+            answers.join(asker.await.unwrap());
         }
-        admitted
+        answers
     }
 
-    /// Asks so many times a second for so long, whenever answers come; how often it asked.
-    pub(crate) async fn offer(&self, rate: usize, length: Duration) -> usize {
-        let hot = self.request.clone();
-        self.offer_each(rate, length, move |_| hot.clone()).await.len()
+    /// Asks so many times a second for so long, whenever answers come.
+    pub(crate) async fn offer(&self, rate: usize, length: Duration) -> Answers {
+        self.offered(rate, length, |_| self.question.clone()).await
     }
 
-    /// The same, each with a request of its own; what was answered, in no order.
-    pub(crate) async fn offer_each(&self, rate: usize, length: Duration, request: impl Fn(usize) -> CheckRequest) -> Vec<Answer> {
-        offer(rate, length, |nth| {
-            let (mut connection, request) = (self.connections[nth % self.connections.len()].clone(), request(nth));
+    /// The same, each time for a key of its own.
+    pub(crate) async fn offer_each(&self, rate: usize, length: Duration, secret: impl Fn(usize) -> String) -> Answers {
+        self.offered(rate, length, |nth| Question::Check(Box::new(request(&secret(nth))))).await
+    }
+
+    async fn offered(&self, rate: usize, length: Duration, question: impl Fn(usize) -> Question) -> Answers {
+        let asked = offer(rate, length, |nth| {
+            let (connection, question) = (self.connections[nth % self.connections.len()].clone(), question(nth));
             async move {
-                let asked = Instant::now();
-                let answer = connection.check(request).await.unwrap();
-                Answer { took: asked.elapsed(), admitted: check::admits(answer.get_ref()) }
+                let begun = Instant::now();
+                (answer(&connection, question).await, begun.elapsed())
             }
-        })
-        .await
+        });
+        let mut answers = Answers::default();
+        asked.await.into_iter().for_each(|(answer, took)| answers.add(answer, took));
+        answers
     }
 
-    /// Asks once with another secret; whether that was admitted.
+    /// Checks once with another secret; whether that was admitted.
     pub(crate) async fn once(&self, secret: &str) -> bool {
-        check::admits(self.connections[0].clone().check(request(secret)).await.unwrap().get_ref())
+        answer(&self.connections[0], Question::Check(Box::new(request(secret)))).await.unwrap()
+    }
+}
+
+impl Answers {
+    fn add(&mut self, answer: Result<bool, Status>, took: Duration) {
+        self.asked += 1;
+        self.took.push(took.as_secs_f64());
+        match answer {
+            Ok(admitted) => self.admitted += usize::from(admitted),
+            Err(status) => self.errors.push(status),
+        }
+    }
+
+    pub(crate) fn join(&mut self, more: Self) {
+        self.asked += more.asked;
+        self.admitted += more.admitted;
+        self.took.extend(more.took);
+        self.errors.extend(more.errors);
+    }
+}
+
+/// Whether it was OK.
+async fn answer(connection: &Channel, question: Question) -> Result<bool, Status> {
+    match question {
+        Question::Check(request) => {
+            let answer = AuthorizationClient::new(connection.clone()).check(*request).await?;
+            Ok(check::admits(answer.get_ref()))
+        }
+        Question::ShouldRateLimit(request) => {
+            let answer = RateLimitServiceClient::new(connection.clone()).should_rate_limit(request).await?;
+            Ok(answer.get_ref().overall_code == i32::from(Code::Ok))
+        }
     }
 }
 
@@ -119,10 +188,10 @@ pub(crate) fn request(secret: &str) -> CheckRequest {
     let bearer = format!("Bearer {secret}");
     check::request(
         "GET",
-        "bench.test",
+        HOST,
         "/v1/bookings/42?expand=customer",
         &[
-            (":authority", "bench.test"),
+            (":authority", HOST),
             (":method", "GET"),
             (":path", "/v1/bookings/42?expand=customer"),
             (":scheme", "https"),

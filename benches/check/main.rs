@@ -1,5 +1,6 @@
 //! What a check costs: CPU time of the server per check, beside tonic servers that always say OK in the same run; what limits cost Redis; and how
-//! long a decision takes while Redis is stopped. `make bench` runs it. Times are this machine's; ratios are what to compare.
+//! long a decision takes while Redis is stopped. `make bench` runs it, and `make bench-peers` holds others' servers
+//! beside. Times are this machine's; ratios are what to compare.
 
 #![allow(unreachable_pub, reason = "rooms of a binary are open to one another")]
 #![allow(
@@ -12,16 +13,21 @@
 )]
 
 mod costs;
+mod filled;
 mod keys;
 mod late;
 mod limits;
 mod load;
 mod outage;
+mod peer;
+mod peers;
 mod process;
 mod report;
 mod sizes;
+mod stage;
 mod steady;
 mod through;
+mod turns;
 mod yardstick;
 
 #[path = "../../tests/it/support/mod.rs"]
@@ -51,6 +57,13 @@ fn main() {
         eprintln!("-- {part}");
         measure(&runtime);
     }
+    // of others' servers, and so never but by name
+    if named().any(|part| part == "peers")
+        && let Err(wrong) = peers::measure(&runtime)
+    {
+        eprintln!("{wrong}");
+        std::process::exit(2);
+    }
     if std::env::var_os("KEYWARD_WRITE_BENCHMARKS").is_some() {
         report::write(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/benchmarks.md"));
     }
@@ -58,12 +71,22 @@ fn main() {
 
 /// Arguments may name the parts to measure: `cargo bench --bench check -- limits`.
 fn is_asked_for(part: &str) -> bool {
-    let parts: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    parts.is_empty() || parts.iter().any(|asked| asked == part)
+    named().next().is_none() || named().any(|named| named == part)
+}
+
+fn named() -> impl Iterator<Item = String> {
+    std::env::args().skip(1).filter(|argument| !argument.starts_with('-'))
 }
 
 fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
+}
+
+/// The value that this share of them, in hundredths, does not exceed.
+fn percentile(values: &[f64], share: usize) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    values[(values.len() - 1) * share / 100]
 }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
-use crate::load::{Load, request};
-use crate::median;
+use crate::load::Load;
 use crate::process::cpu;
 use crate::report::say;
 use crate::support::dice::Dice;
+use crate::{median, percentile};
 
 const RUNS: usize = 7;
 const RUN: Duration = Duration::from_secs(2);
@@ -52,15 +52,13 @@ impl Steady {
     fn run(&mut self, runtime: &Runtime, nth: usize, rate: usize, secret: fn(usize) -> String) {
         let keys = self.keys;
         let most = rate * usize::try_from(RUN.as_secs()).unwrap();
-        let request = move |ask: usize| request(&secret(keys.of(nth * most + ask.min(most - 1))));
+        let secret = move |ask: usize| secret(keys.of(nth * most + ask.min(most - 1)));
         let before = cpu(self.pid);
-        let answers = runtime.block_on(self.load.offer_each(rate, RUN, request));
+        let answers = runtime.block_on(self.load.offer_each(rate, RUN, secret));
         let spent = cpu(self.pid) - before;
-        let mut times: Vec<Duration> = answers.iter().map(|answer| answer.took).collect();
-        times.sort_unstable();
-        let at = |share: usize| times[(times.len() - 1) * share / 100].as_secs_f64() * 1e6;
-        self.costs.push(Cost { cpu: spent / times.len() as f64, p50: at(50), p99: at(99) });
-        self.refused += answers.iter().filter(|answer| !answer.admitted).count();
+        let took = |share| percentile(&answers.took, share) * 1e6;
+        self.costs.push(Cost { cpu: spent / answers.asked as f64, p50: took(50), p99: took(99) });
+        self.refused += answers.asked - answers.admitted;
     }
 }
 

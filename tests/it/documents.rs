@@ -26,6 +26,8 @@ fn every_link_of_a_document_leads_somewhere() {
         "docs/realms.md",
         "docs/operations.md",
         "docs/faults.md",
+        "docs/benchmarks.md",
+        "docs/benchmarks-peers.md",
         "docs/settlement.md",
     ] {
         let text = std::fs::read_to_string(document).unwrap();

@@ -22,6 +22,7 @@ mod lease_scripts;
 mod limits;
 mod limits_told;
 mod overload;
+mod peers;
 mod reference;
 mod replica;
 mod revocation;
