@@ -12,6 +12,7 @@ use crate::yardstick::{Running, Yardstick};
 pub(crate) struct Stage {
     decoding: Running,
     floor: Running,
+    many_threads: Running,
     embedded: Filled,
     on_redis: Filled,
     _realms: tempfile::TempDir,
@@ -22,8 +23,8 @@ impl Stage {
     pub(crate) fn set(runtime: &Runtime, keys: usize) -> Self {
         let realms = keys::realm();
         let (embedded, on_redis) = (Filled::embedded(runtime, realms.path(), keys), Filled::redis(runtime, realms.path(), keys));
-        let (decoding, floor) = (Yardstick::ConstantOk.start(), Yardstick::NoDecode.start());
-        Self { decoding, floor, embedded, on_redis, _realms: realms }
+        let [decoding, floor, many_threads] = [Yardstick::ConstantOk, Yardstick::NoDecode, Yardstick::ManyThreads].map(Yardstick::start);
+        Self { decoding, floor, many_threads, embedded, on_redis, _realms: realms }
     }
 
     /// The yardsticks first.
@@ -35,6 +36,7 @@ impl Stage {
         vec![
             server("constant OK, decodes the whole request", self.decoding.pid(), self.decoding.address, vec![]),
             server("constant OK, decodes nothing", self.floor.pid(), self.floor.address, vec![]),
+            server("constant OK, decodes; many threads", self.many_threads.pid(), self.many_threads.address, vec![]),
             server("keyward, embedded store", self.embedded.keyward.pid(), self.embedded.keyward.envoy, vec![]),
             server("keyward, Redis", self.on_redis.keyward.pid(), self.on_redis.keyward.envoy, self.on_redis.redis_pid()),
         ]

@@ -13,6 +13,7 @@ use envoy_types::pb::envoy::service::auth::v3::authorization_server as decoding;
 use futures_util::future::{BoxFuture, Ready, ready};
 use futures_util::stream::unfold;
 use prost::Message as _;
+use tokio::runtime::Builder;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tonic::body::Body;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
@@ -31,6 +32,8 @@ pub(crate) enum Yardstick {
     ConstantOk,
     /// Does not look at it: what tonic itself costs.
     NoDecode,
+    /// The first on one runtime of many threads, which is what [`tokio::main`] makes.
+    ManyThreads,
 }
 
 /// One that runs, until this is dropped.
@@ -52,13 +55,15 @@ impl Yardstick {
     /// Which one this program was started as.
     pub(crate) fn asked_for() -> Option<Self> {
         let mut arguments = std::env::args().skip_while(|argument| argument != ARGUMENT).skip(1);
-        arguments.next().map(|name| if name == "NoDecode" { Self::NoDecode } else { Self::ConstantOk })
+        let name = arguments.next()?;
+        [Self::ConstantOk, Self::NoDecode, Self::ManyThreads].into_iter().find(|yardstick| format!("{yardstick:?}") == name)
     }
 
     /// Serves for ever; connections go to the threads in turn.
     pub(crate) fn serve(self) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let lanes = (0..available_parallelism().unwrap().get()).map(|_| {
+        let threads = if self == Self::ManyThreads { 1 } else { available_parallelism().unwrap().get() };
+        let lanes = (0..threads).map(|_| {
             let (lane, arrivals) = unbounded_channel();
             thread::spawn(move || self.lane(arrivals));
             lane
@@ -81,10 +86,11 @@ impl Yardstick {
             Some((tokio::net::TcpStream::from_std(stream), arrivals))
         });
         let router = match self {
-            Self::ConstantOk => Server::builder().add_service(decoding::AuthorizationServer::new(AlwaysOk)),
+            Self::ConstantOk | Self::ManyThreads => Server::builder().add_service(decoding::AuthorizationServer::new(AlwaysOk)),
             Self::NoDecode => Server::builder().add_service(Unread),
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let mut runtime = if self == Self::ManyThreads { Builder::new_multi_thread() } else { Builder::new_current_thread() };
+        let runtime = runtime.enable_all().build().unwrap();
         runtime.block_on(router.serve_with_incoming(incoming)).unwrap();
     }
 }

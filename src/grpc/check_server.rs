@@ -62,13 +62,16 @@ impl<C: Answers> Service<Request<Body>> for CheckServer<C> {
             if request.uri().path() != "/envoy.service.auth.v3.Authorization/Check" {
                 return Ok(Status::unimplemented("the service has Check alone").into_http());
             }
-            let (head, body) = request.into_parts();
-            let asked = match unary::message(body, LARGEST).await {
+            let (head, mut body) = request.into_parts();
+            let asked = match unary::message(&mut body, LARGEST).await {
                 Ok(asked) => asked,
                 Err(Unread::Odd) => Bytes::new(),
                 Err(Unread::Gone) => return Ok(Status::cancelled("the request ended before it was whole").into_http()),
             };
-            Ok(checks.answer(asked, &head.headers).await.into_response())
+            let answer = checks.answer(asked, &head.headers).await;
+            // by now its end has come too, in most cases
+            drop(body);
+            Ok(answer.into_response())
         })
     }
 }

@@ -27,9 +27,9 @@ pub(super) enum Unread {
     Odd,
 }
 
-/// The first message of a body; whatever follows is left.
-pub(super) async fn message(mut body: Body, most: usize) -> Result<Bytes, Unread> {
-    let mut first = more(&mut body).await?;
+/// The first message of a body; whatever follows is left. A body that is dropped before its end resets its call.
+pub(super) async fn message(body: &mut Body, most: usize) -> Result<Bytes, Unread> {
+    let mut first = more(body).await?;
     if let Some(length) = length(&first, most)?
         && first.len() - PREFIX >= length
     {
@@ -39,7 +39,7 @@ pub(super) async fn message(mut body: Body, most: usize) -> Result<Bytes, Unread
     }
     let mut all = BytesMut::from(first);
     loop {
-        all.put(more(&mut body).await?);
+        all.put(more(body).await?);
         if let Some(length) = length(&all, most)?
             && all.len() - PREFIX >= length
         {
@@ -122,8 +122,8 @@ mod tests {
 
     fn read(frames: Vec<Bytes>) -> Result<Bytes, Unread> {
         let frames = frames.into_iter().map(|bytes| Ok::<_, Infallible>(Frame::data(bytes)));
-        let body = Body::new(StreamBody::new(stream::iter(frames)));
-        futures_util::FutureExt::now_or_never(message(body, 1000)).unwrap()
+        let mut body = Body::new(StreamBody::new(stream::iter(frames)));
+        futures_util::FutureExt::now_or_never(message(&mut body, 1000)).unwrap()
     }
 
     fn prefixed(message: &[u8]) -> Vec<u8> {

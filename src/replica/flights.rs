@@ -50,6 +50,7 @@ pub(super) struct Flight {
     flights: Arc<Flights>,
     key: Digest,
     landing: watch::Sender<Option<Landed>>,
+    landed: Option<Landed>,
 }
 
 impl Flights {
@@ -73,7 +74,7 @@ impl Flights {
         }
         let (landing, waiting) = watch::channel(None);
         flying.insert(key, Flying { waiting: waiting.clone(), open: true });
-        Some(Aboard::Begun(Flight { flights: self.clone(), key, landing }, Seat(waiting)))
+        Some(Aboard::Begun(Flight { flights: self.clone(), key, landing, landed: None }, Seat(waiting)))
     }
 
     fn flying(&self) -> MutexGuard<'_, HashMap<Digest, Flying, ByDigest>> {
@@ -90,15 +91,18 @@ impl Flight {
     }
 
     /// Tells everybody who waits.
-    pub(super) fn land(self, landed: Landed) {
-        self.close();
-        self.landing.send_replace(Some(landed));
+    pub(super) fn land(mut self, landed: Landed) {
+        self.landed = Some(landed);
     }
 }
 
 impl Drop for Flight {
     fn drop(&mut self) {
+        // before anybody is told: whoever missed it is not to find it again
         self.flights.flying().remove(&self.key);
+        if let Some(landed) = self.landed.take() {
+            self.landing.send_replace(Some(landed));
+        }
     }
 }
 

@@ -29,16 +29,11 @@ pub(super) struct Call {
 /// Where calls are put.
 pub(super) struct Batches {
     shared: Weak<Shared>,
-    parts: ByPart<Part, (Id, u64)>,
+    queues: ByPart<Sender<Call>, (Id, u64)>,
+    answered: ByPart<Arc<Answered>>,
 }
 
-/// A part of the store, as one runtime asks it.
-struct Part {
-    calls: Sender<Call>,
-    answered: Arc<Answered>,
-}
-
-/// When a part last answered a call in time, in nanoseconds on the boot clock; 0: never. It tells whose fault a wait is: what waits while the
+/// When a part of the store last answered a call in time, in nanoseconds on the boot clock; 0: never. It tells whose fault a wait is: what waits while the
 /// store answers others waits for its turn, and more would wait the more were asked.
 #[derive(Default)]
 struct Answered(AtomicU64);
@@ -60,33 +55,34 @@ impl Call {
 
 impl Batches {
     pub(super) fn new(shared: Weak<Shared>) -> Self {
-        Self { shared, parts: ByPart::default() }
+        Self { shared, queues: ByPart::default(), answered: ByPart::default() }
     }
 
     /// Has the runtime in which this is called make a call of this part of the store; where too many wait, it is handed back.
     pub(super) fn put(&self, part: u64, call: Call) -> Result<(), Box<Call>> {
-        self.parts.with(
-            (Handle::current().id(), part),
-            || self.begin(),
-            |part| part.calls.try_send(call).map_err(|full| Box::new(full.into_inner())),
-        )
+        let put = |queue: &Sender<Call>| queue.try_send(call).map_err(|full| Box::new(full.into_inner()));
+        self.queues.with((Handle::current().id(), part), || self.begin(part), put)
     }
 
     /// Why this part has not answered who waits since then.
     pub(super) fn why(&self, part: u64, since: BootTime) -> StoreError {
-        self.parts.with((Handle::current().id(), part), || self.begin(), |part| part.answered.why(since))
+        self.answered(part).why(since)
     }
 
-    fn begin(&self) -> Part {
+    /// Whichever runtime asked.
+    fn answered(&self, part: u64) -> Arc<Answered> {
+        self.answered.with(part, Arc::default, Arc::clone)
+    }
+
+    fn begin(&self, part: u64) -> Sender<Call> {
         let (calls, queue) = channel(QUEUED);
-        let (shared, answered) = (self.shared.clone(), Arc::<Answered>::default());
-        let part = Part { calls, answered: answered.clone() };
+        let (shared, answered) = (self.shared.clone(), self.answered(part));
         tokio::spawn(send_all(queue, BOUNDS, move |calls, permit| {
             if let Some(shared) = shared.upgrade() {
                 tokio::spawn(send(shared, calls, permit, answered.clone()));
             }
         }));
-        part
+        calls
     }
 }
 

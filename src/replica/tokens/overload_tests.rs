@@ -103,6 +103,18 @@ async fn whoever_waits_in_vain_while_the_store_answers_others_is_told_of_an_over
 }
 
 #[tokio::test]
+async fn that_the_store_answers_is_known_on_every_thread() {
+    let mut busy = Busy::new().await;
+    busy.world.pass(1);
+    busy.end(Ok(()));
+    let _ = busy.answer(IN_FLIGHT - 1).await;
+    let waits = busy.world.spends(100, SHORT);
+    let elsewhere = move || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(waits);
+    let waits = tokio::task::spawn_blocking(elsewhere).await.unwrap();
+    assert!(matches!(waits, Err(StoreError::Overloaded)), "{waits:?}");
+}
+
+#[tokio::test]
 async fn whoever_waits_in_vain_while_the_store_answers_nobody_is_told_that_it_is_away() {
     let busy = Busy::new().await;
     let waits = busy.world.spends(100, SHORT).await;

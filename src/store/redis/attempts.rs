@@ -57,11 +57,25 @@ impl Attempts {
         state.round.0 += 1;
     }
 
-    /// There was an answer.
-    pub(super) fn succeeded(&self) {
-        if self.troubled.swap(false, Ordering::Relaxed) {
-            let mut state = self.state();
+    /// What was tried in this round was made: others may try too.
+    pub(super) fn made(&self, now: Instant, round: Round) {
+        let mut state = self.state();
+        if round >= state.round
+            && let Some((until, _)) = &mut state.barred
+        {
+            *until = now;
+        }
+    }
+
+    /// There was an answer to what was made in this round. One that was made before the last failure says nothing of what can be made now.
+    pub(super) fn succeeded(&self, round: Round) {
+        if !self.troubled.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut state = self.state();
+        if round >= state.round {
             (state.failures, state.barred) = (0, None);
+            self.troubled.store(false, Ordering::Relaxed);
         }
     }
 
@@ -122,8 +136,35 @@ mod tests {
         attempts.begin(later, PATIENCE).unwrap();
         assert_eq!(attempts.begin(later, PATIENCE), Err(why()), "it is being tried");
         let later = later + PATIENCE;
-        attempts.begin(later, PATIENCE).expect("whoever tried has given up");
-        attempts.succeeded();
+        let round = attempts.begin(later, PATIENCE).expect("whoever tried has given up");
+        attempts.succeeded(round);
         assert!(attempts.begin(later, PATIENCE).is_ok() && attempts.begin(later, PATIENCE).is_ok());
+    }
+
+    #[test]
+    fn what_was_made_lets_others_try_before_it_has_answered() {
+        let (attempts, begun) = (Attempts::default(), Instant::now());
+        for _ in 0..2 {
+            attempts.failed(begun, attempts.begin(begun, PATIENCE).unwrap(), why());
+        }
+        let later = begun + Duration::from_millis(200);
+        let round = attempts.begin(later, PATIENCE).unwrap();
+        assert_eq!(attempts.begin(later, PATIENCE), Err(why()), "control: while it is being tried");
+        attempts.made(later, round);
+        attempts.begin(later, PATIENCE).unwrap();
+    }
+
+    #[test]
+    fn answers_to_what_was_made_before_do_not_hide_that_nothing_can_be_made_any_more() {
+        let (attempts, begun) = (Attempts::default(), Instant::now());
+        let old = attempts.begin(begun, PATIENCE).unwrap();
+        for _ in 0..2 {
+            attempts.failed(begun, attempts.begin(begun, PATIENCE).unwrap(), why());
+            attempts.succeeded(old);
+        }
+        assert_eq!(attempts.begin(begun, PATIENCE), Err(why()));
+        let later = begun + Duration::from_millis(200);
+        attempts.succeeded(attempts.begin(later, PATIENCE).unwrap());
+        assert!(attempts.begin(later, PATIENCE).is_ok() && attempts.begin(later, PATIENCE).is_ok(), "control: those to a new one do");
     }
 }

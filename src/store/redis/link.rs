@@ -47,8 +47,10 @@ struct Current {
     /// Which one it is: what calls learn of one that was given up is no news.
     number: u64,
     since: Instant,
-    /// When it last brought an answer.
-    heard: Option<Instant>,
+    /// Whether it ever brought an answer.
+    heard: bool,
+    /// Since when it has brought none, though it was asked.
+    silent: Option<Instant>,
     /// In which it was tried.
     round: Round,
 }
@@ -59,7 +61,7 @@ impl Link {
             .set_connection_timeout(Some(settings.connect_timeout))
             .set_response_timeout(Some(settings.timeout + super::LATE))
             .set_pipeline_buffer_size(QUEUED);
-        let current = Current { connection: None, number: 0, since: Instant::now(), heard: None, round: Round::default() };
+        let current = Current { connection: None, number: 0, since: Instant::now(), heard: false, silent: None, round: Round::default() };
         let (connect, patience) = (settings.connect_timeout, (4 * settings.timeout).max(Duration::from_secs(1)));
         Self(Arc::new(Inner { way, config, runtime, attempts, connect, patience, current: Mutex::new(current) }))
     }
@@ -133,7 +135,7 @@ impl Inner {
         let made = async { connecting.await.unwrap_or_else(|_| Err(fault::lost("the runtime of its connection has ended"))) };
         let making = made.boxed().shared();
         current.connection = Some(making.clone());
-        self.runtime.spawn(making.clone());
+        self.runtime.spawn(tell_the_others(making.clone(), Arc::downgrade(self), (number, current.round)));
         Ok(making)
     }
 
@@ -145,7 +147,7 @@ impl Inner {
         } else if fault::leads_astray(error) && self.way.is_found() {
             self.astray(current);
             self.failed(current, error);
-        } else if !was_made || !fault::is_an_answer(error) || current.heard.is_none() {
+        } else if !was_made || !fault::is_an_answer(error) || !current.heard {
             self.failed(current, error);
         } else if fault::may_lead_astray(error) && current.since.elapsed() >= self.patience {
             warn!("the connection leads to a Redis that takes no writes: making another");
@@ -163,8 +165,11 @@ impl Inner {
         }
     }
 
+    /// Another call has brought no answer in time. One alone may be a call that takes long.
     fn unanswered(&self, current: &mut Current) {
-        if current.heard.is_some_and(|heard| heard.elapsed() >= self.patience) {
+        let silent = *current.silent.get_or_insert_with(Instant::now);
+        let was_made = matches!(current.connection.as_ref().and_then(Shared::peek), Some(Ok(_)));
+        if was_made && silent.elapsed() >= self.patience {
             warn!("the connection to Redis has gone silent: making another");
             self.astray(current);
             current.give_up();
@@ -172,8 +177,8 @@ impl Inner {
     }
 
     fn answered(&self, current: &mut Current) {
-        current.heard = Some(Instant::now());
-        self.attempts.succeeded();
+        (current.heard, current.silent) = (true, None);
+        self.attempts.succeeded(current.round);
     }
 
     fn failed(&self, current: &mut Current, error: &RedisError) {
@@ -192,7 +197,17 @@ impl Inner {
 impl Current {
     fn give_up(&mut self) {
         self.connection = None;
-        (self.number, self.since, self.heard) = (self.number + 1, Instant::now(), None);
+        (self.number, self.since, self.heard, self.silent) = (self.number + 1, Instant::now(), false, None);
+    }
+}
+
+/// Whoever waits for this attempt to end need not wait for a call on it.
+async fn tell_the_others(making: Making, link: Weak<Inner>, (number, round): (u64, Round)) {
+    let made = making.await;
+    let Some(link) = link.upgrade() else { return };
+    match made {
+        Ok(_) => link.attempts.made(Instant::now(), round),
+        Err(error) => link.with(number, |current| link.failed(current, &error)),
     }
 }
 
@@ -200,10 +215,10 @@ impl Current {
 fn lost(link: &Weak<Inner>, number: u64) {
     let Some(link) = link.upgrade() else { return };
     link.with(number, |current| {
-        let was_of_use = current.heard.is_some();
-        current.give_up();
-        if was_of_use {
-            drop(link.make(current));
+        if !current.heard {
+            return link.failed(current, &fault::lost("it was closed before it had brought an answer"));
         }
+        current.give_up();
+        drop(link.make(current));
     });
 }

@@ -96,7 +96,8 @@ impl Way {
         }
         let (number, primary) = self.find().await?;
         let connection = self.primary(&primary, config).await;
-        if connection.is_err() {
+        // one that is full, or lets nobody in any more, may still serve those whom it has let in
+        if connection.as_ref().is_err_and(fault::leads_astray) {
             self.leads_astray(number);
         }
         Ok((number, connection?))

@@ -1,5 +1,6 @@
 //! The server as operators meet it: its ports, who may ask on them, what it tells, how it stops.
 
+mod bodies;
 mod envoy_port;
 mod http_port;
 mod life;
