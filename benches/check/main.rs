@@ -36,8 +36,10 @@ mod support;
 use tokio::runtime::Runtime;
 use yardstick::Yardstick;
 
-/// What can be measured by itself.
-const PARTS: [(&str, fn(&Runtime)); 8] = [
+/// What can be measured by itself: its name, and how.
+type Part = (&'static str, fn(&Runtime));
+
+const PARTS: [Part; 8] = [
     ("hot", costs::hot),
     ("cold", costs::cold),
     ("one-core", costs::on_one_core),
@@ -45,15 +47,19 @@ const PARTS: [(&str, fn(&Runtime)); 8] = [
     ("through", through::measure),
     ("late", late::measure),
     ("outage", outage::measure),
-    ("sizes", sizes::measure),
+    ("sizes", sizes::few_and_many),
 ];
+
+/// What is measured only if it is named.
+const BY_NAME: [Part; 1] = [("ten-million", sizes::ten_million)];
 
 fn main() {
     if let Some(yardstick) = Yardstick::asked_for() {
         return yardstick.serve();
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    for (part, measure) in PARTS.iter().filter(|(part, _)| is_asked_for(part)) {
+    let asked_for = PARTS.iter().filter(|(part, _)| is_asked_for(part));
+    for (part, measure) in asked_for.chain(BY_NAME.iter().filter(|(part, _)| named().any(|named| named == *part))) {
         eprintln!("-- {part}");
         measure(&runtime);
     }

@@ -15,20 +15,20 @@ pub(super) struct Links {
     way: Arc<Way>,
     settings: Settings,
     attempts: Arc<Attempts>,
-    links: RwLock<HashMap<Id, Link>>,
+    by_runtime: RwLock<HashMap<Id, Link>>,
 }
 
 impl Links {
     pub(super) fn new(way: Arc<Way>, settings: &Settings) -> Self {
-        Self { way, settings: settings.clone(), attempts: Arc::default(), links: RwLock::default() }
+        Self { way, settings: settings.clone(), attempts: Arc::default(), by_runtime: RwLock::default() }
     }
 
     /// That of the runtime in which this is called.
     pub(super) fn here(&self) -> Link {
         let here = Handle::current();
-        let known = self.links.read().unwrap_or_else(PoisonError::into_inner).get(&here.id()).cloned();
+        let known = self.by_runtime.read().unwrap_or_else(PoisonError::into_inner).get(&here.id()).cloned();
         known.unwrap_or_else(|| {
-            let mut links = self.links.write().unwrap_or_else(PoisonError::into_inner);
+            let mut links = self.by_runtime.write().unwrap_or_else(PoisonError::into_inner);
             let link = || Link::new(self.way.clone(), &self.settings, here.clone(), self.attempts.clone());
             links.entry(here.id()).or_insert_with(link).clone()
         })
