@@ -7,7 +7,7 @@ use std::process::{Child, Command};
 use std::task::{Context, Poll};
 use std::thread::{self, available_parallelism};
 
-use bytes::{Buf as _, BufMut as _, Bytes};
+use bytes::Bytes;
 use envoy_types::pb::envoy::service::auth::v3 as full;
 use envoy_types::pb::envoy::service::auth::v3::authorization_server as decoding;
 use futures_util::future::{BoxFuture, Ready, ready};
@@ -16,11 +16,12 @@ use prost::Message as _;
 use tokio::runtime::Builder;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tonic::body::Body;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::{Service, http};
 use tonic::server::{Grpc, NamedService, UnaryService};
 use tonic::transport::Server;
 use tonic::{Request, Response, Status};
+
+use crate::support::raw_codec::RawCodec;
 
 /// The first of its arguments says which one is meant.
 const ARGUMENT: &str = "--serve-yardstick";
@@ -139,7 +140,7 @@ impl Service<http::Request<Body>> for Unread {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        Box::pin(async move { Ok(Grpc::new(BytesCodec).unary(AlwaysOk, request).await) })
+        Box::pin(async move { Ok(Grpc::new(RawCodec).unary(AlwaysOk, request).await) })
     }
 }
 
@@ -149,42 +150,5 @@ impl UnaryService<Bytes> for AlwaysOk {
 
     fn call(&mut self, _: Request<Bytes>) -> Self::Future {
         ready(Ok(Response::new(ok().encode_to_vec().into())))
-    }
-}
-
-#[derive(Debug, Clone, Copy)]
-struct BytesCodec;
-
-impl Codec for BytesCodec {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Decoder for BytesCodec {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, bytes: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(bytes.copy_to_bytes(bytes.remaining())))
-    }
-}
-
-impl Encoder for BytesCodec {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, message: Bytes, bytes: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        bytes.put(message);
-        Ok(())
     }
 }

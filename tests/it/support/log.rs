@@ -14,10 +14,11 @@ use envoy_types::pb::google::protobuf::{Struct, UInt32Value, Value};
 use prost::Message as _;
 use tokio_stream::Stream;
 use tonic::client::Grpc;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::Endpoint;
 use tonic::{Request, Status};
+
+use super::raw_codec::RawCodec;
 
 /// The end of a request that had this ticket: what the upstream answered.
 pub fn ended(ticket: &str, status: u32) -> HttpAccessLogEntry {
@@ -85,43 +86,5 @@ pub async fn stream_of(
         call.metadata_mut().insert("authorization", format!("Bearer {secret}").parse().unwrap());
     }
     let path = PathAndQuery::from_static("/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs");
-    client.client_streaming(call, path, Raw).await.map(|_| ())
-}
-
-/// Bytes as they are.
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, bytes: Bytes, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        bytes::BufMut::put(to, bytes);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        let length = bytes::Buf::remaining(from);
-        Ok(Some(bytes::Buf::copy_to_bytes(from, length)))
-    }
+    client.client_streaming(call, path, RawCodec).await.map(|_| ())
 }

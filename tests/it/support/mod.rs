@@ -26,6 +26,7 @@ pub mod operator;
 pub mod peppers;
 pub mod process;
 pub mod proxy;
+pub mod raw_codec;
 pub mod redis;
 
 pub mod seed;
