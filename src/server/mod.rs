@@ -152,7 +152,14 @@ impl Bound {
                 async { lanes::ended(&mut threads).await.context("the Envoy port failed") },
                 async { admin.serve_with_incoming_shutdown(from_admin.incoming(), stop()).await.context("the admin port failed") },
                 async { axum::serve(from_pages, pages).with_graceful_shutdown(stop()).await.context("the HTTP port failed") },
-                async { stopping.run_until_cancelled(arriving).await.transpose() },
+                async {
+                    // who comes when nobody is served any more is no failure: that is looked at first
+                    tokio::select! {
+                        biased;
+                        () = stopping.cancelled() => Ok(()),
+                        never = arriving => never.map(|_| ()),
+                    }
+                },
             )
         });
         let session = self.session.clone();

@@ -1,6 +1,9 @@
 //! How the server starts, stops, and refuses to start.
 
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tonic::transport::Channel;
 use tonic_health::pb::HealthCheckRequest;
@@ -8,6 +11,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use super::{REALM, server};
+use crate::hostility::raw::PREFACE;
 use crate::support::check;
 use crate::support::envoy::Envoy;
 use crate::support::eventually;
@@ -60,6 +64,27 @@ fn a_replica_that_leaves_fails_no_request_behind_envoy_while_another_is_there() 
     assert_eq!(leaving.join().unwrap(), Some(0));
     let failed = seen.iter().filter(|status| ![200, 429].contains(*status)).count();
     assert!(seen.len() > 40 && failed == 0, "{failed} of {} failed: {seen:?}", seen.len());
+}
+
+/// Looked at the other way round, a connection that comes when the threads have stopped is a failure of the server: then this fails.
+#[test]
+fn whoever_connects_while_it_stops_does_not_make_it_fail() {
+    for _ in 0..5 {
+        let (mut keyward, _) = server(&Store::Embedded, |config| config);
+        let (envoy, stopped) = (keyward.envoy, AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    while !stopped.load(Ordering::Relaxed) {
+                        drop(TcpStream::connect(envoy).map(|mut come| come.write_all(PREFACE)));
+                    }
+                });
+            }
+            let code = keyward.stop();
+            stopped.store(true, Ordering::Relaxed);
+            assert_eq!(code, Some(0), "{}", keyward.said());
+        });
+    }
 }
 
 #[test]
