@@ -12,7 +12,7 @@ use tonic::body::Body;
 use tonic::codegen::http::{self, HeaderMap, HeaderName, HeaderValue};
 
 /// Before each message: whether it is compressed, and how long it is.
-pub(super) const PREFIX: usize = 5;
+const PREFIX: usize = 5;
 
 /// A message behind its prefix.
 #[derive(Debug, Clone)]
