@@ -6,7 +6,10 @@ use std::{env, error::Error, fs};
 use prost::Message as _;
 
 const PROTOS: &[&str] = &[
-    "keyward/admin/v1/admin.proto",
+    "keyward/admin/v1/bootstrap_service.proto",
+    "keyward/admin/v1/key_service.proto",
+    "keyward/admin/v1/owner_service.proto",
+    "keyward/admin/v1/revocation_service.proto",
     "keyward/store/v1/stored.proto",
     "envoy/service/auth/v3/external_auth.proto",
     "envoy/service/accesslog/v3/als.proto",
@@ -28,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let files = protox::compile(PROTOS, ["proto"])?;
     let out = env::var("OUT_DIR")?;
     fs::write(Path::new(&out).join("descriptors.bin"), files.encode_to_vec())?;
-    tonic_prost_build::configure().bytes(".envoy").skip_debug(SECRET).include_file("proto.rs").compile_fds(files)?;
+    tonic_prost_build::configure().bytes(".envoy").btree_map(".keyward").skip_debug(SECRET).include_file("proto.rs").compile_fds(files)?;
     tonic_build::manual::Builder::new().build_client(false).compile(&[access_log()]);
     Ok(())
 }

@@ -17,6 +17,16 @@ pub struct Secret(Vec<u8>);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest(pub [u8; 32]);
 
+/// What a digest is made of: the secret itself, or what another system kept of it, so that its keys go on working here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Scheme {
+    #[default]
+    Secret,
+    Sha256,
+    Sha512,
+    HmacSha256,
+}
+
 /// The key of the digests: 32 bytes or more, from a file, one per version.
 #[derive(Clone)]
 pub struct Pepper {
@@ -28,6 +38,26 @@ pub struct Pepper {
 /// Every live pepper, newest first.
 #[derive(Clone, Debug)]
 pub struct Peppers(Vec<Pepper>);
+
+impl Scheme {
+    pub const ALL: [Self; 4] = [Self::Secret, Self::Sha256, Self::Sha512, Self::HmacSha256];
+
+    /// Its name in files and records; that of the secret itself is empty.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Secret => "",
+            Self::Sha256 => "sha-256",
+            Self::Sha512 => "sha-512",
+            Self::HmacSha256 => "hmac-sha-256",
+        }
+    }
+
+    #[must_use]
+    pub fn of(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scheme| scheme.name() == name)
+    }
+}
 
 impl Secret {
     #[must_use]

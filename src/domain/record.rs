@@ -1,7 +1,9 @@
 //! What is kept of a key.
 
+use std::collections::BTreeMap;
+
 use super::address::AddressList;
-use super::key::Digest;
+use super::key::{Digest, Scheme};
 use super::limit::Override;
 use super::name::{KeyId, OwnerId, RealmId, Scope, Word};
 use super::owner::Owner;
@@ -27,11 +29,34 @@ pub struct Record {
     pub created: StoreTime,
     pub expires: Option<StoreTime>,
     pub revoked: Option<StoreTime>,
+    /// Why it was revoked, if it was.
+    pub cause: Cause,
+    /// Kept with it for its owner's people; no check looks at it.
+    pub metadata: BTreeMap<String, String>,
+    /// Of an admin token: all that it may touch; `None`: everything.
+    pub binding: Option<Binding>,
     pub secrets: Vec<KeptSecret>,
     /// Goes up by one with every write.
     pub revision: u64,
     /// Goes up when one of its limits is lowered.
     pub generation: u64,
+}
+
+/// Why a key was revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Cause {
+    /// Somebody asked for it.
+    #[default]
+    Asked,
+    /// Its secret was seen where it should not be: there is no way back.
+    Leaked,
+}
+
+/// What an admin token is bound to: a realm, or one owner of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binding {
+    pub realm: RealmId,
+    pub owner: Option<OwnerId>,
 }
 
 /// A key with its owner.
@@ -41,7 +66,7 @@ pub struct Holder {
     pub owner: Owner,
 }
 
-/// What is kept of a secret.
+/// What is kept of a secret. A key has several while one takes over from another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptSecret {
     pub digest: Digest,
@@ -51,4 +76,10 @@ pub struct KeptSecret {
     pub prefix: String,
     pub last_four: String,
     pub created: StoreTime,
+    /// The first of a key is 1, and each that comes has the next. It stays when the digest is made anew.
+    pub number: u32,
+    /// When it stops opening the key; `None`: when the key itself does.
+    pub ends: Option<StoreTime>,
+    /// What the pepper's HMAC is of.
+    pub scheme: Scheme,
 }

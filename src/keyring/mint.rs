@@ -1,13 +1,15 @@
 //! From what was asked to what is kept: an id, a digest, and what there is to recognise a secret by.
 
+use std::collections::BTreeMap;
+
 use data_encoding::BASE32HEX_NOPAD;
 
 use super::draft::KeyDraft;
 use super::{Keyring, KeyringError};
 use crate::domain::format::Format;
-use crate::domain::key::Secret;
+use crate::domain::key::{Scheme, Secret};
 use crate::domain::name::{KeyId, RealmId};
-use crate::domain::record::{KeptSecret, Record};
+use crate::domain::record::{Cause, KeptSecret, Record};
 use crate::domain::time::StoreTime;
 
 /// What a new key is made of.
@@ -44,6 +46,9 @@ impl Keyring {
             created: *now,
             expires: draft.expires,
             revoked: None,
+            cause: Cause::Asked,
+            metadata: BTreeMap::new(),
+            binding: None,
             secrets: vec![self.kept(origin, secret)],
             revision: 1,
             generation: 0,
@@ -58,6 +63,9 @@ impl Keyring {
             prefix: origin.format.prefix.to_string(),
             last_four: secret.last_four(),
             created: origin.now,
+            number: 1,
+            ends: None,
+            scheme: Scheme::Secret,
         }
     }
 

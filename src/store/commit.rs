@@ -6,6 +6,7 @@ use crate::domain::address::AddressList;
 use crate::domain::name::KeyId;
 use crate::domain::owner::Owner;
 use crate::domain::record::{KeptSecret, Record};
+use crate::domain::time::StoreTime;
 use crate::revocation::Standing;
 
 /// Changes that are made together, or not at all.
@@ -77,12 +78,13 @@ pub fn is_restricting(before: Option<&Change>, after: &Change) -> bool {
 /// Whether the key may do less than before, so that nobody may go on with what they remember of it. In doubt, it restricts.
 #[must_use]
 pub fn restricts_key(before: &Record, after: &Record) -> bool {
-    let ends_sooner = after.expires.is_some_and(|end| before.expires.is_none_or(|before| end < before));
-    let lost = |secret: &KeptSecret| !after.secrets.iter().any(|kept| kept.digest == secret.digest);
+    // one whose digest was made anew is the same
+    let kept = |secret: &KeptSecret| after.secrets.iter().find(|kept| kept.number == secret.number);
+    let lost = |secret: &KeptSecret| kept(secret).is_none_or(|kept| ends_sooner(secret.ends, kept.ends));
     let other = (&before.owner, &before.environment, &before.kind, &before.tenant)
         != (&after.owner, &after.environment, &after.kind, &after.tenant);
     (after.revoked.is_some() && before.revoked.is_none())
-        || ends_sooner
+        || ends_sooner(before.expires, after.expires)
         || before.scopes.iter().any(|scope| !after.scopes.contains(scope))
         || narrows(&before.addresses, &after.addresses)
         || before.secrets.iter().any(lost)
@@ -96,6 +98,10 @@ pub fn restricts_owner(before: &Owner, after: &Owner) -> bool {
     (after.disabled.is_some() && before.disabled.is_none()) || after.generation > before.generation
 }
 
+fn ends_sooner(before: Option<StoreTime>, after: Option<StoreTime>) -> bool {
+    after.is_some_and(|end| before.is_none_or(|before| end < before))
+}
+
 /// An empty list is any address.
 fn narrows(before: &AddressList, after: &AddressList) -> bool {
     let covered = |block: &IpNet| after.0.iter().any(|wider| wider.contains(block));
@@ -104,19 +110,24 @@ fn narrows(before: &AddressList, after: &AddressList) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
-    use crate::domain::key::Digest;
+    use crate::domain::key::{Digest, Scheme};
     use crate::domain::name::{OwnerId, RealmId, Scope, Word};
-    use crate::domain::time::StoreTime;
+    use crate::domain::record::Cause;
 
     fn record() -> Record {
         let word = |text| Word::parse(text).unwrap();
-        let secret = |byte| KeptSecret {
+        let secret = |byte: u8| KeptSecret {
             digest: Digest([byte; 32]),
             pepper: word("1"),
             prefix: "k_".into(),
             last_four: "abcd".into(),
             created: StoreTime(1),
+            number: byte.into(),
+            ends: None,
+            scheme: Scheme::Secret,
         };
         Record {
             realm: RealmId::parse("otesse").unwrap(),
@@ -133,6 +144,9 @@ mod tests {
             created: StoreTime(1),
             expires: Some(StoreTime(100)),
             revoked: None,
+            cause: Cause::Asked,
+            metadata: BTreeMap::new(),
+            binding: None,
             secrets: vec![secret(1), secret(2)],
             revision: 1,
             generation: 1,
@@ -141,13 +155,14 @@ mod tests {
 
     #[test]
     fn whatever_takes_something_from_a_key_restricts() {
-        let changes: [fn(&mut Record); 10] = [
+        let changes: [fn(&mut Record); 11] = [
             |key| key.revoked = Some(StoreTime(5)),
             |key| key.expires = Some(StoreTime(99)),
             |key| drop(key.scopes.pop()),
             |key| key.addresses = AddressList(vec!["192.0.2.0/25".parse().unwrap()]),
             |key| key.addresses = AddressList(vec!["198.51.100.0/24".parse().unwrap()]),
             |key| drop(key.secrets.pop()),
+            |key| key.secrets[0].ends = Some(StoreTime(99)),
             |key| key.owner = OwnerId::parse("other").unwrap(),
             |key| key.environment = None,
             |key| key.tenant = Some("t".into()),
@@ -165,8 +180,9 @@ mod tests {
 
     #[test]
     fn what_only_gives_or_renames_does_not_restrict() {
-        let changes: [fn(&mut Record); 7] = [
+        let changes: [fn(&mut Record); 8] = [
             |key| key.label = "new".into(),
+            |key| key.secrets[0].digest = Digest([9; 32]),
             |key| key.revision = 2,
             |key| key.expires = None,
             |key| key.expires = Some(StoreTime(101)),

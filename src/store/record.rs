@@ -5,11 +5,11 @@ use prost::Message;
 
 use super::error::StoreError;
 use crate::domain::address::AddressList;
-use crate::domain::key::Digest;
+use crate::domain::key::{Digest, Scheme};
 use crate::domain::limit::Override;
 use crate::domain::name::{KeyId, NameError, OwnerId, RealmId, Scope, Word};
 use crate::domain::owner::Owner;
-use crate::domain::record::{KeptSecret, Record};
+use crate::domain::record::{Binding, Cause, KeptSecret, Record};
 use crate::domain::time::StoreTime;
 use crate::proto::keyward::store::v1 as stored;
 
@@ -30,6 +30,9 @@ pub fn encode_key(record: &Record) -> Vec<u8> {
         created_ms: record.created.0,
         expires_ms: record.expires.map_or(0, |at| at.0),
         revoked_ms: record.revoked.map_or(0, |at| at.0),
+        cause: cause(record.cause).into(),
+        metadata: record.metadata.clone(),
+        binding: record.binding.as_ref().map(binding),
         secrets: record.secrets.iter().map(secret).collect(),
         revision: record.revision,
         generation: record.generation,
@@ -55,6 +58,9 @@ pub fn decode_key(bytes: &[u8]) -> Result<Record, StoreError> {
         created: StoreTime(key.created_ms),
         expires: instant(key.expires_ms),
         revoked: instant(key.revoked_ms),
+        cause: revoked_for(&key.cause),
+        metadata: key.metadata,
+        binding: key.binding.as_ref().map(bound_to).transpose()?,
         secrets: key.secrets.into_iter().map(kept).collect::<Result<_, _>>()?,
         revision: key.revision,
         generation: key.generation,
@@ -102,6 +108,9 @@ fn secret(kept: &KeptSecret) -> stored::Secret {
         prefix: kept.prefix.clone(),
         last_four: kept.last_four.clone(),
         created_ms: kept.created.0,
+        number: kept.number,
+        ends_ms: kept.ends.map_or(0, |at| at.0),
+        scheme: kept.scheme.name().into(),
     }
 }
 
@@ -112,7 +121,32 @@ fn kept(secret: stored::Secret) -> Result<KeptSecret, StoreError> {
         prefix: secret.prefix,
         last_four: secret.last_four,
         created: StoreTime(secret.created_ms),
+        number: secret.number,
+        ends: instant(secret.ends_ms),
+        scheme: Scheme::of(&secret.scheme)
+            .ok_or_else(|| corrupt(format!("a digest of the scheme {:?}, which is unknown", secret.scheme)))?,
     })
+}
+
+fn cause(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Asked => "",
+        Cause::Leaked => "leaked",
+    }
+}
+
+/// A cause that a newer version writes is none that may be undone.
+fn revoked_for(cause: &str) -> Cause {
+    if cause.is_empty() { Cause::Asked } else { Cause::Leaked }
+}
+
+fn binding(binding: &Binding) -> stored::Binding {
+    stored::Binding { realm: binding.realm.to_string(), owner: binding.owner.as_ref().map(ToString::to_string).unwrap_or_default() }
+}
+
+fn bound_to(binding: &stored::Binding) -> Result<Binding, StoreError> {
+    let owner = (!binding.owner.is_empty()).then(|| OwnerId::parse(&binding.owner)).transpose().map_err(corrupt)?;
+    Ok(Binding { realm: RealmId::parse(&binding.realm).map_err(corrupt)?, owner })
 }
 
 fn number(number: &Override) -> stored::Override {

@@ -1,12 +1,13 @@
 //! Keys, owners, commits and charges to play with.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use keyward::domain::address::AddressList;
-use keyward::domain::key::Digest;
+use keyward::domain::key::{Digest, Scheme};
 use keyward::domain::name::{KeyId, OwnerId, RealmId, Word};
 use keyward::domain::owner::Owner;
-use keyward::domain::record::{KeptSecret, Record};
+use keyward::domain::record::{Cause, KeptSecret, Record};
 use keyward::domain::time::StoreTime;
 use keyward::domain::window::Spec;
 use keyward::store::embedded::Timeouts;
@@ -51,8 +52,16 @@ pub fn owner(id: &OwnerId) -> Owner {
 }
 
 pub fn record(id: &KeyId, owner: &OwnerId) -> Record {
-    let secret =
-        KeptSecret { digest: digest(id), pepper: word("1"), prefix: "ot_".into(), last_four: "wxyz".into(), created: StoreTime(1) };
+    let secret = KeptSecret {
+        digest: digest(id),
+        pepper: word("1"),
+        prefix: "ot_".into(),
+        last_four: "wxyz".into(),
+        created: StoreTime(1),
+        number: 1,
+        ends: None,
+        scheme: Scheme::Secret,
+    };
     Record {
         realm: realm(),
         id: id.clone(),
@@ -68,6 +77,9 @@ pub fn record(id: &KeyId, owner: &OwnerId) -> Record {
         created: StoreTime(1),
         expires: None,
         revoked: None,
+        cause: Cause::Asked,
+        metadata: BTreeMap::new(),
+        binding: None,
         secrets: vec![secret],
         revision: 1,
         generation: 1,

@@ -1,10 +1,12 @@
 //! The world's owners and keys, put into a store of keyward's.
 
+use std::collections::BTreeMap;
+
 use keyward::domain::address::AddressList;
-use keyward::domain::key::{Pepper, Peppers};
+use keyward::domain::key::{Pepper, Peppers, Scheme};
 use keyward::domain::name::{KeyId, OwnerId, RealmId, Scope, Word};
 use keyward::domain::owner::Owner;
-use keyward::domain::record::{KeptSecret, Record};
+use keyward::domain::record::{Cause, KeptSecret, Record};
 use keyward::domain::time::StoreTime;
 use keyward::store::{AuditNote, Change, Commit, Expect, Store};
 
@@ -55,6 +57,9 @@ fn record(key: &plain::Key, peppers: &Peppers) -> Record {
         created: StoreTime(1),
         expires: key.expires.map(StoreTime),
         revoked: key.revoked.then_some(StoreTime(3)),
+        cause: Cause::Asked,
+        metadata: BTreeMap::new(),
+        binding: None,
         secrets: key.secrets.iter().map(|secret| kept(key.realm, secret, peppers)).collect(),
         revision: 1,
         generation: 0,
@@ -70,6 +75,9 @@ fn kept(realm: &str, secret: &str, peppers: &Peppers) -> KeptSecret {
         prefix: String::new(),
         last_four: secret[secret.len() - 4..].to_owned(),
         created: StoreTime(1),
+        number: 1,
+        ends: None,
+        scheme: Scheme::Secret,
     }
 }
 

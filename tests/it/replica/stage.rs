@@ -1,6 +1,6 @@
 //! A replica on a store that the test plays: what is in it, what its log says, and when a look-up is answered.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -10,12 +10,12 @@ use async_trait::async_trait;
 use keyward::clock::{Clock, SharedClock};
 use keyward::domain::address::AddressList;
 use keyward::domain::bearer::Bearer;
-use keyward::domain::key::Digest;
+use keyward::domain::key::{Digest, Scheme};
 use keyward::domain::name::{KeyId, OwnerId, RealmId, Scope, Word};
 use keyward::domain::owner::Owner;
 use keyward::domain::realm::Realm;
 use keyward::domain::realms::Realms;
-use keyward::domain::record::{Holder, KeptSecret, Record};
+use keyward::domain::record::{Cause, Holder, KeptSecret, Record};
 use keyward::domain::time::{BootTime, StoreTime};
 use keyward::grpc::ext_authz::Authorizer;
 use keyward::replica::records::{Records, Unfound};
@@ -270,7 +270,16 @@ pub(super) fn owner(id: &str) -> Owner {
 /// A key of an owner with one secret.
 pub(super) fn key(number: u32, owner: &Owner) -> Holder {
     let pepper = Word::parse("1").unwrap();
-    let secret = KeptSecret { digest: digest(number), pepper, prefix: "st_".into(), last_four: "abcd".into(), created: StoreTime(1) };
+    let secret = KeptSecret {
+        digest: digest(number),
+        pepper,
+        prefix: "st_".into(),
+        last_four: "abcd".into(),
+        created: StoreTime(1),
+        number: 1,
+        ends: None,
+        scheme: Scheme::Secret,
+    };
     let record = Record {
         realm: owner.realm.clone(),
         id: KeyId::parse(&format!("key_{number}")).unwrap(),
@@ -286,6 +295,9 @@ pub(super) fn key(number: u32, owner: &Owner) -> Holder {
         created: StoreTime(1),
         expires: None,
         revoked: None,
+        cause: Cause::Asked,
+        metadata: BTreeMap::new(),
+        binding: None,
         secrets: vec![secret],
         revision: 1,
         generation: 0,

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use keyward::domain::address::AddressList;
-use keyward::domain::key::Digest;
+use keyward::domain::key::{Digest, Scheme};
 use keyward::domain::name::{KeyId, OwnerId, RealmId, Scope, Word};
 use keyward::domain::owner::Owner;
-use keyward::domain::record::{KeptSecret, Record};
+use keyward::domain::record::{Cause, KeptSecret, Record};
 use keyward::domain::ticket::TicketId;
 use keyward::domain::time::StoreTime;
 use keyward::domain::window::Spec;
@@ -40,12 +40,15 @@ pub(super) fn digest(number: u16) -> Digest {
 /// A key of the realm `otesse` and its owner `acme`, with everything set that can be.
 pub(super) fn key(id: &str, digests: &[Digest]) -> Record {
     let word = |text| Some(Word::parse(text).unwrap());
-    let secret = |digest: &Digest| KeptSecret {
+    let secret = |(number, digest): (u32, &Digest)| KeptSecret {
         digest: *digest,
         pepper: Word::parse("1").unwrap(),
         prefix: "otesse_live_sk_".into(),
         last_four: "x7Qp".into(),
         created: StoreTime(1_800_000_000_000),
+        number,
+        ends: None,
+        scheme: Scheme::Secret,
     };
     Record {
         realm: realm("otesse"),
@@ -62,7 +65,10 @@ pub(super) fn key(id: &str, digests: &[Digest]) -> Record {
         created: StoreTime(1_800_000_000_000),
         expires: Some(StoreTime(1_900_000_000_000)),
         revoked: None,
-        secrets: digests.iter().map(secret).collect(),
+        cause: Cause::Asked,
+        metadata: [("team".to_owned(), "north team".to_owned())].into(),
+        binding: None,
+        secrets: (1..).zip(digests).map(secret).collect(),
         revision: 1,
         generation: 1,
     }

@@ -1,13 +1,14 @@
 //! Keys in a store, put there without an admin.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use keyward::domain::address::AddressList;
-use keyward::domain::key::{Pepper, Peppers};
+use keyward::domain::key::{Pepper, Peppers, Scheme};
 use keyward::domain::limit::Override;
 use keyward::domain::name::{KeyId, OwnerId, RealmId, Word};
 use keyward::domain::owner::Owner;
-use keyward::domain::record::{KeptSecret, Record};
+use keyward::domain::record::{Cause, KeptSecret, Record};
 use keyward::domain::time::StoreTime;
 use keyward::store::{AuditNote, Change, Commit, Expect, Store};
 
@@ -72,7 +73,8 @@ pub fn key(realm: &str, owner: &str, id: &str, secret: &str) -> Change {
     let (realm, created) = (RealmId::parse(realm).unwrap(), StoreTime(1));
     let digest = peppers().newest().digest(&realm, secret.as_bytes());
     let (prefix, last_four) = (secret[..4].into(), secret[secret.len() - 4..].into());
-    let kept = KeptSecret { digest, pepper: Word::parse("1").unwrap(), prefix, last_four, created };
+    let kept =
+        KeptSecret { digest, pepper: Word::parse("1").unwrap(), prefix, last_four, created, number: 1, ends: None, scheme: Scheme::Secret };
     let record = Record {
         realm,
         id: KeyId::parse(id).unwrap(),
@@ -88,6 +90,9 @@ pub fn key(realm: &str, owner: &str, id: &str, secret: &str) -> Change {
         created,
         expires: None,
         revoked: None,
+        cause: Cause::Asked,
+        metadata: BTreeMap::new(),
+        binding: None,
         secrets: vec![kept],
         revision: 1,
         generation: 0,
