@@ -110,6 +110,16 @@ impl Pepper {
         self.seal(bytes).ct_eq(seal).into()
     }
 
+    /// What shows that an entry of the audit log was written by someone who holds the pepper.
+    pub(super) fn seal_audit(&self, link: &[u8; 32]) -> [u8; 32] {
+        self.mac(&[b"keyward audit", &[0], link])
+    }
+
+    /// Whether this is its seal, found out in the same time whatever it is.
+    pub(super) fn audit_sealed(&self, link: &[u8; 32], seal: &[u8; 32]) -> bool {
+        self.seal_audit(link).ct_eq(seal).into()
+    }
+
     fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
         let mut mac = self.keyed.clone();
         for part in parts {

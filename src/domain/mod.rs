@@ -5,6 +5,7 @@ pub mod time;
 
 pub mod address;
 pub mod allowance;
+pub mod audit;
 pub mod bearer;
 pub mod calendar;
 pub mod credential;

@@ -42,6 +42,14 @@ pub struct Record {
     pub generation: u64,
 }
 
+impl Record {
+    /// When the next of its secrets ends, if one does.
+    #[must_use]
+    pub fn secret_ends(&self) -> Option<StoreTime> {
+        self.secrets.iter().filter_map(|secret| secret.ends).min()
+    }
+}
+
 /// Why a key was revoked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Cause {

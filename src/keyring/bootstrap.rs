@@ -11,12 +11,13 @@ use super::kept::Kept as _;
 use super::mint::Origin;
 use super::{Keyring, KeyringError, Role, Target, contract};
 use crate::domain::address::AddressList;
+use crate::domain::audit::Who;
 use crate::domain::key::Secret;
 use crate::domain::name::{OwnerId, RealmId, Scope, admin_realm};
 use crate::domain::owner::Owner;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
-use crate::store::{AuditNote, Change, Commit, Expect, StoreError};
+use crate::store::{Change, Commit, Expect, StoreError};
 
 /// The owner that the first token belongs to.
 pub const ADMINS: &str = "admins";
@@ -35,7 +36,10 @@ impl Keyring {
             let now = self.store.now().await?;
             let (record, secret) = self.first_token(now)?;
             let changes = [self.admins(now).await?, Some(Change::Key { record: record.clone(), expect: Expect::Absent })];
-            match self.store.commit(&commit(changes.into_iter().flatten().collect(), &record, mark)).await {
+            let target = Target { realm: record.realm.clone(), id: record.id.clone() };
+            let audit = self.noted(Who::Bootstrap, "Bootstrap", vec![Record::name(&target)]);
+            let commit = Commit { changes: changes.into_iter().flatten().collect(), audit, request: None, once: Some(mark) };
+            match self.store.commit(&commit).await {
                 Ok(_) => return Ok(Created { record, secret, replayed: false }),
                 Err(StoreError::DoneBefore) => return Err(KeyringError::BootstrapDone),
                 Err(StoreError::Conflict | StoreError::Exists(_)) => {}
@@ -103,14 +107,4 @@ fn draft(now: StoreTime) -> Result<KeyDraft, KeyringError> {
         addresses: AddressList::default(),
         expires: Some(StoreTime(now.0 + LIFETIME_MS)),
     })
-}
-
-fn commit(changes: Vec<Change>, record: &Record, mark: [u8; 32]) -> Commit {
-    let target = Target { realm: record.realm.clone(), id: record.id.clone() };
-    Commit {
-        changes,
-        audit: AuditNote { actor: None, action: "Bootstrap", subject: Record::name(&target) },
-        request: None,
-        once: Some(mark),
-    }
 }

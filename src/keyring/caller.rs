@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::{Keyring, KeyringError};
+use crate::domain::audit::Who;
 use crate::domain::bearer::{Asked, Bearer};
 use crate::domain::credential::Presented;
 use crate::domain::key::Digest;
@@ -121,6 +122,11 @@ enum View {
 }
 
 impl Caller {
+    /// For the audit log.
+    pub(super) fn who(&self) -> Who {
+        Who::Key(self.key.clone())
+    }
+
     /// Whether the caller has a role, itself or as admin.
     pub fn has(&self, role: Role) -> Result<(), KeyringError> {
         let has = self.roles.contains(&role) || self.roles.contains(&Role::Admin);

@@ -10,7 +10,7 @@ use crate::domain::name::{KeyId, RealmId};
 use crate::domain::record::Record;
 use crate::domain::time::BootTime;
 use crate::revocation::Standing;
-use crate::store::{AuditNote, Change, Commit, Expect, StoreError};
+use crate::store::{Change, Commit, Expect, StoreError};
 
 /// A key to make.
 #[derive(Debug, Clone)]
@@ -46,7 +46,7 @@ impl Keyring {
             None => self.minted(&origin)?,
         };
         let begun = self.guard.clock.boot();
-        let committed = self.store.commit(&new.commit(caller, &record)).await.map_err(|error| new.refused(error))?;
+        let committed = self.store.commit(&new.commit(self, caller, &record)).await.map_err(|error| new.refused(error))?;
         self.nobody_takes_it_for_unknown(new, &committed.standing, begun).await;
         match committed.replayed {
             None => Ok(Created { record, secret, replayed: false }),
@@ -88,12 +88,12 @@ impl Keyring {
 }
 
 impl NewKey {
-    fn commit(&self, caller: &Caller, record: &Record) -> Commit {
+    fn commit(&self, keyring: &Keyring, caller: &Caller, record: &Record) -> Commit {
         let target = Target { realm: record.realm.clone(), id: record.id.clone() };
         let given = self.secret.as_ref().and(record.secrets.first()).map(|kept| &kept.digest);
         Commit {
             changes: vec![Change::Key { record: record.clone(), expect: Expect::Absent }],
-            audit: AuditNote { actor: Some(caller.key.clone()), action: "CreateKey", subject: Record::name(&target) },
+            audit: keyring.note(caller, "CreateKey", Record::name(&target)),
             request: self.once.as_ref().map(|once| once.of(caller, given)),
             once: None,
         }

@@ -7,7 +7,7 @@ use super::{Caller, Keyring, KeyringError};
 use crate::domain::time::{BootTime, StoreTime};
 use crate::revocation::Standing;
 use crate::store::commit::is_restricting;
-use crate::store::{AuditNote, Commit, Committed, Expect, StoreError};
+use crate::store::{Commit, Committed, Expect, StoreError};
 
 /// How often a change is begun again when others come between.
 pub(super) const ATTEMPTS: usize = 16;
@@ -62,7 +62,7 @@ impl Keyring {
             }
             may_be_tried(seen, before.revision(), terms)?;
             let (after, begun) = (after.under(seen + 1), self.guard.clock.boot());
-            match self.store.commit(&edit.commit(after.clone(), seen, terms)).await {
+            match self.store.commit(&edit.commit(self, after.clone(), seen, terms)).await {
                 Ok(committed) if committed.replayed.is_some() => {
                     if let Some(repeated) = self.repeated(&edit, &committed).await? {
                         return Ok(repeated);
@@ -158,10 +158,10 @@ impl<T: Kept> Edit<'_, T> {
         self.made_of(thing, StoreTime::default()) == *thing
     }
 
-    fn commit(&self, after: T, seen: u64, terms: &Terms) -> Commit {
+    fn commit(&self, keyring: &Keyring, after: T, seen: u64, terms: &Terms) -> Commit {
         Commit {
             changes: vec![after.written(Expect::Revision(seen))],
-            audit: AuditNote { actor: Some(self.caller.key.clone()), action: self.action, subject: T::name(self.target) },
+            audit: keyring.note(self.caller, self.action, T::name(self.target)),
             request: terms.once.as_ref().map(|once| once.of(self.caller, None)),
             once: None,
         }

@@ -35,11 +35,12 @@ pub use revocation::{Held, Watch};
 pub use terms::{Once, Target, Terms};
 pub use update::{KeyField, OwnerField};
 
+use crate::domain::audit::Who;
 use crate::domain::key::Peppers;
 use crate::domain::name::RealmId;
 use crate::domain::realm::Realm;
 use crate::domain::realms::Realms;
-use crate::store::SharedStore;
+use crate::store::{AuditNote, SharedStore};
 
 /// Fills bytes with randomness that nobody can foresee.
 pub type Randomness = fn(&mut [u8]) -> Result<(), NoRandomness>;
@@ -71,6 +72,16 @@ impl Keyring {
     #[must_use]
     pub fn with_randomness(self, randomness: Randomness) -> Self {
         Self { randomness, ..self }
+    }
+
+    /// What a caller does, for the audit log.
+    fn note(&self, caller: &Caller, action: &'static str, subject: String) -> AuditNote {
+        self.noted(caller.who(), action, vec![subject])
+    }
+
+    /// What somebody does, for the audit log.
+    fn noted(&self, who: Who, action: &'static str, subjects: Vec<String>) -> AuditNote {
+        AuditNote { who, from: None, action, subjects, refused: None, peppers: self.peppers.clone() }
     }
 
     fn realm(&self, id: &RealmId) -> Result<&Realm, KeyringError> {

@@ -8,7 +8,7 @@ use super::{Caller, Changed, Keyring, KeyringError, Target, Terms, contract};
 use crate::domain::name::{OwnerId, RealmId};
 use crate::domain::owner::Owner;
 use crate::domain::time::StoreTime;
-use crate::store::{AuditNote, Change, Commit, Expect, StoreError};
+use crate::store::{Change, Commit, Expect, StoreError};
 
 /// An owner to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +25,7 @@ impl Keyring {
         caller.may_change(&new.realm)?;
         contract::of_owner(self.realm(&new.realm)?, &new.owner)?;
         let owner = new.made_at(self.store.now().await?);
-        let committed = self.store.commit(&new.commit(caller, owner.clone())).await.map_err(|error| new.refused(error))?;
+        let committed = self.store.commit(&new.commit(self, caller, owner.clone())).await.map_err(|error| new.refused(error))?;
         match committed.replayed {
             None => Ok(owner),
             Some(_) => self.owner(&new.target()).await,
@@ -66,10 +66,10 @@ impl NewOwner {
         }
     }
 
-    fn commit(&self, caller: &Caller, owner: Owner) -> Commit {
+    fn commit(&self, keyring: &Keyring, caller: &Caller, owner: Owner) -> Commit {
         Commit {
             changes: vec![Change::Owner { owner, expect: Expect::Absent }],
-            audit: AuditNote { actor: Some(caller.key.clone()), action: "CreateOwner", subject: Owner::name(&self.target()) },
+            audit: keyring.note(caller, "CreateOwner", Owner::name(&self.target())),
             request: self.once.as_ref().map(|once| once.of(caller, None)),
             once: None,
         }

@@ -12,7 +12,7 @@ use crate::domain::owner::Owner;
 use crate::domain::record::Record;
 use crate::replica::session::{Leased, Status};
 use crate::revocation::Level;
-use crate::store::{AuditNote, Kept, What};
+use crate::store::{Kept, What};
 
 /// How long this replica's own renewal is waited for after a resumption. Whether it comes in time or later is all the same.
 const RENEWAL_PATIENCE: Duration = Duration::from_secs(1);
@@ -61,7 +61,7 @@ impl Keyring {
         if session.status().lease != Leased::RolledBack {
             return Err(KeyringError::NotRolledBack);
         }
-        self.store.resume(&AuditNote { actor: Some(caller.key.clone()), action: "Resume", subject: "revocation".into() }).await?;
+        self.store.resume(&self.note(caller, "Resume", "revocation".into())).await?;
         let head = self.store.find(&admin_realm(), &[]).await?.at.position;
         let _ = timeout(RENEWAL_PATIENCE, session.catch_up(head)).await;
         Ok(head)

@@ -2,15 +2,18 @@
 
 use ipnet::IpNet;
 
+use super::audit::AuditNote;
 use crate::domain::address::AddressList;
-use crate::domain::name::KeyId;
+use crate::domain::audit::{Head, Who};
+use crate::domain::key::Digest;
+use crate::domain::name::{KeyId, RealmId};
 use crate::domain::owner::Owner;
 use crate::domain::record::{KeptSecret, Record};
 use crate::domain::time::StoreTime;
 use crate::revocation::Standing;
 
 /// Changes that are made together, or not at all.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Commit {
     pub changes: Vec<Change>,
     pub audit: AuditNote,
@@ -22,8 +25,55 @@ pub struct Commit {
 /// A record in place of another, or of none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    Key { record: Record, expect: Expect },
-    Owner { owner: Owner, expect: Expect },
+    Key {
+        record: Record,
+        expect: Expect,
+    },
+    Owner {
+        owner: Owner,
+        expect: Expect,
+    },
+    /// There is no such key any more.
+    Removed {
+        realm: RealmId,
+        id: KeyId,
+        expect: Expect,
+    },
+}
+
+impl Change {
+    /// Where its record is.
+    #[must_use]
+    pub fn realm(&self) -> &RealmId {
+        match self {
+            Self::Key { record, .. } => &record.realm,
+            Self::Owner { owner, .. } => &owner.realm,
+            Self::Removed { realm, .. } => realm,
+        }
+    }
+
+    /// What kind of record, and its id.
+    #[must_use]
+    pub fn named(&self) -> (&'static str, &str) {
+        match self {
+            Self::Key { record, .. } => ("key", record.id.as_str()),
+            Self::Owner { owner, .. } => ("owner", owner.id.as_str()),
+            Self::Removed { id, .. } => ("key", id.as_str()),
+        }
+    }
+
+    /// Those of its secrets, where it is a key.
+    pub fn digests(&self) -> impl Iterator<Item = Digest> {
+        let secrets = if let Self::Key { record, .. } = self { &record.secrets[..] } else { &[] };
+        secrets.iter().map(|secret| secret.digest)
+    }
+
+    /// What must be there before.
+    #[must_use]
+    pub fn expects(&self) -> Expect {
+        let (Self::Key { expect, .. } | Self::Owner { expect, .. } | Self::Removed { expect, .. }) = self;
+        *expect
+    }
 }
 
 /// What must be there before.
@@ -33,22 +83,11 @@ pub enum Expect {
     Revision(u64),
 }
 
-/// Who did what, for the audit log. Never holds a secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AuditNote {
-    /// The admin key, or `None` for the bootstrap.
-    pub actor: Option<KeyId>,
-    /// The RPC's name.
-    pub action: &'static str,
-    /// What it was done to.
-    pub subject: String,
-}
-
 /// An id that makes a mutation idempotent, for 24 hours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestId {
     /// Ids of different callers never meet.
-    pub caller: KeyId,
+    pub caller: Who,
     pub id: String,
     /// SHA-256 of what was asked.
     pub fingerprint: [u8; 32],
@@ -61,8 +100,10 @@ pub struct Committed {
     pub position: u64,
     /// What it stands on now.
     pub standing: Standing,
-    /// The audit note's subject of the commit that was made before, where this is a replay.
+    /// The first subject of the commit that was made before, where this is a replay.
     pub replayed: Option<String>,
+    /// Where the audit log ends with its entry; where this is a replay, nothing was appended.
+    pub audit: Option<Head>,
 }
 
 /// Whether a change may refuse what passed before. A record that was not there let nothing pass.
@@ -71,6 +112,7 @@ pub fn is_restricting(before: Option<&Change>, after: &Change) -> bool {
     match (before, after) {
         (Some(Change::Key { record: before, .. }), Change::Key { record: after, .. }) => restricts_key(before, after),
         (Some(Change::Owner { owner: before, .. }), Change::Owner { owner: after, .. }) => restricts_owner(before, after),
+        (Some(_), Change::Removed { .. }) => true,
         _ => false,
     }
 }
@@ -78,8 +120,7 @@ pub fn is_restricting(before: Option<&Change>, after: &Change) -> bool {
 /// Whether the key may do less than before, so that nobody may go on with what they remember of it. In doubt, it restricts.
 #[must_use]
 pub fn restricts_key(before: &Record, after: &Record) -> bool {
-    // one whose digest was made anew is the same
-    let kept = |secret: &KeptSecret| after.secrets.iter().find(|kept| kept.number == secret.number);
+    let kept = |secret: &KeptSecret| after.secrets.iter().find(|kept| is_same(secret, kept));
     let lost = |secret: &KeptSecret| kept(secret).is_none_or(|kept| ends_sooner(secret.ends, kept.ends));
     let other = (&before.owner, &before.environment, &before.kind, &before.tenant)
         != (&after.owner, &after.environment, &after.kind, &after.tenant);
@@ -98,6 +139,12 @@ pub fn restricts_owner(before: &Owner, after: &Owner) -> bool {
     (after.disabled.is_some() && before.disabled.is_none()) || after.generation > before.generation
 }
 
+/// One whose digest was made anew, under another pepper or of another scheme, is still the same.
+fn is_same(before: &KeptSecret, after: &KeptSecret) -> bool {
+    let made_anew = (&before.pepper, before.scheme) != (&after.pepper, after.scheme);
+    before.number == after.number && (before.digest == after.digest || made_anew)
+}
+
 fn ends_sooner(before: Option<StoreTime>, after: Option<StoreTime>) -> bool {
     after.is_some_and(|end| before.is_none_or(|before| end < before))
 }
@@ -113,8 +160,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::domain::key::{Digest, Scheme};
-    use crate::domain::name::{OwnerId, RealmId, Scope, Word};
+    use crate::domain::key::Scheme;
+    use crate::domain::name::{OwnerId, Scope, Word};
     use crate::domain::record::Cause;
 
     fn record() -> Record {
@@ -155,13 +202,14 @@ mod tests {
 
     #[test]
     fn whatever_takes_something_from_a_key_restricts() {
-        let changes: [fn(&mut Record); 11] = [
+        let changes: [fn(&mut Record); 12] = [
             |key| key.revoked = Some(StoreTime(5)),
             |key| key.expires = Some(StoreTime(99)),
             |key| drop(key.scopes.pop()),
             |key| key.addresses = AddressList(vec!["192.0.2.0/25".parse().unwrap()]),
             |key| key.addresses = AddressList(vec!["198.51.100.0/24".parse().unwrap()]),
             |key| drop(key.secrets.pop()),
+            |key| key.secrets[0].digest = Digest([9; 32]),
             |key| key.secrets[0].ends = Some(StoreTime(99)),
             |key| key.owner = OwnerId::parse("other").unwrap(),
             |key| key.environment = None,
@@ -182,7 +230,7 @@ mod tests {
     fn what_only_gives_or_renames_does_not_restrict() {
         let changes: [fn(&mut Record); 8] = [
             |key| key.label = "new".into(),
-            |key| key.secrets[0].digest = Digest([9; 32]),
+            |key| (key.secrets[0].digest, key.secrets[0].pepper) = (Digest([9; 32]), Word::parse("2").unwrap()),
             |key| key.revision = 2,
             |key| key.expires = None,
             |key| key.expires = Some(StoreTime(101)),

@@ -14,17 +14,14 @@ use crate::revocation::{At, Entry, Mark, Touched};
 pub fn entry(at: At, before: Option<&Change>, after: &Change) -> Entry {
     let touched = match after {
         Change::Key { record, .. } => {
-            let mut digests: Vec<Digest> = record.secrets.iter().map(|secret| secret.digest).collect();
-            if let Some(Change::Key { record: before, .. }) = before {
-                digests.extend(
-                    before
-                        .secrets
-                        .iter()
-                        .map(|secret| secret.digest)
-                        .filter(|digest| !record.secrets.iter().any(|kept| kept.digest == *digest)),
-                );
-            }
+            let mut digests: Vec<Digest> = after.digests().collect();
+            let lost: Vec<Digest> = before.into_iter().flat_map(Change::digests).filter(|digest| !digests.contains(digest)).collect();
+            digests.extend(lost);
             Touched::Key { realm: record.realm.clone(), id: record.id.clone(), digests }
+        }
+        Change::Removed { realm, id, .. } => {
+            let digests = before.into_iter().flat_map(Change::digests).collect();
+            Touched::Key { realm: realm.clone(), id: id.clone(), digests }
         }
         Change::Owner { owner, .. } => Touched::Owner { realm: owner.realm.clone(), id: owner.id.clone() },
     };

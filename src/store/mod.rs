@@ -1,5 +1,7 @@
 //! Where state is kept. One contract, every engine: each sentence of [`Store`] is a test of that name, run on all of them.
 
+pub mod audit;
+mod changed;
 pub mod charge;
 pub mod claimed;
 pub mod commit;
@@ -17,11 +19,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use audit::AuditNote;
 pub use charge::{Charge, Generations, Return, Settled, Settlement, Subject, SubjectName, TICKETS_LIVE, Taken, undo};
-pub use commit::{AuditNote, Change, Commit, Committed, Expect, RequestId};
+pub use commit::{Change, Commit, Committed, Expect, RequestId};
 pub use error::StoreError;
 pub use round::Round;
 
+pub use crate::domain::audit::Head as AuditHead;
+use crate::domain::audit::Sealed;
 use crate::domain::key::Digest;
 use crate::domain::name::{KeyId, OwnerId, RealmId, Word};
 use crate::domain::owner::Owner;
@@ -72,13 +77,15 @@ pub trait Store: Send + Sync {
     /// - a settlement that was acknowledged is not repeated after a crash
     async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError>;
 
-    /// Applies all changes of a commit, with one audit entry and one log entry a change, or nothing.
+    /// Applies all changes of a commit, each with its entry in the log, and appends one entry to the audit log, or does nothing.
     ///
     /// - a commit that expects another revision is a conflict and changes nothing
     /// - a secret that another key of the realm has is refused and changes nothing
     /// - the same request id with the same content is done once; with other content it is an error
     /// - a commit marked as once is done once, whoever races for it
     /// - positions go up by one with every change
+    /// - every commit has one entry in the audit log, which follows the one before and is sealed
+    /// - a key that was removed is found and listed no more, and its secrets are free
     /// - every change has its entry in the log, with the digests that its key had and has
     /// - a commit names everyone who holds a lease
     /// - what was acknowledged is there after a crash
@@ -151,10 +158,42 @@ pub trait Store: Send + Sync {
     /// - what is secured stands where its record is read
     async fn secure(&self, what: &What) -> Result<(Option<Kept>, Standing), StoreError>;
 
-    /// Goes on with the log as it is, after it was found rolled back. `audit`: by whom.
+    /// Goes on with the log as it is, after it was found rolled back. `audit`: by whom; where there was nothing to do, nobody is told.
     ///
     /// - after a resumption replicas jump to the head
     async fn resume(&self, audit: &AuditNote) -> Result<(), StoreError>;
+
+    /// Appends an entry to the audit log of what changed no record.
+    ///
+    /// - a note is one entry more, in its order among those of commits
+    async fn note(&self, audit: &AuditNote) -> Result<AuditHead, StoreError>;
+
+    /// Reads entries of the audit log with numbers above `after`, at most `count`, in their order.
+    ///
+    /// - entries are read as they were written
+    async fn audit(&self, after: u64, count: usize) -> Result<Vec<Sealed>, StoreError>;
+
+    /// Where the audit log ends, as far as the store says.
+    async fn audit_head(&self) -> Result<AuditHead, StoreError>;
+
+    /// Drops entries of the audit log up to this one, and appends one that says so. What is not there is not dropped.
+    ///
+    /// - what was dropped from the audit log for its age is told in the log itself
+    async fn drop_audit(&self, through: u64, audit: &AuditNote) -> Result<(), StoreError>;
+
+    /// Keys that something is due for before this instant, the longest due first.
+    ///
+    /// - a key is due for what it has to do, until it has done it
+    async fn due(&self, what: Due, before: StoreTime, count: usize) -> Result<Vec<(RealmId, KeyId)>, StoreError>;
+}
+
+/// What a key may be due for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// One of its secrets ends.
+    SecretEnds,
+    /// It was revoked: how long ago decides when it is forgotten.
+    Revoked,
 }
 
 /// Which record.

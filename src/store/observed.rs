@@ -6,9 +6,10 @@ use std::time::Instant;
 use async_trait::async_trait;
 
 use super::{
-    AuditNote, Charge, Commit, Committed, Finding, Kept, LeaseHolder, Page, PepperClaim, Round, Settled, Settlement, SharedStore, Store,
-    StoreError, Taken, What,
+    AuditHead, AuditNote, Charge, Commit, Committed, Due, Finding, Kept, LeaseHolder, Page, PepperClaim, Round, Settled, Settlement,
+    SharedStore, Store, StoreError, Taken, What,
 };
+use crate::domain::audit::Sealed;
 use crate::domain::key::Digest;
 use crate::domain::name::{KeyId, OwnerId, RealmId};
 use crate::domain::owner::Owner;
@@ -26,6 +27,12 @@ pub struct Observed {
 impl Observed {
     pub fn new(inner: SharedStore, metrics: Arc<Metrics>) -> Self {
         Self { inner, metrics }
+    }
+
+    /// Tells where the audit log ends, for whoever keeps logs and metrics elsewhere: what is cut off it afterwards is missed there.
+    fn anchor(&self, head: AuditHead) {
+        tracing::info!(%head, "the audit log goes on");
+        self.metrics.audit_ends(head);
     }
 
     async fn observe<T>(&self, call: &'static str, answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
@@ -63,7 +70,9 @@ impl Round for Observed {
     }
 
     async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {
-        self.observe("commit", self.inner.commit(commit)).await
+        let committed = self.observe("commit", self.inner.commit(commit)).await?;
+        committed.audit.into_iter().for_each(|head| self.anchor(head));
+        Ok(committed)
     }
 
     async fn key(&self, realm: &RealmId, id: &KeyId) -> Result<Option<Record>, StoreError> {
@@ -116,5 +125,25 @@ impl Round for Observed {
 
     async fn resume(&self, audit: &AuditNote) -> Result<(), StoreError> {
         self.observe("resume", self.inner.resume(audit)).await
+    }
+
+    async fn note(&self, audit: &AuditNote) -> Result<AuditHead, StoreError> {
+        self.observe("note", self.inner.note(audit)).await.inspect(|head| self.anchor(*head))
+    }
+
+    async fn audit(&self, after: u64, count: usize) -> Result<Vec<Sealed>, StoreError> {
+        self.observe("audit", self.inner.audit(after, count)).await
+    }
+
+    async fn audit_head(&self) -> Result<AuditHead, StoreError> {
+        self.observe("audit_head", self.inner.audit_head()).await
+    }
+
+    async fn drop_audit(&self, through: u64, audit: &AuditNote) -> Result<(), StoreError> {
+        self.observe("drop_audit", self.inner.drop_audit(through, audit)).await
+    }
+
+    async fn due(&self, what: Due, before: StoreTime, count: usize) -> Result<Vec<(RealmId, KeyId)>, StoreError> {
+        self.observe("due", self.inner.due(what, before, count)).await
     }
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    AuditNote, Charge, Commit, Committed, Finding, Kept, LeaseHolder, Page, PepperClaim, Settled, Settlement, Store, StoreError,
-    SubjectName, Taken, What,
+    AuditHead, AuditNote, Charge, Commit, Committed, Due, Finding, Kept, LeaseHolder, Page, PepperClaim, Settled, Settlement, Store,
+    StoreError, SubjectName, Taken, What,
 };
+use crate::domain::audit::Sealed;
 use crate::domain::key::Digest;
 use crate::domain::name::{KeyId, OwnerId, RealmId};
 use crate::domain::owner::Owner;
@@ -96,6 +97,26 @@ pub trait Round: Send + Sync {
     async fn resume(&self, audit: &AuditNote) -> Result<(), StoreError> {
         self.inner()?.resume(audit).await
     }
+
+    async fn note(&self, audit: &AuditNote) -> Result<AuditHead, StoreError> {
+        self.inner()?.note(audit).await
+    }
+
+    async fn audit(&self, after: u64, count: usize) -> Result<Vec<Sealed>, StoreError> {
+        self.inner()?.audit(after, count).await
+    }
+
+    async fn audit_head(&self) -> Result<AuditHead, StoreError> {
+        self.inner()?.audit_head().await
+    }
+
+    async fn drop_audit(&self, through: u64, audit: &AuditNote) -> Result<(), StoreError> {
+        self.inner()?.drop_audit(through, audit).await
+    }
+
+    async fn due(&self, what: Due, before: StoreTime, count: usize) -> Result<Vec<(RealmId, KeyId)>, StoreError> {
+        self.inner()?.due(what, before, count).await
+    }
 }
 
 #[async_trait]
@@ -174,5 +195,25 @@ impl<T: Round> Store for T {
 
     async fn resume(&self, audit: &AuditNote) -> Result<(), StoreError> {
         Round::resume(self, audit).await
+    }
+
+    async fn note(&self, audit: &AuditNote) -> Result<AuditHead, StoreError> {
+        Round::note(self, audit).await
+    }
+
+    async fn audit(&self, after: u64, count: usize) -> Result<Vec<Sealed>, StoreError> {
+        Round::audit(self, after, count).await
+    }
+
+    async fn audit_head(&self) -> Result<AuditHead, StoreError> {
+        Round::audit_head(self).await
+    }
+
+    async fn drop_audit(&self, through: u64, audit: &AuditNote) -> Result<(), StoreError> {
+        Round::drop_audit(self, through, audit).await
+    }
+
+    async fn due(&self, what: Due, before: StoreTime, count: usize) -> Result<Vec<(RealmId, KeyId)>, StoreError> {
+        Round::due(self, what, before, count).await
     }
 }

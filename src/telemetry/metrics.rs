@@ -14,10 +14,12 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::audit::AuditEnds;
 use super::overload::Overload;
 use super::replica::{OfReplica, Replica};
 use super::settling::Settling;
 use crate::domain::allowance::{Allowance, tightest, would_refuse};
+use crate::domain::audit::Head;
 use crate::domain::name::{RealmId, Word};
 use crate::domain::realm::Realm;
 use crate::domain::verdict::{Counted, Grant, Refusal};
@@ -31,6 +33,7 @@ pub struct Metrics {
     would_refuse: Family<OfLimit, Counter>,
     store_calls: Family<StoreCall, Counter>,
     store_seconds: Family<StoreMethod, Histogram, fn() -> Histogram>,
+    audit: AuditEnds,
     settling: Settling,
     overload: Overload,
     replica: OfReplica,
@@ -116,11 +119,12 @@ impl Default for Metrics {
         registry.register("store_calls", "Calls to the store, by call and outcome", store_calls.clone());
         let store_seconds: Family<StoreMethod, Histogram, fn() -> Histogram> = Family::new_with_constructor(latencies);
         registry.register_with_unit("store_call", "How long calls to the store took", Unit::Seconds, store_seconds.clone());
+        let audit = AuditEnds::registered(&mut registry);
         let settling = Settling::registered(&mut registry);
         let overload = Overload::registered(&mut registry);
         let replica = OfReplica::registered(&mut registry);
         let look = OnceLock::new();
-        Self { registry, checks, uncounted, limited, would_refuse, store_calls, store_seconds, settling, overload, replica, look }
+        Self { registry, checks, uncounted, limited, would_refuse, store_calls, store_seconds, audit, settling, overload, replica, look }
     }
 }
 
@@ -143,6 +147,11 @@ impl Metrics {
     pub fn store_called(&self, call: &'static str, took: Duration, outcome: &'static str) {
         self.store_calls.get_or_create(&StoreCall { call, outcome }).inc();
         self.store_seconds.get_or_create(&StoreMethod { call }).observe(took.as_secs_f64());
+    }
+
+    /// Tells where the audit log ended when this replica appended to it.
+    pub fn audit_ends(&self, head: Head) {
+        self.audit.at(head);
     }
 
     /// Counts a message of an Envoy's access log, by what became of it.

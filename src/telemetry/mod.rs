@@ -1,5 +1,6 @@
 //! What operators see: logs, traces, metrics, and whether the process lives and is ready.
 
+mod audit;
 pub mod http;
 pub mod metrics;
 mod overload;

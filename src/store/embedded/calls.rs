@@ -9,7 +9,8 @@ use tokio::time::sleep;
 use super::clock::StoreClock;
 use super::log::{self, Stands};
 use super::writer::Job;
-use super::{Embedded, away, drawn, read};
+use super::{Embedded, audit, away, drawn, read};
+use crate::domain::audit::Sealed;
 use crate::domain::key::Digest;
 use crate::domain::name::{KeyId, OwnerId, RealmId};
 use crate::domain::owner::Owner;
@@ -17,8 +18,8 @@ use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
 use crate::revocation::{At, Footing, Mark, Pushed, Registration, Renewal, Renewed, Standing};
 use crate::store::{
-    AuditNote, Charge, Commit, Committed, Finding, Kept, LeaseHolder, Page, PepperClaim, Settled, Settlement, Store, StoreError, Taken,
-    What,
+    AuditHead, AuditNote, Charge, Commit, Committed, Due, Finding, Kept, LeaseHolder, Page, PepperClaim, Settled, Settlement, Store,
+    StoreError, Taken, What,
 };
 
 #[async_trait]
@@ -41,7 +42,7 @@ impl Store for Embedded {
         let made = self.ask(self.timeouts.admin, |reply| Job::Commit(Box::new(commit.clone()), mark, reply)).await?;
         // asked for after the commit is durable: whoever renews from now on is brought its entries
         let standing = self.shared.leases.standing(self.shared.leases.head());
-        Ok(Committed { position: made.position, standing, replayed: made.replayed })
+        Ok(Committed { position: made.position, standing, replayed: made.replayed, audit: made.audit })
     }
 
     async fn key(&self, realm: &RealmId, id: &KeyId) -> Result<Option<Record>, StoreError> {
@@ -146,5 +147,25 @@ impl Store for Embedded {
 
     async fn resume(&self, audit: &AuditNote) -> Result<(), StoreError> {
         self.ask(self.timeouts.admin, |reply| Job::Resume(audit.clone(), reply)).await
+    }
+
+    async fn note(&self, audit: &AuditNote) -> Result<AuditHead, StoreError> {
+        self.ask(self.timeouts.admin, |reply| Job::Note(audit.clone(), reply)).await
+    }
+
+    async fn audit(&self, after: u64, count: usize) -> Result<Vec<Sealed>, StoreError> {
+        self.read(self.timeouts.admin, move |txn, _| audit::entries(txn, after, count)).await
+    }
+
+    async fn audit_head(&self) -> Result<AuditHead, StoreError> {
+        self.read(self.timeouts.admin, move |txn, _| audit::ends(txn)).await
+    }
+
+    async fn drop_audit(&self, through: u64, audit: &AuditNote) -> Result<(), StoreError> {
+        self.ask(self.timeouts.admin, |reply| Job::DropAudit(through, audit.clone(), reply)).await
+    }
+
+    async fn due(&self, what: Due, before: StoreTime, count: usize) -> Result<Vec<(RealmId, KeyId)>, StoreError> {
+        self.read(self.timeouts.admin, move |txn, _| read::due(txn, what, before, count)).await
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Read [`writer`] for how writes are made, [`take`] for what it says of windows, `mutate` for commits.
 
+mod audit;
 mod calls;
 mod clock;
 mod disk;

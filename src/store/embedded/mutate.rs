@@ -4,15 +4,17 @@ use prost::Message as _;
 use redb::{ReadableTable as _, ReadableTableMetadata as _};
 
 use super::disk::Stop;
-use super::log;
-use super::plan::{self, Step, lost, realm};
-use super::tables::Tables;
+use super::plan::{self, Step, lost};
+use super::tables::{Dues, Tables};
 use super::turn::Turn;
+use super::{audit, log};
+use crate::domain::audit::Head;
 use crate::domain::owner::Owner;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
 use crate::proto::keyward::store::v1 as stored;
 use crate::revocation::{At, Mark};
+use crate::store::audit::Told;
 use crate::store::entry::{encode_entry, entry};
 use crate::store::record::{encode_key, encode_owner};
 use crate::store::{AuditNote, Change, Commit, PepperClaim, RequestId, StoreError};
@@ -27,6 +29,8 @@ pub(super) struct Made {
     pub position: u64,
     /// What it was done to, where it was made before.
     pub replayed: Option<String>,
+    /// Where the audit log ends then.
+    pub audit: Option<Head>,
 }
 
 /// Applies a commit within the turn's transaction. `mark`: drawn for it.
@@ -41,13 +45,16 @@ pub(super) fn commit(turn: &mut Turn<'_>, commit: &Commit, mark: Mark) -> Result
     for step in &steps {
         at = At { position: at.position + 1, mark };
         write(&mut turn.tables, step)?;
-        note(turn, commit, step, at)?;
+        let entry = entry(at, step.before.as_ref(), &step.after);
+        turn.tables.log.insert(at.position, encode_entry(&entry).as_slice())?;
     }
+    let before = steps.first().and_then(|step| step.before.as_ref());
+    let audit = audit::append(turn, &commit.audit, Told { commit: Some(commit), before, position: at.position, dropped: None })?;
     turn.tables.set_head(at)?;
     turn.effects.head = Some(at);
     log::trim(&mut turn.tables, log::KEPT, steps.len() + FORGET)?;
     remember(turn, commit, at.position)?;
-    Ok(Made { position: at.position, replayed: None })
+    Ok(Made { position: at.position, replayed: None, audit: Some(audit) })
 }
 
 /// Goes on with the log as it is, where it was found rolled back.
@@ -55,11 +62,7 @@ pub(super) fn resume(turn: &mut Turn<'_>, by: &AuditNote) -> Result<(), Stop> {
     if log::abandon(turn)? == 0 {
         return Ok(());
     }
-    let position = turn.tables.head()?.position;
-    let audit = audit(turn, by, position);
-    let number = turn.tables.audit_beside.range((position, 0)..)?.count() as u64;
-    turn.tables.audit_beside.insert((position, number), audit.encode_to_vec().as_slice())?;
-    Ok(())
+    audit::append(turn, by, Told::default()).map(drop)
 }
 
 /// Keeps the check values where no other is kept, and compares those that are.
@@ -89,7 +92,7 @@ pub(super) fn claim_peppers(turn: &mut Turn<'_>, claims: &[PepperClaim]) -> Resu
 /// What the same request was answered before.
 fn replayed(turn: &mut Turn<'_>, commit: &Commit) -> Result<Option<Made>, Stop> {
     let Some(request) = &commit.request else { return Ok(None) };
-    let kept = turn.tables.answers.get((request.caller.as_str(), request.id.as_str()))?;
+    let kept = turn.tables.answers.get((request.caller.to_string().as_str(), request.id.as_str()))?;
     let Some((until, bytes)) = kept.as_ref().map(redb::AccessGuard::value) else { return Ok(None) };
     if until <= turn.at.now.0 {
         return Ok(None);
@@ -98,7 +101,7 @@ fn replayed(turn: &mut Turn<'_>, commit: &Commit) -> Result<Option<Made>, Stop> 
     if answer.fingerprint != request.fingerprint {
         return Err(StoreError::RequestIdReused.into());
     }
-    Ok(Some(Made { position: answer.position, replayed: Some(answer.subject) }))
+    Ok(Some(Made { position: answer.position, replayed: Some(answer.subject), audit: None }))
 }
 
 fn not_done_before(tables: &Tables<'_>, commit: &Commit) -> Result<(), Stop> {
@@ -110,7 +113,8 @@ fn not_done_before(tables: &Tables<'_>, commit: &Commit) -> Result<(), Stop> {
 
 fn write(tables: &mut Tables<'_>, step: &Step) -> Result<(), Stop> {
     match &step.after {
-        Change::Key { record, .. } => write_key(tables, step.before.as_ref(), record),
+        Change::Key { record, .. } => write_key(tables, step, record),
+        Change::Removed { realm, id, .. } => remove_key(tables, step, (realm.as_str(), id.as_str())),
         Change::Owner { owner, .. } => write_owner(tables, owner),
     }
 }
@@ -120,45 +124,41 @@ fn write_owner(tables: &mut Tables<'_>, owner: &Owner) -> Result<(), Stop> {
     Ok(())
 }
 
-fn write_key(tables: &mut Tables<'_>, before: Option<&Change>, record: &Record) -> Result<(), Stop> {
+fn write_key(tables: &mut Tables<'_>, step: &Step, record: &Record) -> Result<(), Stop> {
     let (realm, id) = (record.realm.as_str(), record.id.as_str());
-    for digest in lost(before, record) {
-        tables.digests.remove((realm, &digest.0))?;
-    }
+    remove_key(tables, step, (realm, id))?;
     for kept in &record.secrets {
         tables.digests.insert((realm, &kept.digest.0), id)?;
     }
-    if let Some(Change::Key { record: before, .. }) = before {
-        tables.keys_of_owners.remove((realm, before.owner.as_str(), id))?;
-    }
     tables.keys_of_owners.insert((realm, record.owner.as_str(), id), ())?;
     tables.keys.insert((realm, id), encode_key(record).as_slice())?;
-    Ok(())
-}
-
-/// One audit entry and one log entry.
-fn note(turn: &mut Turn<'_>, commit: &Commit, step: &Step, at: At) -> Result<(), Stop> {
-    let audit = stored::Audit {
-        realm: realm(&step.after).to_string(),
-        request_id: commit.request.as_ref().map(|request| request.id.clone()).unwrap_or_default(),
-        ..audit(turn, &commit.audit, at.position)
-    };
-    let entry = entry(at, step.before.as_ref(), &step.after);
-    turn.tables.audit.insert(at.position, audit.encode_to_vec().as_slice())?;
-    turn.tables.log.insert(at.position, encode_entry(&entry).as_slice())?;
-    Ok(())
-}
-
-fn audit(turn: &Turn<'_>, note: &AuditNote, position: u64) -> stored::Audit {
-    stored::Audit {
-        position,
-        at_ms: turn.at.now.0,
-        actor: note.actor.as_ref().map_or_else(|| "bootstrap".to_owned(), ToString::to_string),
-        action: note.action.to_owned(),
-        realm: String::new(),
-        subject: note.subject.clone(),
-        request_id: String::new(),
+    for (table, when) in due(tables, record) {
+        if let Some(when) = when {
+            table.insert((when.0, realm, id), ())?;
+        }
     }
+    Ok(())
+}
+
+/// Whatever leads to a key as it was before the step, and its record.
+fn remove_key(tables: &mut Tables<'_>, step: &Step, (realm, id): (&str, &str)) -> Result<(), Stop> {
+    for digest in lost(step.before.as_ref(), &step.after) {
+        tables.digests.remove((realm, &digest.0))?;
+    }
+    let Some(Change::Key { record: before, .. }) = &step.before else { return Ok(()) };
+    tables.keys_of_owners.remove((realm, before.owner.as_str(), id))?;
+    tables.keys.remove((realm, id))?;
+    for (table, when) in due(tables, before) {
+        if let Some(when) = when {
+            table.remove((when.0, realm, id))?;
+        }
+    }
+    Ok(())
+}
+
+/// What a key can be due for, and when it is.
+fn due<'a, 't>(tables: &'a mut Tables<'t>, record: &Record) -> [(&'a mut Dues<'t>, Option<StoreTime>); 2] {
+    [(&mut tables.secret_ends, record.secret_ends()), (&mut tables.revoked, record.revoked)]
 }
 
 /// Keeps what must not be done again, and forgets some of what may.
@@ -170,7 +170,8 @@ fn remember(turn: &mut Turn<'_>, commit: &Commit, position: u64) -> Result<(), S
     forget_answers(&mut turn.tables, now)?;
     let Some(RequestId { caller, id, fingerprint }) = &commit.request else { return Ok(()) };
     let until = now.0 + DAY_MS;
-    let answer = stored::Answer { fingerprint: fingerprint.to_vec(), subject: commit.audit.subject.clone(), position };
+    let answer = stored::Answer { fingerprint: fingerprint.to_vec(), subject: commit.audit.subject().to_owned(), position };
+    let caller = caller.to_string();
     turn.tables.answers.insert((caller.as_str(), id.as_str()), (until, answer.encode_to_vec().as_slice()))?;
     turn.tables.answers_by_end.insert((until, caller.as_str(), id.as_str()), ())?;
     Ok(())

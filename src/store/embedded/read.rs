@@ -6,15 +6,16 @@ use redb::ReadTransaction;
 
 use super::clock::StoreClock;
 use super::disk::Stop;
-use super::tables::{DIGESTS, KEYS, KEYS_OF_OWNERS, META, OWNERS, head};
+use super::tables::{DIGESTS, KEYS, KEYS_OF_OWNERS, META, OWNERS, REVOKED, SECRET_ENDS, head};
 use crate::domain::key::Digest;
-use crate::domain::name::{KeyId, OwnerId, RealmId};
+use crate::domain::name::{KeyId, NameError, OwnerId, RealmId};
 use crate::domain::owner::Owner;
 use crate::domain::record::Holder;
 use crate::domain::record::Record;
+use crate::domain::time::StoreTime;
 use crate::revocation::At;
 use crate::store::record::{decode_key, decode_owner};
-use crate::store::{Finding, Kept, Page, StoreError, What};
+use crate::store::{Due, Finding, Kept, Page, StoreError, What};
 
 /// The key that one of the digests belongs to. Everything is read from one transaction, so place and record are of one instant.
 pub(super) fn find(txn: &ReadTransaction, realm: &RealmId, digests: &[Digest], clock: &StoreClock) -> Result<Finding, Stop> {
@@ -89,6 +90,21 @@ pub(super) fn owners(txn: &ReadTransaction, realm: &RealmId, page: &Page) -> Res
     Ok(owners)
 }
 
+/// What is due before an instant.
+pub(super) fn due(txn: &ReadTransaction, what: Due, before: StoreTime, count: usize) -> Result<Vec<(RealmId, KeyId)>, Stop> {
+    let table = txn.open_table(match what {
+        Due::SecretEnds => SECRET_ENDS,
+        Due::Revoked => REVOKED,
+    })?;
+    let mut keys = Vec::new();
+    for entry in table.range(..(before.0, "", ""))?.take(count) {
+        let (name, ()) = entry.map(|(name, _)| (name, ()))?;
+        let (_, realm, id) = name.value();
+        keys.push((RealmId::parse(realm).map_err(unreadable)?, KeyId::parse(id).map_err(unreadable)?));
+    }
+    Ok(keys)
+}
+
 fn holder(txn: &ReadTransaction, realm: &RealmId, id: &str) -> Result<Holder, Stop> {
     let bytes = txn.open_table(KEYS)?.get((realm.as_str(), id))?.ok_or_else(|| missing("key", id))?;
     let record = decode_key(bytes.value())?;
@@ -103,6 +119,11 @@ fn after(page: &Page) -> &str {
 /// From after the page's last id: no id is empty, so the empty one comes before all.
 fn from<T>(name: T) -> (Bound<T>, Bound<T>) {
     (Bound::Excluded(name), Bound::Unbounded)
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "what map_err hands on")]
+fn unreadable(error: NameError) -> StoreError {
+    StoreError::Corrupt(format!("what is due: {error}"))
 }
 
 fn missing(kind: &str, id: &str) -> StoreError {

@@ -14,6 +14,8 @@ type Named = (&'static str, &'static str);
 type Owned = (&'static str, &'static str, &'static str);
 /// When a ticket was minted, and its id.
 type Minted = (i64, &'static [u8; 16]);
+/// When, and a key.
+type Dued = (i64, &'static str, &'static str);
 /// Position and mark.
 type Place = (u64, u64);
 
@@ -24,14 +26,17 @@ pub(super) const OWNERS: TableDefinition<Named, &[u8]> = TableDefinition::new("o
 pub(super) const KEYS_OF_OWNERS: TableDefinition<Owned, ()> = TableDefinition::new("keys_of_owners");
 /// Realm and a secret's digest, to the id of its key.
 pub(super) const DIGESTS: TableDefinition<(&str, &[u8; 32]), &str> = TableDefinition::new("digests");
+/// By their numbers.
 pub(super) const AUDIT: TableDefinition<u64, &[u8]> = TableDefinition::new("audit");
 pub(super) const LOG: TableDefinition<u64, &[u8]> = TableDefinition::new("log");
 /// Places, by position and mark, that were promised to somebody and are not in this log: nobody admits while there are any.
 pub(super) const ROLLED_BACK: TableDefinition<Place, ()> = TableDefinition::new("rolled_back");
 /// Those that an operator went on without.
 pub(super) const ABANDONED: TableDefinition<Place, ()> = TableDefinition::new("abandoned");
-/// Audit entries of what changes no record: by the log's position then, and a number.
-pub(super) const AUDIT_BESIDE: TableDefinition<(u64, u64), &[u8]> = TableDefinition::new("audit_beside");
+/// Keys with a secret that ends, by when.
+pub(super) const SECRET_ENDS: TableDefinition<Dued, ()> = TableDefinition::new("secret_ends");
+/// Keys that are revoked, by since when.
+pub(super) const REVOKED: TableDefinition<Dued, ()> = TableDefinition::new("revoked");
 /// Caller and request id, to when it is forgotten and what was answered.
 pub(super) const ANSWERS: TableDefinition<Named, (i64, &[u8])> = TableDefinition::new("answers");
 pub(super) const ANSWERS_BY_END: TableDefinition<(i64, &str, &str), ()> = TableDefinition::new("answers_by_end");
@@ -50,6 +55,9 @@ const MARK: &str = "mark";
 /// The latest store time told when a transaction was written.
 const TIME: &str = "time";
 
+/// Keys by when something is due.
+pub(super) type Dues<'t> = Table<'t, Dued, ()>;
+
 /// Every table, open for writing.
 pub(super) struct Tables<'t> {
     pub meta: Table<'t, &'static str, u64>,
@@ -61,7 +69,8 @@ pub(super) struct Tables<'t> {
     pub log: Table<'t, u64, &'static [u8]>,
     pub rolled_back: Table<'t, Place, ()>,
     pub abandoned: Table<'t, Place, ()>,
-    pub audit_beside: Table<'t, (u64, u64), &'static [u8]>,
+    pub secret_ends: Dues<'t>,
+    pub revoked: Dues<'t>,
     pub answers: Table<'t, Named, (i64, &'static [u8])>,
     pub answers_by_end: Table<'t, (i64, &'static str, &'static str), ()>,
     pub marks: Table<'t, &'static [u8; 32], i64>,
@@ -82,7 +91,8 @@ impl<'t> Tables<'t> {
             log: txn.open_table(LOG)?,
             rolled_back: txn.open_table(ROLLED_BACK)?,
             abandoned: txn.open_table(ABANDONED)?,
-            audit_beside: txn.open_table(AUDIT_BESIDE)?,
+            secret_ends: txn.open_table(SECRET_ENDS)?,
+            revoked: txn.open_table(REVOKED)?,
             answers: txn.open_table(ANSWERS)?,
             answers_by_end: txn.open_table(ANSWERS_BY_END)?,
             marks: txn.open_table(MARKS)?,
@@ -151,7 +161,7 @@ fn prepared(database: &Database) -> Result<(Persisted, bool), Stop> {
         Err(redb::TableError::TableDoesNotExist(_)) => return Ok((Persisted::default(), false)),
         meta => meta?,
     };
-    let whole = txn.list_tables()?.any(|table| table.name() == SETTLED.name());
+    let whole = txn.list_tables()?.any(|table| table.name() == REVOKED.name());
     match meta.get(SCHEMA)?.map(|version| version.value()) {
         Some(SCHEMA_VERSION) => {
             let time = StoreTime(meta.get(TIME)?.map_or(0, |time| time.value().cast_signed()));

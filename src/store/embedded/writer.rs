@@ -14,9 +14,11 @@ use super::mutate::Made;
 use super::tables::{self, Tables};
 use super::turn::{Effects, Turn};
 use super::windows::Cursor;
-use super::{log, mutate, take, windows};
+use super::{audit, log, mutate, take, windows};
+use crate::domain::audit::Head;
 use crate::domain::time::BootTime;
 use crate::revocation::{At, Mark};
+use crate::store::audit::Told;
 use crate::store::{AuditNote, Charge, Commit, PepperClaim, Settled, Settlement, StoreError, Taken};
 
 /// Where an answer goes.
@@ -32,6 +34,8 @@ pub(super) enum Job {
     /// A place that was promised to somebody is not in the log.
     Miss(At, Reply<()>),
     Resume(AuditNote, Reply<()>),
+    Note(AuditNote, Reply<Head>),
+    DropAudit(u64, AuditNote, Reply<()>),
     /// A reader met a failed disk: open the database anew.
     Open,
 }
@@ -158,7 +162,8 @@ impl Job {
             Self::Commit(.., reply) => !reply.is_closed(),
             Self::Take(_, reply) => !reply.is_closed(),
             Self::Settle(_, reply) => !reply.is_closed(),
-            Self::ClaimPeppers(_, reply) | Self::Miss(_, reply) | Self::Resume(_, reply) => !reply.is_closed(),
+            Self::Note(_, reply) => !reply.is_closed(),
+            Self::ClaimPeppers(_, reply) | Self::Miss(_, reply) | Self::Resume(_, reply) | Self::DropAudit(.., reply) => !reply.is_closed(),
             Self::Open => true,
         }
     }
@@ -189,6 +194,14 @@ impl Job {
                 let answer = mutate::resume(turn, &by);
                 wait(reply, answer, turn)
             }
+            Self::Note(note, reply) => {
+                let answer = audit::append(turn, &note, Told::default());
+                wait(reply, answer, turn)
+            }
+            Self::DropAudit(through, note, reply) => {
+                let answer = audit::drop(turn, through, &note);
+                wait(reply, answer, turn)
+            }
             Self::Open => Ok(()),
         }
     }
@@ -199,7 +212,10 @@ impl Job {
             Self::Commit(.., reply) => drop(reply.send(Err(why.clone()))),
             Self::Take(_, reply) => drop(reply.send(Err(why.clone()))),
             Self::Settle(_, reply) => drop(reply.send(Err(why.clone()))),
-            Self::ClaimPeppers(_, reply) | Self::Miss(_, reply) | Self::Resume(_, reply) => drop(reply.send(Err(why.clone()))),
+            Self::Note(_, reply) => drop(reply.send(Err(why.clone()))),
+            Self::ClaimPeppers(_, reply) | Self::Miss(_, reply) | Self::Resume(_, reply) | Self::DropAudit(.., reply) => {
+                drop(reply.send(Err(why.clone())));
+            }
             Self::Open => {}
         }
     }

@@ -1,15 +1,17 @@
--- Applies all changes of a commit, each with its entry in the log and in the audit log, or nothing: every check stands before the first write.
+-- Applies all changes of a commit, each with its entry in the log, and appends their entry to the audit log, or does nothing: every check stands
+-- before the first write.
 --
--- KEYS  position, log, audit, once, leases, longest lease, secured, barrier; for every change: records, digests, lists it joins.., lists it
---       leaves..; last, the request if there is one
+-- KEYS  position, log, audit, where it ends, once, leases, longest lease, secured, barrier; for every change: records, digests, lists it
+--       joins.., lists it leaves.., where it is due..; last, the request if there is one
 -- ARGV  fingerprint or '', subject, how long requests are kept (ms), once mark or '', the log's mark, '1' where a write that is answered is as
---       durable as it has to be, how many entries the log keeps, number of changes; for every change:
---       id, revision expected ('' for none) and value (both open with the revision in 8 bytes), log entry, audit note, 'key/owner',
---       numbers of lists joined, of lists left, of digests, digests.., number of digests dropped, digests dropped..
+--       durable as it has to be, how many entries the log keeps, where the audit log must end now, where it ends then, its entry, number of
+--       changes; for every change: id, revision expected ('' for none) and value (both open with the revision in 8 bytes; '' for one that is
+--       removed), log entry, 'key/owner', what it is called where it is due, numbers of lists joined, of lists left, of what it is due for, when
+--       it is due for each ('' for never), number of digests, digests.., number of digests dropped, digests dropped..
 -- Answers {'made' or 'replayed', position, subject, head, longest lease, holders and registrations..}, {'reused'}, {'done'},
--- {'exists', change}, {'conflict'} or {'taken'}.
+-- {'exists', change}, {'conflict'}, {'taken'}, or {'behind'}: the audit log has gone on meanwhile.
 
-local next_key, next_arg = 8, 8
+local next_key, next_arg = 9, 11
 
 local function key()
   next_key = next_key + 1
@@ -28,16 +30,18 @@ local function list(count, item)
 end
 
 local function change()
-  local change = {records = key(), digests = key(), id = arg(), expected = arg(), value = arg(), entry = arg(), note = arg(), holder = arg()}
+  local change = {records = key(), digests = key(), id = arg(), expected = arg(), value = arg(), entry = arg(), holder = arg(), name = arg()}
   change.joins = list(arg(), key)
   change.leaves = list(arg(), key)
+  change.due = list(arg(), function() return {key(), arg()} end)
   change.secrets = list(arg(), arg)
   change.dropped = list(arg(), arg)
   return change
 end
 
 local fingerprint, subject, lifetime, once, mark, durable, kept = unpack(ARGV, 1, 7)
-local changes = list(ARGV[8], change)
+local after, ends, noted = unpack(ARGV, 8, 10)
+local changes = list(ARGV[11], change)
 local request = KEYS[next_key + 1]
 
 -- Why the change can't be made, or nil.
@@ -59,27 +63,26 @@ end
 
 local head = redis.call('GET', KEYS[1]) or '0/0000000000000000'
 local function answer(word, position, subject)
-  local longest = tonumber(redis.call('GET', KEYS[6]) or '0')
-  return {word, position, subject, head, longest, redis.call('HGETALL', KEYS[5])}
+  local longest = tonumber(redis.call('GET', KEYS[7]) or '0')
+  return {word, position, subject, head, longest, redis.call('HGETALL', KEYS[6])}
 end
 
 if request then
   local before = redis.call('HMGET', request, 'fingerprint', 'position', 'subject')
   if before[1] == fingerprint then
     -- Behind what was made then, so that whoever waits for this write has waited for that one.
-    redis.call('SET', KEYS[8], head)
+    redis.call('SET', KEYS[9], head)
     return answer('replayed', before[2], before[3])
   end
   if before[1] then return {'reused'} end
 end
-if once ~= '' and redis.call('SISMEMBER', KEYS[4], once) == 1 then return {'done'} end
+if once ~= '' and redis.call('SISMEMBER', KEYS[5], once) == 1 then return {'done'} end
 for number, change in ipairs(changes) do
   local why = obstacle(change, number)
   if why then return why end
 end
+if not goes_on_from(KEYS[4], after) then return {'behind'} end
 
-local time = redis.call('TIME')
-local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
 local position = tonumber(string.match(head, '^%d+'))
 
 for _, change in ipairs(changes) do
@@ -87,19 +90,26 @@ for _, change in ipairs(changes) do
   local id = string.format('%.0f-0', position)
   -- The log first: it is the one write that Redis may refuse, when its position was lost.
   redis.call('XADD', KEYS[2], 'MAXLEN', '~', kept, id, 'mark', mark, 'entry', change.entry)
-  redis.call('XADD', KEYS[3], id, 'at', now, 'note', change.note)
-  redis.call('HSET', change.records, change.id, change.value)
+  if change.value == '' then
+    redis.call('HDEL', change.records, change.id)
+  else
+    redis.call('HSET', change.records, change.id, change.value)
+  end
   for _, digest in ipairs(change.dropped) do redis.call('HDEL', change.digests, digest) end
   for _, digest in ipairs(change.secrets) do redis.call('HSET', change.digests, digest, change.holder) end
   for _, ids in ipairs(change.leaves) do redis.call('ZREM', ids, change.id) end
   for _, ids in ipairs(change.joins) do redis.call('ZADD', ids, 0, change.id) end
+  for _, due in ipairs(change.due) do
+    if due[2] == '' then redis.call('ZREM', due[1], change.name) else redis.call('ZADD', due[1], due[2], change.name) end
+  end
 end
+append(KEYS[3], KEYS[4], ends, noted)
 
 position = string.format('%.0f', position)
 if #changes > 0 then head = position .. '/' .. mark end
 redis.call('SET', KEYS[1], head)
-if durable == '1' then redis.call('SET', KEYS[7], head) end
-if once ~= '' then redis.call('SADD', KEYS[4], once) end
+if durable == '1' then redis.call('SET', KEYS[8], head) end
+if once ~= '' then redis.call('SADD', KEYS[5], once) end
 if request then
   redis.call('HSET', request, 'fingerprint', fingerprint, 'position', position, 'subject', subject)
   redis.call('PEXPIRE', request, lifetime)

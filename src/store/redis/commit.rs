@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{Cmd, RedisResult, Value, from_redis_value, from_redis_value_ref};
-use prost::Message;
 use tokio::time::Instant;
 
 use super::footing::{self, Demand, Info, Told};
@@ -12,13 +11,13 @@ use super::pool::Pool;
 use super::script::Script;
 use super::secure::{self, at_once};
 use super::step::Step;
-use super::{entries, names};
-use crate::domain::name::RealmId;
-use crate::proto::keyward::store::v1 as proto;
+use super::{audit, entries, names};
+use crate::domain::audit::Head;
 use crate::revocation::Mark;
+use crate::store::audit::{Appended, Told as Of, append};
 use crate::store::{Change, Commit, Committed, StoreError};
 
-static COMMIT: Script = Script::new(include_str!("commit.lua"));
+static COMMIT: Script = Script::new(concat!(include_str!("audit.lua"), include_str!("commit.lua")));
 
 /// How long a request id is remembered.
 const REQUESTS_KEPT: Duration = Duration::from_hours(24);
@@ -39,26 +38,62 @@ async fn make(
     commit: &Commit,
     mark: Mark,
 ) -> RedisResult<Result<Committed, StoreError>> {
-    let (before, all_follow) = before(&mut connection, demand, commit).await?;
-    let steps = commit.changes.iter().zip(before).map(|(change, before)| Step::new(change, before.as_deref(), mark));
-    let steps: Vec<Step> = match steps.collect() {
-        Ok(steps) => steps,
-        Err(unreadable) => return Ok(Err(unreadable)),
-    };
-    // While a node is away, waiting would only take every commit's time: it cannot end well.
-    let wait = demand.wait(deadline).filter(|_| all_follow);
-    let rest = |call: &mut Cmd| write(call, commit, &steps, (mark, at_once(demand)));
-    let told: Told<Vec<Value>> = footing::run(&mut connection, &COMMIT, rest, (demand, wait)).await?;
-    let made = read(&told, commit);
-    if let Ok(made) = &made {
+    loop {
+        let before = before(&mut connection, commit).await?;
+        let prepared = match Prepared::new(commit, &before, mark) {
+            Ok(prepared) => prepared,
+            Err(unreadable) => return Ok(Err(unreadable)),
+        };
+        // While a node is away, waiting would only take every commit's time: it cannot end well.
+        let wait = demand.wait(deadline).filter(|_| before.followers >= demand.replicas);
+        let rest = |call: &mut Cmd| write(call, commit, &prepared, (mark, at_once(demand)));
+        let told: Told<Vec<Value>> = footing::run(&mut connection, &COMMIT, rest, (demand, wait)).await?;
+        let made = match read(&told, commit, prepared.audit.head) {
+            Ok(Some(made)) => made,
+            Ok(None) => continue,
+            Err(refused) => return Ok(Err(refused)),
+        };
         secure::raise(&mut connection, &made.standing.at.to_string(), (demand, told.level)).await?;
+        return Ok(Ok(made));
     }
-    Ok(made)
 }
 
-/// What is kept of each record, and whether all nodes follow.
-async fn before(connection: &mut MultiplexedConnection, demand: Demand, commit: &Commit) -> RedisResult<(Vec<Option<Vec<u8>>>, bool)> {
-    let mut all = ::redis::pipe();
+/// What there is before the commit.
+struct Before {
+    audit: audit::Before,
+    /// Of the log's last entry.
+    position: u64,
+    /// What is kept of each record.
+    records: Vec<Option<Vec<u8>>>,
+    /// How many nodes follow.
+    followers: u32,
+}
+
+/// A commit, made of what there was.
+struct Prepared {
+    steps: Vec<Step>,
+    audit: Appended,
+}
+
+impl Prepared {
+    fn new(commit: &Commit, before: &Before, mark: Mark) -> Result<Self, StoreError> {
+        let steps = commit.changes.iter().zip(&before.records).map(|(change, kept)| Step::new(change, kept.as_deref(), mark));
+        let steps: Vec<Step> = steps.collect::<Result<_, _>>()?;
+        let told = Of {
+            commit: Some(commit),
+            before: steps.first().and_then(Step::was),
+            position: before.position + steps.len() as u64,
+            dropped: None,
+        };
+        let audit = append(&commit.audit, before.audit.head, before.audit.now, told);
+        Ok(Self { steps, audit })
+    }
+}
+
+/// Where the audit log ends is read first: as long as it stands, all that is read after it does.
+async fn before(connection: &mut MultiplexedConnection, commit: &Commit) -> RedisResult<Before> {
+    let mut all = audit::ask();
+    all.cmd("GET").arg(names::POSITION);
     for change in &commit.changes {
         let (records, id) = place(change);
         all.cmd("HGET").arg(records).arg(id);
@@ -66,11 +101,14 @@ async fn before(connection: &mut MultiplexedConnection, demand: Demand, commit: 
     all.cmd("INFO").arg("replication");
     let mut answers: Vec<Value> = all.query_async(connection).await?;
     let info: Option<String> = answers.pop().map(from_redis_value).transpose()?;
-    let kept = answers.into_iter().map(from_redis_value).collect::<Result<_, _>>()?;
-    Ok((kept, info.is_some_and(|info| Info(&info).followers() >= demand.replicas)))
+    let records = answers.split_off(3).into_iter().map(from_redis_value).collect::<Result<_, _>>()?;
+    let position: Option<String> = answers.pop().map(from_redis_value).transpose()?.flatten();
+    let position = position.and_then(|head| head.split('/').next()?.parse().ok()).unwrap_or(0);
+    Ok(Before { audit: audit::read(answers)?, position, records, followers: info.map_or(0, |info| Info(&info).followers()) })
 }
 
-fn read(told: &Told<Vec<Value>>, commit: &Commit) -> Result<Committed, StoreError> {
+/// `None`: the audit log has gone on meanwhile.
+fn read(told: &Told<Vec<Value>>, commit: &Commit, audit: Head) -> Result<Option<Committed>, StoreError> {
     let odd = || StoreError::Corrupt(format!("the answer of the script that commits: {:?}", told.answer));
     let text = |value: &Value| from_redis_value_ref::<String>(value).map_err(|_| odd());
     let (word, rest) = told.answer.split_first().ok_or_else(odd)?;
@@ -78,37 +116,39 @@ fn read(told: &Told<Vec<Value>>, commit: &Commit) -> Result<Committed, StoreErro
         (word @ ("made" | "replayed"), [position, subject, head, longest, registered]) => {
             let longest = from_redis_value_ref(longest).map_err(|_| odd())?;
             let registered: Vec<(String, String)> = from_redis_value_ref(registered).map_err(|_| odd())?;
-            let replayed = if word == "replayed" { Some(text(subject)?) } else { None };
+            let (replayed, audit) = if word == "replayed" { (Some(text(subject)?), None) } else { (None, Some(audit)) };
             let standing = secure::standing(entries::place(&text(head)?)?, longest, &registered, told)?;
-            Ok(Committed { position: text(position)?.parse().map_err(|_| odd())?, standing, replayed })
+            Ok(Some(Committed { position: text(position)?.parse().map_err(|_| odd())?, standing, replayed, audit }))
         }
         ("reused", []) => Err(StoreError::RequestIdReused),
         ("done", []) => Err(StoreError::DoneBefore),
+        ("behind", []) => Ok(None),
         ("conflict", []) => Err(StoreError::Conflict),
         ("taken", []) => Err(StoreError::SecretTaken),
         ("exists", [number]) => {
             let change = text(number)?.parse().ok().and_then(|number: usize| commit.changes.get(number.checked_sub(1)?));
-            Err(StoreError::Exists(change.map(what).ok_or_else(odd)?))
+            let (kind, id) = change.map(Change::named).ok_or_else(odd)?;
+            Err(StoreError::Exists(format!("{kind} {id}")))
         }
         _ => Err(odd()),
     }
 }
 
-fn write(call: &mut Cmd, commit: &Commit, steps: &[Step], (mark, at_once): (Mark, &str)) {
-    let fixed = [names::POSITION, names::LOG, names::AUDIT, names::ONCE, names::LEASES, names::LONGEST, names::SECURED, names::BARRIER];
-    let mut keys: Vec<String> = fixed.map(String::from).into();
-    for step in steps {
-        keys.extend([step.records.clone(), names::digests(&step.realm)]);
-        keys.extend(step.joins.iter().chain(&step.leaves).cloned());
-    }
-    keys.extend(commit.request.as_ref().map(names::request));
+fn write(call: &mut Cmd, commit: &Commit, Prepared { steps, audit }: &Prepared, (mark, at_once): (Mark, &str)) {
+    let fixed = [names::POSITION, names::LOG, names::AUDIT, names::AUDIT_HEAD, names::ONCE];
+    let fixed = fixed.into_iter().chain([names::LEASES, names::LONGEST, names::SECURED, names::BARRIER]);
+    let mut keys: Vec<&str> = fixed.chain(steps.iter().flat_map(Step::names)).collect();
+    let request = commit.request.as_ref().map(names::request);
+    keys.extend(request.as_deref());
     call.arg(keys.len()).arg(keys);
     call.arg(commit.request.as_ref().map_or(&b""[..], |request| &request.fingerprint));
-    call.arg(&commit.audit.subject).arg(REQUESTS_KEPT.as_secs() * 1000);
+    call.arg(commit.audit.subject()).arg(REQUESTS_KEPT.as_secs() * 1000);
     call.arg(commit.once.as_ref().map_or(&b""[..], |mark| mark));
-    call.arg(mark.to_string()).arg(at_once).arg(ENTRIES_KEPT).arg(steps.len());
+    call.arg(mark.to_string()).arg(at_once).arg(ENTRIES_KEPT);
+    audit::write(call, audit);
+    call.arg(steps.len());
     for step in steps {
-        step.write(call, &audit(commit, &step.realm).encode_to_vec());
+        step.write(call);
     }
 }
 
@@ -116,25 +156,6 @@ fn place(change: &Change) -> (String, &str) {
     match change {
         Change::Key { record, .. } => (names::keys(&record.realm), record.id.as_str()),
         Change::Owner { owner, .. } => (names::owners(&owner.realm), owner.id.as_str()),
-    }
-}
-
-fn what(change: &Change) -> String {
-    match change {
-        Change::Key { record, .. } => format!("key {}", record.id),
-        Change::Owner { owner, .. } => format!("owner {}", owner.id),
-    }
-}
-
-/// Its position and time are what the script gives it in the stream.
-fn audit(commit: &Commit, realm: &RealmId) -> proto::Audit {
-    proto::Audit {
-        position: 0,
-        at_ms: 0,
-        actor: commit.audit.actor.as_ref().map_or_else(|| "bootstrap".into(), ToString::to_string),
-        action: commit.audit.action.into(),
-        realm: realm.to_string(),
-        subject: commit.audit.subject.clone(),
-        request_id: commit.request.as_ref().map(|request| request.id.clone()).unwrap_or_default(),
+        Change::Removed { realm, id, .. } => (names::keys(realm), id.as_str()),
     }
 }

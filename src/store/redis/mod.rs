@@ -5,10 +5,12 @@
 
 mod ask;
 mod attempts;
+mod audit;
 mod calls;
 mod cluster;
 mod commit;
 mod door;
+mod due;
 mod entries;
 mod fault;
 mod find;
@@ -46,9 +48,10 @@ pub use self::settings::{Certificates, Place, Settings, User};
 use self::spread::Spread;
 use self::way::Way;
 use super::{
-    AuditNote, Charge, Commit, Committed, Finding, Kept, LeaseHolder, Page, PepperClaim, Settled, Settlement, Store, StoreError,
-    SubjectName, Taken, What,
+    AuditHead, AuditNote, Charge, Commit, Committed, Due, Finding, Kept, LeaseHolder, Page, PepperClaim, Settled, Settlement, Store,
+    StoreError, SubjectName, Taken, What,
 };
+use crate::domain::audit::Sealed;
 use crate::domain::key::Digest;
 use crate::domain::name::{KeyId, OwnerId, RealmId};
 use crate::domain::owner::Owner;
@@ -254,7 +257,37 @@ impl Store for RedisStore {
     async fn resume(&self, audit: &AuditNote) -> Result<(), StoreError> {
         let deadline = self.for_admin();
         self.fitting(deadline).await?;
-        secure::resume(&self.admin, deadline, audit).await
+        audit::resume(&self.admin, deadline, audit).await
+    }
+
+    async fn note(&self, audit: &AuditNote) -> Result<AuditHead, StoreError> {
+        let deadline = self.for_admin();
+        self.fitting(deadline).await?;
+        audit::note(&self.admin, deadline, audit, None).await
+    }
+
+    async fn audit(&self, after: u64, count: usize) -> Result<Vec<Sealed>, StoreError> {
+        let deadline = self.for_admin();
+        self.fitting(deadline).await?;
+        audit::entries(&self.admin, deadline, after, count).await
+    }
+
+    async fn audit_head(&self) -> Result<AuditHead, StoreError> {
+        let deadline = self.for_admin();
+        self.fitting(deadline).await?;
+        audit::head(&self.admin, deadline).await
+    }
+
+    async fn drop_audit(&self, through: u64, audit: &AuditNote) -> Result<(), StoreError> {
+        let deadline = self.for_admin();
+        self.fitting(deadline).await?;
+        audit::drop(&self.admin, deadline, through, audit).await
+    }
+
+    async fn due(&self, what: Due, before: StoreTime, count: usize) -> Result<Vec<(RealmId, KeyId)>, StoreError> {
+        let deadline = self.for_admin();
+        self.fitting(deadline).await?;
+        due::due(&self.admin, deadline, (what, before), count).await
     }
 }
 

@@ -27,8 +27,14 @@ pub(super) const ABANDONED: &str = "kw:1:{kw}:abandoned";
 pub(super) const VOUCHED: &str = "kw:1:{kw}:vouched";
 /// Written behind what was committed before, by whoever waits until it is durable.
 pub(super) const BARRIER: &str = "kw:1:{kw}:barrier";
-/// Who did what: a stream. An entry has its change's id in the log, or comes between two changes.
+/// Who did what: a stream whose ids are the entries' numbers.
 pub(super) const AUDIT: &str = "kw:1:{kw}:audit";
+/// Where that ends: `number/hash`.
+pub(super) const AUDIT_HEAD: &str = "kw:1:{kw}:audit-head";
+/// Keys with a secret that ends, `realm/key` by when: a sorted set.
+pub(super) const SECRET_ENDS: &str = "kw:1:{kw}:secret-ends";
+/// Keys that are revoked, `realm/key` by since when: a sorted set.
+pub(super) const REVOKED: &str = "kw:1:{kw}:revoked";
 /// Marks of what can be done only once: a set.
 pub(super) const ONCE: &str = "kw:1:{kw}:once";
 /// Check values of peppers by version: a hash.
@@ -64,9 +70,10 @@ pub(super) fn owner_ids(realm: &RealmId) -> String {
     format!("kw:1:{{kw}}:owner-ids:{realm}")
 }
 
-/// What a request was answered: a hash that expires.
+/// What a request was answered: a hash that expires. A caller's name may hold anything, so its length stands before it.
 pub(super) fn request(request: &RequestId) -> String {
-    format!("kw:1:{{kw}}:request:{}/{}", request.caller, request.id)
+    let caller = request.caller.to_string();
+    format!("kw:1:{{kw}}:request:{}:{caller}/{}", caller.len(), request.id)
 }
 
 /// The hash tag of an owner's windows, and of those of its keys.

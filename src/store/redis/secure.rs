@@ -1,10 +1,9 @@
-//! Standing: what a change stands on, how it is made durable, and how the log is gone on with.
+//! Standing: what a change stands on, and how it is made durable.
 
 use std::time::Duration;
 
 use ::redis::aio::{ConnectionLike, MultiplexedConnection};
 use ::redis::{Cmd, RedisResult};
-use prost::Message;
 use tokio::time::Instant;
 
 use super::entries::{holders, place};
@@ -12,13 +11,11 @@ use super::footing::{self, Demand, Told};
 use super::pool::Pool;
 use super::script::Script;
 use super::{names, stored};
-use crate::proto::keyward::store::v1 as proto;
 use crate::revocation::{At, Level, Standing};
-use crate::store::{AuditNote, Kept, StoreError, What};
+use crate::store::{Kept, StoreError, What};
 
 static SECURE: Script = Script::new(include_str!("secure.lua"));
 static RAISE: Script = Script::new(concat!(include_str!("place.lua"), include_str!("raise.lua")));
-static RESUME: Script = Script::new(include_str!("resume.lua"));
 
 /// Head, longest lease, who is registered, the record.
 type Answer = (String, u64, Vec<(String, String)>, Option<Vec<u8>>);
@@ -44,22 +41,6 @@ pub(super) async fn secure(pool: &Pool, deadline: Instant, demand: Demand, what:
         What::Owner(..) => stored::read_owner(kept).map(Kept::Owner),
     });
     Ok((kept.transpose()?, standing(place(head)?, *longest, registered, &told)?))
-}
-
-/// Goes on with the log as it is.
-pub(super) async fn resume(pool: &Pool, deadline: Instant, audit: &AuditNote) -> Result<(), StoreError> {
-    let names = [names::POSITION, names::AUDIT, names::ROLLED_BACK, names::ABANDONED];
-    let note = proto::Audit {
-        actor: audit.actor.as_ref().map_or_else(|| "bootstrap".into(), ToString::to_string),
-        action: audit.action.into(),
-        subject: audit.subject.clone(),
-        ..proto::Audit::default()
-    };
-    let rest = |call: &mut Cmd| {
-        call.arg(names.len()).arg(&names).arg(note.encode_to_vec());
-    };
-    let rest = &rest;
-    pool.run(deadline, |mut connection| async move { RESUME.run(&mut connection, rest).await }).await
 }
 
 /// What an answer stands on.

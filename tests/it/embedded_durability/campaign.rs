@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use keyward::clock::SharedClock;
+use keyward::domain::audit::{Head, Link, Verifier};
 use keyward::domain::name::{KeyId, OwnerId};
 use keyward::domain::owner::Owner;
 use keyward::domain::record::Record;
 use keyward::domain::time::StoreTime;
 use keyward::proto::keyward::store::v1 as stored;
 use keyward::store::embedded::Embedded;
-use keyward::store::{Change, Commit, Committed, Expect, Page, Store as _, StoreError};
+use keyward::store::{Change, Commit, Committed, Expect, Page, Store as _, StoreError, audit};
 use prost::Message as _;
 use redb::{ReadableDatabase as _, ReadableTable as _, TableDefinition};
 
@@ -251,7 +252,7 @@ impl World {
         let Some(record) = pick(&mut self.dice, &alive) else { return };
         let expect = Expect::Revision(record.revision);
         let revoked = Record { revoked: Some(StoreTime(7)), revision: record.revision + 1, ..record };
-        let commit = commit(vec![Change::Key { record: revoked, expect }], "revoked".into());
+        let commit = commit(vec![Change::Key { record: revoked, expect }], "revoked");
         let before = store.now().await.unwrap();
         let answer = store.commit(&commit).await;
         self.settle(commit, answer, before, seen);
@@ -262,7 +263,7 @@ impl World {
         let expect = Expect::Revision(owner.revision);
         let disabled = if owner.disabled.is_some() { None } else { Some(StoreTime(7)) };
         let owner = Owner { disabled, revision: owner.revision + 1, ..owner };
-        let commit = commit(vec![Change::Owner { owner, expect }], "disabled or enabled".into());
+        let commit = commit(vec![Change::Owner { owner, expect }], "disabled or enabled");
         let before = store.now().await.unwrap();
         let answer = store.commit(&commit).await;
         self.settle(commit, answer, before, seen);
@@ -294,7 +295,7 @@ impl World {
                 self.promised.hear(standing.at);
                 seen.commits += 1;
                 self.told = self.told.max(before);
-                self.noted.insert(position, commit.audit.subject.clone());
+                self.noted.insert(position, commit.audit.subject().to_owned());
                 self.accept(&commit);
             }
             Err(StoreError::Unavailable(_)) => self.unsure.push(commit),
@@ -307,6 +308,7 @@ impl World {
             match change.clone() {
                 Change::Key { record, .. } => drop(self.keys.insert(record.id.clone(), record)),
                 Change::Owner { owner, .. } => drop(self.owners.insert(owner.id.clone(), owner)),
+                Change::Removed { id, .. } => drop(self.keys.remove(&id)),
             }
         }
     }
@@ -366,6 +368,7 @@ impl World {
                     kept.as_ref() == Some(record)
                 }
                 Change::Owner { owner, .. } => store.owner(&realm(), &owner.id).await? == Some(owner.clone()),
+                Change::Removed { id, .. } => store.key(&realm(), id).await?.is_none(),
             });
         }
         match stands.len() {
@@ -379,21 +382,47 @@ impl World {
             return self.lose(Loss::Store, "it does not open once it was closed");
         };
         let (audit, log) = (entries(&database, "audit"), entries(&database, "log"));
-        let positions: Vec<u64> = audit.keys().copied().collect();
-        if positions != (1..=positions.len() as u64).collect::<Vec<_>>() || !audit.keys().eq(log.keys()) {
-            self.lose(Loss::Entry, &format!("positions have gaps: {positions:?}, {:?}", log.keys()));
+        let positions: Vec<u64> = log.keys().copied().collect();
+        if positions != (1..=positions.len() as u64).collect::<Vec<_>>() {
+            self.lose(Loss::Entry, &format!("positions have gaps: {positions:?}"));
         }
         self.compare_log(&database, &log);
+        let audit = self.audited(&audit, positions.len() as u64);
         for (position, subject) in self.noted.clone() {
-            let audit = audit.get(&position).and_then(|bytes| stored::Audit::decode(bytes.as_slice()).ok());
             let entry = log.get(&position).and_then(|bytes| stored::Entry::decode(bytes.as_slice()).ok());
-            if audit.is_none_or(|audit| audit.subject != subject || audit.position != position) {
+            if audit.get(&position).is_none_or(|subjects| *subjects != [subject.clone()]) {
                 self.lose(Loss::Entry, &format!("audit entry {position}, {subject}"));
             }
             if entry.is_none_or(|entry| entry.position != position || (subject == "revoked" && !entry.restricting)) {
                 self.lose(Loss::Entry, &format!("log entry {position}, {subject}"));
             }
         }
+    }
+
+    /// The audit log, whose chain must be whole: what each commit was done to, by its position. There is one entry for every change of the
+    /// log, and none without.
+    fn audited(&mut self, kept: &BTreeMap<u64, Vec<u8>>, changes: u64) -> BTreeMap<u64, Vec<String>> {
+        let peppers = crate::support::audit::peppers(1);
+        let (mut verifier, mut audited, mut head, mut told) = (Verifier::new(&peppers, None), BTreeMap::new(), Head::default(), 0);
+        for (sequence, bytes) in kept {
+            let sealed = audit::decode(bytes).unwrap();
+            let entry = audit::read(&sealed).unwrap();
+            if let Err(wrong) = verifier.entry(&sealed, &audit::place(&entry).unwrap()) {
+                self.lose(Loss::Entry, &format!("audit log: {wrong}"));
+            }
+            head = Head { sequence: *sequence, link: Link::of(&sealed.entry) };
+            if entry.position > 0 {
+                told = entry.position;
+                audited.insert(entry.position, entry.subjects);
+            }
+        }
+        if let Err(wrong) = verifier.end(head) {
+            self.lose(Loss::Entry, &format!("audit log: {wrong}"));
+        }
+        if told != changes {
+            self.lose(Loss::Entry, &format!("the audit log tells of changes up to {told}, the log of {changes}"));
+        }
+        audited
     }
 
     fn lose(&mut self, loss: Loss, what: &str) {

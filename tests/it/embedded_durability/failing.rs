@@ -7,15 +7,17 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use keyward::clock::{Clock as _, SharedClock, SystemClock};
+use keyward::domain::audit::Who;
 use keyward::domain::ticket::TicketId;
 use keyward::domain::time::StoreTime;
 use keyward::domain::window::WindowId;
 use keyward::revocation::{At, Holder, Mark, Renewal, Terms};
 use keyward::store::embedded::{Embedded, Timeouts};
-use keyward::store::{AuditNote, RequestId, Return, Settled, Settlement, Store, StoreError, TICKETS_LIVE, Taken, What};
+use keyward::store::{RequestId, Return, Settled, Settlement, Store, StoreError, TICKETS_LIVE, Taken, What};
 use redb::{ReadableDatabase as _, ReadableTableMetadata as _, TableDefinition};
 
 use super::records::{self, PATIENT, charge, commit, digest, key_id, new_key, new_owner, owner_id, realm, record, spec};
+use crate::support::audit::note;
 use crate::support::hands::Hands;
 use crate::support::lossy_disk::LossyDisk;
 use crate::support::peppers::claim;
@@ -78,7 +80,7 @@ async fn speaks_of_the_log(store: &Embedded) -> [Result<(), StoreError>; 5] {
         store.follow(unheard_of, Duration::ZERO).await.map(drop),
         store.acknowledge(&holder, unheard_of).await,
         store.secure(&What::Key(realm(), key_id(1))).await.map(drop),
-        store.resume(&AuditNote { actor: None, action: "Test", subject: "the log".into() }).await,
+        store.resume(&note("Test", "the log")).await,
     ]
 }
 
@@ -254,7 +256,7 @@ async fn a_request_id_is_free_again_after_a_day() {
     let store = open(&disk, &clock, PATIENT);
     let request = |number: u64, content| {
         let changes = vec![new_owner(records::owner(&owner_id(number)))];
-        let request = RequestId { caller: key_id(0), id: "request".into(), fingerprint: [content; 32] };
+        let request = RequestId { caller: Who::Key(key_id(0)), id: "request".into(), fingerprint: [content; 32] };
         keyward::store::Commit { request: Some(request), ..commit(changes, format!("made {number}")) }
     };
     store.commit(&request(1, 1)).await.unwrap();

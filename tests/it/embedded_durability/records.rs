@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::support::audit::note;
 use keyward::domain::address::AddressList;
 use keyward::domain::key::{Digest, Scheme};
 use keyward::domain::name::{KeyId, OwnerId, RealmId, Word};
@@ -11,7 +12,7 @@ use keyward::domain::record::{Cause, KeptSecret, Record};
 use keyward::domain::time::StoreTime;
 use keyward::domain::window::Spec;
 use keyward::store::embedded::Timeouts;
-use keyward::store::{AuditNote, Change, Charge, Commit, Expect, Generations, Subject, SubjectName};
+use keyward::store::{Change, Charge, Commit, Expect, Generations, Subject, SubjectName};
 use sha2::{Digest as _, Sha256};
 
 /// A machine that is busy with other tests must not make a store seem away.
@@ -86,8 +87,8 @@ pub fn record(id: &KeyId, owner: &OwnerId) -> Record {
     }
 }
 
-pub fn commit(changes: Vec<Change>, subject: String) -> Commit {
-    Commit { changes, audit: AuditNote { actor: None, action: "Test", subject }, request: None, once: None }
+pub fn commit(changes: Vec<Change>, subject: impl AsRef<str>) -> Commit {
+    Commit { changes, audit: note("Test", subject.as_ref()), request: None, once: None }
 }
 
 pub fn new_key(record: Record) -> Change {

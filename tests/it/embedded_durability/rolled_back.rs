@@ -6,21 +6,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyward::clock::SystemClock;
-use keyward::domain::name::KeyId;
 use keyward::proto::keyward::store::v1 as stored;
 use keyward::revocation::{At, Entry, Holder, Log, Mark, Renewal, Terms};
 use keyward::store::embedded::Embedded;
-use keyward::store::{AuditNote, Store as _, StoreError};
+use keyward::store::{AuditNote, Store as _, StoreError, audit};
 use prost::Message as _;
-use redb::{ReadableDatabase as _, ReadableTable as _, TableDefinition, TableHandle as _};
+use redb::{ReadableTable as _, TableDefinition, TableHandle as _};
 use tokio::time::timeout;
 
 use super::records::{self, PATIENT, commit, digest, key_id, new_key, new_owner, owner_id, realm, record};
+use crate::support::audit::note;
 use crate::support::lossy_disk::LossyDisk;
 use crate::support::peppers::claim;
 
 const LOG: TableDefinition<u64, &[u8]> = TableDefinition::new("log");
-const BESIDE: TableDefinition<(u64, u64), &[u8]> = TableDefinition::new("audit_beside");
 
 fn open(disk: &LossyDisk) -> Embedded {
     Embedded::with_backend(disk.clone(), Arc::new(SystemClock)).unwrap().with_timeouts(PATIENT)
@@ -41,7 +40,7 @@ async fn told(store: &Embedded, secured: At) -> Result<Log, StoreError> {
 }
 
 fn by(subject: &str) -> AuditNote {
-    AuditNote { actor: KeyId::parse("admin_1").ok(), action: "ResumeLog", subject: subject.into() }
+    note("Resume", subject)
 }
 
 /// A disk whose log lacks a place that was promised, and the place.
@@ -90,11 +89,10 @@ async fn a_resumption_stands_whole_or_not_at_all_wherever_the_power_is_cut() {
         told(&store, lost).await.unwrap();
         disk.cut_power_after(cut);
         let acknowledged = store.resume(&by("after the cut")).await.is_ok();
-        let (disk, store) = after_power_cut(&disk, store);
+        let (_, store) = after_power_cut(&disk, store);
         let stands = matches!(told(&store, At::default()).await, Ok(Log::Jump { .. }));
         assert_eq!(matches!(told(&store, lost).await, Ok(Log::Jump { .. })), stands, "whoever slept through it is told the same");
-        drop(store);
-        assert_eq!(resumptions(&disk).len(), usize::from(stands));
+        assert_eq!(resumptions(&store).await.len(), usize::from(stands));
         fates.insert((acknowledged, stands));
     }
     assert!(!fates.contains(&(true, false)), "acknowledged and forgotten");
@@ -112,17 +110,14 @@ async fn who_goes_on_with_a_rolled_back_log_is_in_the_audit_log() {
         store.resume(&by(subject)).await.unwrap();
         store.resume(&by("once more")).await.unwrap();
     }
-    drop(store);
-    let audit = resumptions(&disk);
-    let noted: Vec<_> =
-        audit.iter().map(|note| (note.position, note.actor.as_str(), note.action.as_str(), note.subject.as_str())).collect();
-    assert_eq!(noted, [(2, "admin_1", "ResumeLog", "first"), (2, "admin_1", "ResumeLog", "second")]);
+    let entries = resumptions(&store).await;
+    let noted: Vec<_> = entries.iter().map(|entry| (entry.position, entry.actor.as_str(), entry.subjects.as_slice())).collect();
+    assert_eq!(noted, [(0, "admin_1", &["first".to_owned()][..]), (0, "admin_1", &["second".to_owned()][..])]);
 }
 
-fn resumptions(disk: &LossyDisk) -> Vec<stored::Audit> {
-    let database = redb::Database::builder().create_with_backend(disk.clone()).unwrap();
-    let table = database.begin_read().unwrap().open_table(BESIDE).unwrap();
-    table.iter().unwrap().map(|entry| stored::Audit::decode(entry.unwrap().1.value()).unwrap()).collect()
+async fn resumptions(store: &Embedded) -> Vec<stored::Audit> {
+    let entries = store.audit(0, 100).await.unwrap();
+    entries.iter().map(|entry| audit::read(entry).unwrap()).filter(|entry| entry.action == "Resume").collect()
 }
 
 /// As a replica does: what failed is asked again.
@@ -183,7 +178,7 @@ async fn a_file_from_before_the_log_had_marks_is_read_on() {
 fn forget_marks(disk: &LossyDisk) {
     let database = redb::Database::builder().create_with_backend(disk.clone()).unwrap();
     let txn = database.begin_write().unwrap();
-    for name in ["rolled_back", "abandoned", "audit_beside", "settled"] {
+    for name in ["rolled_back", "abandoned", "secret_ends", "revoked", "settled"] {
         let table = txn.list_tables().unwrap().find(|table| table.name() == name).unwrap();
         assert!(txn.delete_table(table).unwrap());
     }

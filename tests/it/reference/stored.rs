@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use crate::support::audit::note;
 use keyward::domain::address::AddressList;
 use keyward::domain::key::{Pepper, Peppers, Scheme};
 use keyward::domain::name::{KeyId, OwnerId, RealmId, Scope, Word};
 use keyward::domain::owner::Owner;
 use keyward::domain::record::{Cause, KeptSecret, Record};
 use keyward::domain::time::StoreTime;
-use keyward::store::{AuditNote, Change, Commit, Expect, Store};
+use keyward::store::{Change, Commit, Expect, Store};
 
 use super::plain::{self, Block, World};
 
@@ -21,7 +22,7 @@ pub(super) fn peppers() -> Peppers {
 pub(super) async fn fill(store: &dyn Store, world: &World, peppers: &Peppers) {
     let owners = world.owners.iter().map(|owner| Change::Owner { owner: self::owner(owner), expect: Expect::Absent });
     let keys = world.keys.iter().map(|key| Change::Key { record: record(key, peppers), expect: Expect::Absent });
-    let audit = AuditNote { actor: None, action: "CreateKey", subject: "a world".into() };
+    let audit = note("CreateKey", "a world");
     let commit = Commit { changes: owners.chain(keys).collect(), audit, request: None, once: None };
     store.commit(&commit).await.unwrap();
 }

@@ -170,3 +170,28 @@ async fn everything(store: &dyn Store) -> (Vec<Record>, Vec<Owner>, u64) {
     let owners = store.owners(&realm, &page(None, 100)).await.unwrap();
     (keys, owners, position(store).await)
 }
+
+pub(super) async fn a_key_that_was_removed_is_found_and_listed_no_more_and_its_secrets_are_free(engine: &mut impl Engine) {
+    let store = engine.store();
+    let keys = [key("key_1", &[digest(1), digest(2)]), key("key_2", &[digest(3)])];
+    put(&*store, vec![new_owner(&owner("acme")), new_key(&keys[0]), new_key(&keys[1])]).await;
+    let removed = |expect| Change::Removed { realm: realm("otesse"), id: keys[0].id.clone(), expect };
+    let asked = Commit { request: Some(request("admin_1", "r-1", 1)), ..commit(vec![removed(Expect::Revision(1))]) };
+    let before = everything(&*store).await;
+    assert_eq!(store.commit(&commit(vec![removed(Expect::Revision(2))])).await, Err(StoreError::Conflict));
+    assert_eq!(everything(&*store).await, before);
+    let made = store.commit(&asked).await.unwrap();
+    assert_eq!(store.commit(&asked).await.unwrap().replayed.as_deref(), Some("key_1"), "though it is gone");
+    assert_eq!(store.commit(&commit(vec![removed(Expect::Revision(1))])).await, Err(StoreError::Conflict));
+    assert_eq!((made.position, made.replayed), (4, None));
+    assert_eq!(store.key(&realm("otesse"), &keys[0].id).await.unwrap(), None);
+    for number in [1, 2] {
+        assert_eq!(store.find(&realm("otesse"), &[digest(number)]).await.unwrap().holder, None);
+    }
+    for owner in [None, Some(&keys[1].owner)] {
+        assert_eq!(store.keys(&realm("otesse"), owner, &page(None, 10)).await.unwrap(), [keys[1].clone()]);
+    }
+    let again = Record { id: keys[0].id.clone(), ..key("key_1", &[digest(2)]) };
+    put(&*store, vec![new_key(&again), new_key(&key("key_3", &[digest(1)]))]).await;
+    assert_eq!(store.find(&realm("otesse"), &[digest(2)]).await.unwrap().holder.map(|holder| holder.record), Some(again));
+}

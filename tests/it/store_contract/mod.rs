@@ -2,6 +2,7 @@
 //!
 //! Most sentences are their own control: next to what must be refused stands the same call with one thing changed, which must be done.
 
+mod auditing;
 mod committing;
 mod engines;
 mod finding;
@@ -62,7 +63,14 @@ sentences! {
         a_commit_marked_as_once_is_done_once_whoever_races_for_it,
         positions_go_up_by_one_with_every_change,
         what_was_acknowledged_is_there_after_a_crash,
-        a_secret_that_a_key_no_longer_has_is_free_for_another;
+        a_secret_that_a_key_no_longer_has_is_free_for_another,
+        a_key_that_was_removed_is_found_and_listed_no_more_and_its_secrets_are_free;
+    auditing:
+        every_commit_has_one_entry_in_the_audit_log_which_follows_the_one_before_and_is_sealed,
+        a_note_is_one_entry_more_in_its_order_among_those_of_commits,
+        entries_are_read_as_they_were_written,
+        what_was_dropped_from_the_audit_log_for_its_age_is_told_in_the_log_itself,
+        a_key_is_due_for_what_it_has_to_do_until_it_has_done_it;
     listing:
         a_key_is_read_in_its_own_realm_only,
         an_owner_is_read_in_its_own_realm_only,

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use crate::support::audit::note;
 use keyward::revocation::{At, Holder, Log, Mark, Registration, Renewal, Terms};
 use keyward::store::{AuditNote, Change, Store};
 
 use super::engines::Engine;
 use super::samples::{
-    entries_after, entry, head, holder, holders, in_order, key_id, new_owner, owner, put, registration, renew, renew_secured, renewal,
+    entries_after, entry, head, holder, holders, in_order, new_owner, owner, put, registration, renew, renew_secured, renewal,
 };
 
 pub(super) async fn a_renewal_registers_its_holder(engine: &mut impl Engine) {
@@ -202,5 +203,5 @@ async fn asked(store: &dyn Store, holder: &Holder, applied: Option<At>, secured:
 }
 
 fn operator() -> AuditNote {
-    AuditNote { actor: Some(key_id("admin_1")), action: "ResumeLog", subject: "the log".into() }
+    note("Resume", "the log")
 }

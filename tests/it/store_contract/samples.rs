@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use crate::support::audit::note;
 use keyward::domain::address::AddressList;
+use keyward::domain::audit::Who;
 use keyward::domain::key::{Digest, Scheme};
 use keyward::domain::name::{KeyId, OwnerId, RealmId, Scope, Word};
 use keyward::domain::owner::Owner;
@@ -12,8 +14,8 @@ use keyward::domain::time::StoreTime;
 use keyward::domain::window::Spec;
 use keyward::revocation::{At, Entry, Holder, Log, Registration, Renewal, Renewed, Terms};
 use keyward::store::{
-    AuditNote, Change, Charge, Commit, Committed, Expect, Generations, Page, RequestId, Return, Settled, Settlement, Store, StoreError,
-    Subject, SubjectName, Taken,
+    Change, Charge, Commit, Committed, Expect, Generations, Page, RequestId, Return, Settled, Settlement, Store, StoreError, Subject,
+    SubjectName, Taken,
 };
 
 pub(super) const MINUTE: u32 = 60_000;
@@ -108,7 +110,7 @@ pub(super) fn changed_owner(owner: &Owner) -> Change {
 }
 
 pub(super) fn commit(changes: Vec<Change>) -> Commit {
-    let audit = AuditNote { actor: Some(key_id("admin_1")), action: "CreateKey", subject: "key_1".into() };
+    let audit = note("CreateKey", "key_1");
     Commit { changes, audit, request: None, once: None }
 }
 
@@ -118,7 +120,7 @@ pub(super) async fn put(store: &dyn Store, changes: Vec<Change>) -> Committed {
 }
 
 pub(super) fn request(caller: &str, id: &str, content: u8) -> RequestId {
-    RequestId { caller: key_id(caller), id: id.into(), fingerprint: [content; 32] }
+    RequestId { caller: Who::Key(key_id(caller)), id: id.into(), fingerprint: [content; 32] }
 }
 
 pub(super) fn page(after: Option<&str>, count: usize) -> Page {

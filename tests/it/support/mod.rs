@@ -4,6 +4,7 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+pub mod audit;
 pub mod campaign;
 pub mod certs;
 pub mod cgroup;

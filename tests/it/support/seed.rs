@@ -47,7 +47,7 @@ pub fn id(number: usize) -> String {
 
 /// Makes these changes in one step.
 pub async fn commit(store: &dyn Store, changes: Vec<Change>) {
-    let audit = AuditNote { actor: None, action: "CreateKey", subject: "key_1".into() };
+    let audit = super::audit::note("CreateKey", "key_1");
     store.commit(&Commit { changes, audit, request: None, once: None }).await.unwrap();
 }
 

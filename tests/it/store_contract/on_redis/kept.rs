@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use keyward::domain::address::AddressList;
 use keyward::domain::record::Record;
 use keyward::domain::time::StoreTime;
-use keyward::proto::keyward::store::v1::{Audit, Entry};
+use keyward::proto::keyward::store::v1::{Audit, Entry, Sealed};
 use keyward::revocation::{At, Mark, Renewal};
 use keyward::store::{Charge, Commit, Settled, Settlement, Store, StoreError, TICKETS_LIVE, Taken, What};
 use prost::Message;
@@ -21,7 +21,7 @@ use crate::support::peppers::claim;
 use crate::support::redis::RedisServer;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_change_has_one_entry_in_the_log_and_one_in_the_audit_log_at_its_position() {
+async fn every_change_has_one_entry_in_the_log_at_its_position_and_every_commit_one_in_the_audit_log() {
     let server = RedisServer::start();
     let store = server.store();
     seed(&*store).await;
@@ -40,16 +40,16 @@ async fn every_change_has_one_entry_in_the_log_and_one_in_the_audit_log_at_its_p
     let expected =
         [("1-0", "owner", "acme", false), ("2-0", "key", "key_1", false), ("3-0", "key", "key_1", true), ("4-0", "key", "key_1", false)];
     assert_eq!(told, expected);
-    let audit = stream::<Audit>(&server, "kw:1:{kw}:audit", "note");
-    let told: Vec<_> =
-        audit.iter().map(|(id, note)| (id.as_str(), note.actor.as_str(), note.realm.as_str(), note.request_id.as_str())).collect();
-    let by_admin = |id, request| (id, "admin_1", "otesse", request);
-    assert_eq!(told, [by_admin("1-0", ""), by_admin("2-0", ""), by_admin("3-0", "r-7"), by_admin("4-0", "")]);
-    let (now, at) = (store.now().await.unwrap().0, field(&server, "kw:1:{kw}:audit", "at"));
-    let at: Vec<i64> = at.iter().map(|at| String::from_utf8_lossy(at).parse().unwrap()).collect();
+    let audit = stream::<Sealed>(&server, "kw:1:{kw}:audit", "entry");
+    let audit: Vec<(&str, Audit)> = audit.iter().map(|(id, kept)| (id.as_str(), Audit::decode(&*kept.entry).unwrap())).collect();
+    let told: Vec<_> = audit.iter().map(|(id, note)| (*id, note.actor.as_str(), note.position, note.request_id.as_str())).collect();
+    let expected = [("1-0", "admin_1", 2, ""), ("2-0", "admin_1", 3, "r-7"), ("3-0", "admin_1", 4, "")];
+    assert_eq!(told, expected);
+    let now = store.now().await.unwrap().0;
+    let at: Vec<i64> = audit.iter().map(|(_, note)| note.at_ms).collect();
     assert!(at.is_sorted() && at.iter().all(|at| (now - 600_000..=now).contains(at)), "{at:?}");
 
-    let kept: i64 = server.ask("PTTL kw:1:{kw}:request:admin_1/r-7");
+    let kept: i64 = server.ask("PTTL kw:1:{kw}:request:7:admin_1/r-7");
     assert!((86_000_000..=86_400_000).contains(&kept), "a request id is remembered for a day: {kept}");
 }
 
@@ -65,7 +65,7 @@ async fn state_of_keys_is_in_one_hash_slot_and_windows_are_in_their_owners() {
     everything_of_leases(&*store).await;
     let state = slots(&server.ask::<Vec<String>>("KEYS *"));
     assert_eq!(state.values().collect::<BTreeSet<_>>().len(), 1, "{state:?}");
-    assert_eq!(state.len(), 18, "{state:?}");
+    assert_eq!(state.len(), 19, "{state:?}");
 
     let both = |key| charge(vec![subject(Some(key), &[(DAY, 9)]), subject(None, &[(DAY, 9)])], 1);
     store.take(&[both("key_1"), both("key_2")]).await.unwrap();

@@ -1,0 +1,227 @@
+//! The audit log's chain. Every entry holds the hash of the one before it, and its own hash is sealed under a pepper: who lacks that can change,
+//! drop, reorder or invent no entry unseen. What a chain cannot know of itself is where it ended: whoever kept a [`Head`] elsewhere can tell.
+
+use std::fmt;
+use std::str::FromStr;
+
+use data_encoding::HEXLOWER;
+use sha2::{Digest as _, Sha256};
+
+use super::key::Peppers;
+use super::name::{KeyId, Word};
+
+/// Who did something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Who {
+    /// Whoever held this admin token.
+    Key(KeyId),
+    /// Whoever showed a client certificate of this name.
+    Certificate(Box<str>),
+    /// Whoever held the one-time secret.
+    Bootstrap,
+    /// Somebody who held the secret of the key itself.
+    Holder,
+    /// keyward itself, when something was due.
+    Keyward,
+    /// Nobody who could be told.
+    Unknown,
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(id) => id.fmt(f),
+            Self::Certificate(name) => write!(f, "certificate:{name}"),
+            Self::Bootstrap => f.write_str("bootstrap"),
+            Self::Holder => f.write_str("holder"),
+            Self::Keyward => f.write_str("keyward"),
+            Self::Unknown => f.write_str("unknown"),
+        }
+    }
+}
+
+/// SHA-256 of an entry's bytes; of no entry, zeros.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Link(pub [u8; 32]);
+
+impl Link {
+    #[must_use]
+    pub fn of(entry: &[u8]) -> Self {
+        Self(Sha256::digest(entry).into())
+    }
+}
+
+/// Where the log ends: the last entry's number, from 1 on, and its hash. Written `number/hash`, the hash in hexadecimal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Head {
+    pub sequence: u64,
+    pub link: Link,
+}
+
+/// An entry with what proves it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sealed {
+    pub entry: Vec<u8>,
+    /// The version of the pepper that sealed it.
+    pub pepper: Word,
+    pub seal: [u8; 32],
+}
+
+impl Sealed {
+    /// Sealed under the newest pepper.
+    #[must_use]
+    pub fn new(entry: Vec<u8>, peppers: &Peppers) -> Self {
+        let pepper = peppers.newest();
+        Self { seal: pepper.seal_audit(&Link::of(&entry).0), pepper: pepper.version.clone(), entry }
+    }
+
+    /// `None`: nobody can tell, for its pepper is not here any more.
+    fn stands(&self, peppers: &Peppers) -> Option<bool> {
+        let pepper = peppers.iter().find(|pepper| pepper.version == self.pepper)?;
+        Some(pepper.audit_sealed(&Link::of(&self.entry).0, &self.seal))
+    }
+}
+
+/// What an entry says of its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    pub sequence: u64,
+    /// Of the entry before it.
+    pub before: Link,
+    /// The last of the entries that were dropped because they were old enough, where the entry is about that.
+    pub dropped: Option<Head>,
+}
+
+/// Reads a log from its first entry to its last, and finds where it was tampered with.
+#[derive(Debug)]
+pub struct Verifier<'a> {
+    peppers: &'a Peppers,
+    anchor: Option<Head>,
+    first: Option<Place>,
+    last: Option<(Head, Trust)>,
+    dropped: Option<Head>,
+    met: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trust {
+    Sealed,
+    /// Its pepper is gone: what is behind it vouches for it.
+    Linked,
+}
+
+/// What was found right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verified {
+    /// How many entries there are.
+    pub entries: u64,
+    pub head: Head,
+}
+
+/// What was found wrong, with the number of the entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Tampered {
+    #[error("entry {0} is not sealed by whoever holds the pepper: it was changed, or written by somebody else")]
+    Seal(u64),
+    #[error("entry {0} does not follow the one before it: entries between them are missing, or out of order, or were changed")]
+    Order(u64),
+    #[error("the log begins with entry {0}, and nothing says that those before it were dropped for their age")]
+    Start(u64),
+    #[error("the log ends before entry {0}, which was seen: its last entries are missing")]
+    End(u64),
+    #[error("entry {0} is another one than was seen: the log was written anew")]
+    Anchor(u64),
+    #[error("the log says that it ends with entry {0}, and it does not")]
+    Head(u64),
+    #[error("the last entry, {0}, is sealed under a pepper that is not here any more, so that nothing vouches for it")]
+    Pepper(u64),
+}
+
+impl<'a> Verifier<'a> {
+    /// `anchor`: a head that was kept elsewhere.
+    #[must_use]
+    pub fn new(peppers: &'a Peppers, anchor: Option<Head>) -> Self {
+        Self { peppers, anchor, first: None, last: None, dropped: None, met: false }
+    }
+
+    /// The next entry.
+    pub fn entry(&mut self, sealed: &Sealed, place: &Place) -> Result<(), Tampered> {
+        let sequence = place.sequence;
+        let follows = match self.last {
+            None => true,
+            Some((last, _)) => sequence == last.sequence + 1 && place.before == last.link,
+        };
+        require(follows, Tampered::Order(sequence))?;
+        let trust = match sealed.stands(self.peppers) {
+            Some(true) => Trust::Sealed,
+            Some(false) => return Err(Tampered::Seal(sequence)),
+            None => Trust::Linked,
+        };
+        let head = Head { sequence, link: Link::of(&sealed.entry) };
+        if let Some(anchor) = self.anchor.filter(|anchor| anchor.sequence == sequence) {
+            require(anchor == head, Tampered::Anchor(sequence))?;
+            self.met = true;
+        }
+        self.first.get_or_insert(*place);
+        self.dropped = place.dropped.or(self.dropped);
+        self.last = Some((head, trust));
+        Ok(())
+    }
+
+    /// There are no more. `head`: where the log says that it ends.
+    pub fn end(self, head: Head) -> Result<Verified, Tampered> {
+        let (last, trust) = self.last.unwrap_or((Head::default(), Trust::Sealed));
+        require(last == head, Tampered::Head(head.sequence))?;
+        let first = self.first.map_or(1, |first| first.sequence);
+        if let Some(anchor) = self.anchor.filter(|_| !self.met) {
+            require(anchor.sequence < first, Tampered::End(anchor.sequence))?;
+            // what was dropped was seen by nobody who could tell, but for its last entry
+            require(
+                self.dropped.is_none_or(|dropped| dropped.sequence != anchor.sequence || dropped == anchor),
+                Tampered::Anchor(anchor.sequence),
+            )?;
+        }
+        let before = self.first.map_or(Link::default(), |first| first.before);
+        let from = self.dropped.unwrap_or_default();
+        require(Head { sequence: first - 1, link: before } == from, Tampered::Start(first))?;
+        require(trust == Trust::Sealed, Tampered::Pepper(last.sequence))?;
+        Ok(Verified { entries: (last.sequence + 1).saturating_sub(first), head })
+    }
+}
+
+fn require(condition: bool, otherwise: Tampered) -> Result<(), Tampered> {
+    condition.then_some(()).ok_or(otherwise)
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Link({self})")
+    }
+}
+
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&HEXLOWER.encode(&self.0))
+    }
+}
+
+impl fmt::Display for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.sequence, self.link)
+    }
+}
+
+/// It is not `number/hash`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be NUMBER/HASH, the hash as 64 hexadecimal digits")]
+pub struct NoHead;
+
+impl FromStr for Head {
+    type Err = NoHead;
+
+    fn from_str(text: &str) -> Result<Self, NoHead> {
+        let (sequence, link) = text.split_once('/').ok_or(NoHead)?;
+        let link = HEXLOWER.decode(link.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok()).ok_or(NoHead)?;
+        Ok(Self { sequence: sequence.parse().map_err(|_| NoHead)?, link: Link(link) })
+    }
+}
