@@ -64,6 +64,12 @@ pub trait Store: Send + Sync {
     /// - what was granted is still counted after a crash
     async fn take(&self, charges: &[Charge]) -> Result<Vec<Taken>, StoreError>;
 
+    /// Says of each charge by itself what [`take`](Self::take) would answer. For people who ask how windows stand: no check waits for it.
+    ///
+    /// - a peek says what a take would answer, and takes nothing
+    /// - a peek gives nothing back and has windows hear of nothing
+    async fn peek(&self, charges: &[Charge]) -> Result<Vec<Taken>, StoreError>;
+
     /// Which part of the store has an owner's windows: whoever takes from several had better ask each by itself, for a call is answered when its
     /// slowest part is.
     fn part(&self, _: &SubjectName) -> u64 {

@@ -65,6 +65,10 @@ impl Round for Observed {
         self.observe("take", self.inner.take(charges)).await
     }
 
+    async fn peek(&self, charges: &[Charge]) -> Result<Vec<Taken>, StoreError> {
+        self.observe("peek", self.inner.peek(charges)).await
+    }
+
     async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
         self.observe("settle", self.inner.settle(settlements)).await
     }

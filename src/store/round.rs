@@ -30,6 +30,10 @@ pub trait Round: Send + Sync {
         self.inner()?.take(charges).await
     }
 
+    async fn peek(&self, charges: &[Charge]) -> Result<Vec<Taken>, StoreError> {
+        self.inner()?.peek(charges).await
+    }
+
     fn part(&self, owner: &SubjectName) -> u64 {
         self.inner().map_or(0, |inner| inner.part(owner))
     }
@@ -127,6 +131,10 @@ impl<T: Round> Store for T {
 
     async fn take(&self, charges: &[Charge]) -> Result<Vec<Taken>, StoreError> {
         Round::take(self, charges).await
+    }
+
+    async fn peek(&self, charges: &[Charge]) -> Result<Vec<Taken>, StoreError> {
+        Round::peek(self, charges).await
     }
 
     fn part(&self, owner: &SubjectName) -> u64 {

@@ -7,6 +7,7 @@ use redb::ReadTransaction;
 use tokio::time::sleep;
 
 use super::clock::StoreClock;
+use super::glance;
 use super::log::{self, Stands};
 use super::writer::Job;
 use super::{Embedded, audit, away, drawn, read};
@@ -31,6 +32,11 @@ impl Store for Embedded {
 
     async fn take(&self, charges: &[Charge]) -> Result<Vec<Taken>, StoreError> {
         self.ask(self.timeouts.check, |reply| Job::Take(charges.to_vec(), reply)).await
+    }
+
+    async fn peek(&self, charges: &[Charge]) -> Result<Vec<Taken>, StoreError> {
+        let charges = charges.to_vec();
+        self.read(self.timeouts.admin, move |txn, clock| glance::peek(txn, &charges, clock)).await
     }
 
     async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {

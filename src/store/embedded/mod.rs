@@ -6,6 +6,7 @@ mod audit;
 mod calls;
 mod clock;
 mod disk;
+mod glance;
 mod leases;
 mod log;
 mod mutate;

@@ -9,9 +9,9 @@ use crate::revocation::{At, Mark};
 use crate::store::StoreError;
 
 /// Realm and id.
-type Named = (&'static str, &'static str);
+pub(super) type Named = (&'static str, &'static str);
 /// Realm, owner, and a key's id, or nothing for the owner itself.
-type Owned = (&'static str, &'static str, &'static str);
+pub(super) type Owned = (&'static str, &'static str, &'static str);
 /// When a ticket was minted, and its id.
 type Minted = (i64, &'static [u8; 16]);
 /// When, and a key.

@@ -9,9 +9,20 @@ use std::time::Duration;
 
 use super::disk::Stop;
 use super::turn::Turn;
-use super::windows::{self, Kept};
+use super::windows::Kept;
+use crate::domain::time::StoreTime;
 use crate::domain::window::{self, Answer, Ask, Spec, Windows};
-use crate::store::{Charge, Generations, Return, Settled, Settlement, StoreError, SubjectName, TICKETS_LIVE, Taken};
+use crate::store::{Charge, Generations, Return, Settled, Settlement, StoreError, Subject, SubjectName, TICKETS_LIVE, Taken};
+
+/// Where a charge finds windows, and leaves them.
+pub(super) trait Past {
+    /// The store's time.
+    fn now(&self) -> StoreTime;
+    fn load(&self, name: &SubjectName) -> Result<Kept, Stop>;
+    fn keep(&mut self, name: &SubjectName, kept: &Kept) -> Result<(), Stop>;
+    /// Of a subject's limits, as its record has it.
+    fn generation(&self, subject: &Subject) -> Result<u64, Stop>;
+}
 
 /// Answers charges within the turn's transaction.
 pub(super) fn take(turn: &mut Turn<'_>, charges: &[Charge]) -> Result<Vec<Taken>, Stop> {
@@ -24,33 +35,35 @@ pub(super) fn settle(turn: &mut Turn<'_>, settlements: &[Settlement]) -> Result<
 }
 
 /// A disk that fails ends the turn; what was refused is the answer to one.
-fn unless_refused<T>(answer: Result<T, Stop>, refused: impl Fn(StoreError) -> T) -> Result<T, Stop> {
+pub(super) fn unless_refused<T>(answer: Result<T, Stop>, refused: impl Fn(StoreError) -> T) -> Result<T, Stop> {
     match answer {
         Err(Stop::Refused(why)) => Ok(refused(why)),
         other => other,
     }
 }
 
-fn take_one(turn: &mut Turn<'_>, charge: &Charge) -> Result<Taken, Stop> {
-    for (name, kept) in returned(turn, &charge.returns)? {
-        turn.keep(name, &kept)?;
+/// Answers one charge, with what the past holds.
+pub(super) fn take_one(past: &mut impl Past, charge: &Charge) -> Result<Taken, Stop> {
+    for (name, kept) in returned(past, &charge.returns)? {
+        past.keep(name, &kept)?;
     }
-    let mut kept = charge.subjects.iter().map(|subject| windows::load(&turn.tables, &subject.name)).collect::<Result<Vec<_>, _>>()?;
-    if is_stale(turn, charge, &mut kept)? {
+    let mut kept = charge.subjects.iter().map(|subject| past.load(&subject.name)).collect::<Result<Vec<_>, _>>()?;
+    if is_stale(past, charge, &mut kept)? {
         return Ok(Taken::Stale);
     }
-    let ask = Ask { now: turn.at.now, want: charge.want, cost: charge.cost, ttl_ms: ceil_ms(charge.ttl), share: charge.share };
+    let now = past.now();
+    let ask = Ask { now, want: charge.want, cost: charge.cost, ttl_ms: ceil_ms(charge.ttl), share: charge.share };
     let answer = asked(&mut kept, charge, &ask);
     Ok(match answer {
         Answer::Granted { tokens, ttl_ms, windows } => {
             if tokens > 0 {
                 for (subject, kept) in charge.subjects.iter().zip(&kept) {
-                    turn.keep(&subject.name, kept)?;
+                    past.keep(&subject.name, kept)?;
                 }
             }
             Taken::Granted { tokens, ttl: Duration::from_millis(ttl_ms.into()), windows }
         }
-        Answer::Refused { retry_at, windows } => Taken::Refused { retry_in: retry_at.map(|at| turn.at.now.until(at)), windows },
+        Answer::Refused { retry_at, windows } => Taken::Refused { retry_in: retry_at.map(|at| now.until(at)), windows },
         Answer::Behind => Taken::Behind,
     })
 }
@@ -80,28 +93,28 @@ fn asked(kept: &mut [Kept], charge: &Charge, ask: &Ask) -> Answer {
 
 /// Whether a subject has newer limits than the charge knows. What the charge knows is kept where that is newer or confirmed, whatever its
 /// answer is, or a charge that knows only older ones would be granted by them.
-fn is_stale(turn: &mut Turn<'_>, charge: &Charge, kept: &mut [Kept]) -> Result<bool, Stop> {
+fn is_stale(past: &mut impl Past, charge: &Charge, kept: &mut [Kept]) -> Result<bool, Stop> {
     let mut stale = false;
     for (subject, kept) in charge.subjects.iter().zip(kept) {
         let heard_of = if charge.generations == Generations::Confirmed { 0 } else { kept.generation };
-        stale |= subject.generation < heard_of.max(turn.generation(subject)?);
+        stale |= subject.generation < heard_of.max(past.generation(subject)?);
         let newest = heard_of.max(subject.generation);
         if newest != kept.generation {
             kept.generation = newest;
-            turn.keep(&subject.name, kept)?;
+            past.keep(&subject.name, kept)?;
         }
     }
     Ok(stale)
 }
 
 /// Whose windows hold less for these returns.
-fn returned<'a>(turn: &Turn<'_>, returns: &'a [Return]) -> Result<Vec<(&'a SubjectName, Kept)>, Stop> {
+fn returned<'a>(past: &impl Past, returns: &'a [Return]) -> Result<Vec<(&'a SubjectName, Kept)>, Stop> {
     let mut changed = Vec::new();
     for (nth, back) in returns.iter().enumerate() {
         if returns[..nth].iter().any(|other| other.subject == back.subject) {
             continue;
         }
-        let mut kept = windows::load(&turn.tables, &back.subject)?;
+        let mut kept = past.load(&back.subject)?;
         let before = kept.windows.clone();
         for same in returns.iter().filter(|same| same.subject == back.subject) {
             kept.windows.give_back(same.window, same.slot, same.tokens);

@@ -1,11 +1,13 @@
 //! One turn of the writer: a transaction, a moment, and the answers that wait for both.
 
-use redb::ReadableTable as _;
+use redb::ReadableTable;
 
 use super::clock::Moment;
 use super::disk::Stop;
-use super::tables::Tables;
+use super::tables::{Named, Tables};
+use super::take::Past;
 use super::windows;
+use crate::domain::time::StoreTime;
 use crate::revocation::At;
 use crate::store::record::{decode_key, decode_owner};
 use crate::store::{Settlement, StoreError, Subject, SubjectName};
@@ -34,13 +36,6 @@ pub(super) struct Effects {
 }
 
 impl Turn<'_> {
-    /// Writes a subject's windows.
-    pub(super) fn keep(&mut self, name: &SubjectName, kept: &windows::Kept) -> Result<(), Stop> {
-        self.effects.dirty = true;
-        self.effects.windows += 1;
-        windows::store(&mut self.tables, name, kept)
-    }
-
     /// Notes that a ticket is settled, unless it was before.
     pub(super) fn settles(&mut self, settlement: &Settlement) -> Result<bool, Stop> {
         let (minted, id) = (settlement.minted.0, &settlement.ticket.0);
@@ -50,19 +45,43 @@ impl Turn<'_> {
         self.effects.dirty = true;
         Ok(true)
     }
+}
 
-    /// The generation of a subject's limits, as its record has it.
-    pub(super) fn generation(&self, subject: &Subject) -> Result<u64, Stop> {
-        let realm = subject.name.realm.as_str();
-        Ok(match &subject.name.key {
-            Some(id) => match self.tables.keys.get((realm, id.as_str()))? {
-                Some(bytes) => decode_key(bytes.value())?.generation,
-                None => 0,
-            },
-            None => match self.tables.owners.get((realm, subject.name.owner.as_str()))? {
-                Some(bytes) => decode_owner(bytes.value())?.generation,
-                None => 0,
-            },
-        })
+impl Past for Turn<'_> {
+    fn now(&self) -> StoreTime {
+        self.at.now
     }
+
+    fn load(&self, name: &SubjectName) -> Result<windows::Kept, Stop> {
+        windows::load(&self.tables.windows, name)
+    }
+
+    fn keep(&mut self, name: &SubjectName, kept: &windows::Kept) -> Result<(), Stop> {
+        self.effects.dirty = true;
+        self.effects.windows += 1;
+        windows::store(&mut self.tables, name, kept)
+    }
+
+    fn generation(&self, subject: &Subject) -> Result<u64, Stop> {
+        generation(&self.tables.keys, &self.tables.owners, subject)
+    }
+}
+
+/// The generation of a subject's limits, as its record has it.
+pub(super) fn generation(
+    keys: &impl ReadableTable<Named, &'static [u8]>,
+    owners: &impl ReadableTable<Named, &'static [u8]>,
+    subject: &Subject,
+) -> Result<u64, Stop> {
+    let realm = subject.name.realm.as_str();
+    Ok(match &subject.name.key {
+        Some(id) => match keys.get((realm, id.as_str()))? {
+            Some(bytes) => decode_key(bytes.value())?.generation,
+            None => 0,
+        },
+        None => match owners.get((realm, subject.name.owner.as_str()))? {
+            Some(bytes) => decode_owner(bytes.value())?.generation,
+            None => 0,
+        },
+    })
 }

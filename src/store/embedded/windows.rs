@@ -1,10 +1,10 @@
 //! Windows as they are kept, and tickets that were settled.
 
 use prost::Message as _;
-use redb::ReadableTable as _;
+use redb::ReadableTable;
 
 use super::disk::Stop;
-use super::tables::Tables;
+use super::tables::{Owned, Tables};
 use crate::domain::time::StoreTime;
 use crate::domain::window::{Slot, Window, WindowId, Windows};
 use crate::proto::keyward::store::v1 as stored;
@@ -21,8 +21,8 @@ pub(super) struct Kept {
 /// How far the sweep has come.
 pub(super) type Cursor = Option<(String, String, String)>;
 
-pub(super) fn load(tables: &Tables<'_>, name: &SubjectName) -> Result<Kept, Stop> {
-    match tables.windows.get(key(name))? {
+pub(super) fn load(windows: &impl ReadableTable<Owned, &'static [u8]>, name: &SubjectName) -> Result<Kept, Stop> {
+    match windows.get(key(name))? {
         Some(bytes) => Ok(decode(bytes.value())?),
         None => Ok(Kept::default()),
     }

@@ -160,6 +160,12 @@ impl Store for RedisStore {
         take::take(self.windows(), deadline, charges).await
     }
 
+    async fn peek(&self, charges: &[Charge]) -> Result<Vec<Taken>, StoreError> {
+        let deadline = self.for_admin();
+        self.fitting(deadline).await?;
+        take::peek(self.windows(), deadline, charges).await
+    }
+
     fn part(&self, owner: &SubjectName) -> u64 {
         self.spread.as_ref().map_or(0, |spread| spread.part(owner))
     }

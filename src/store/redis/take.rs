@@ -16,10 +16,24 @@ use crate::store::{Charge, Generations, StoreError, SubjectName, Taken};
 /// The rule of [`window::take`](crate::domain::window::take), as Redis runs it.
 pub const SCRIPT: &str = concat!(include_str!("windows.lua"), include_str!("take.lua"));
 
+/// The same rule where nothing is kept of what it does: of the two functions of one name, the one that comes later is called.
+const PEEKED: &str = concat!(include_str!("windows.lua"), "local function write_touched() end\n", include_str!("take.lua"));
+
 static TAKE: Script = Script::new(SCRIPT);
+/// The users who check may have scripts run on windows, and not as ones that only read.
+static PEEK: Script = Script::new(PEEKED);
+
+/// A charge that is only looked at.
+struct Peeked<'a>(&'a Charge);
 
 pub(super) async fn take(ways: Ways<'_>, deadline: Instant, charges: &[Charge]) -> Result<Vec<Taken>, StoreError> {
     Ok(ways.ask(deadline, charges).await?.into_iter().map(answered).collect())
+}
+
+/// What [`take`] would answer.
+pub(super) async fn peek(ways: Ways<'_>, deadline: Instant, charges: &[Charge]) -> Result<Vec<Taken>, StoreError> {
+    let charges: Vec<Peeked<'_>> = charges.iter().map(Peeked).collect();
+    Ok(ways.ask(deadline, &charges).await?.into_iter().map(answered).collect())
 }
 
 fn answered(answer: Answer) -> Taken {
@@ -37,6 +51,20 @@ impl Ask for Charge {
 
     fn write(&self, call: &mut Cmd) {
         write(call, self, None);
+    }
+}
+
+impl Ask for Peeked<'_> {
+    fn script() -> &'static Script {
+        &PEEK
+    }
+
+    fn subject(&self) -> Option<&SubjectName> {
+        self.0.subject()
+    }
+
+    fn write(&self, call: &mut Cmd) {
+        self.0.write(call);
     }
 }
 

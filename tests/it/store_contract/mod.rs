@@ -10,6 +10,7 @@ mod following;
 mod listing;
 mod noting;
 mod on_redis;
+mod peeking;
 mod renewing;
 mod samples;
 mod settling;
@@ -51,6 +52,10 @@ sentences! {
         a_shadow_counts_what_it_would_admit_and_refuses_nothing,
         what_was_granted_is_still_counted_after_a_crash,
         charges_are_taken_in_the_order_given;
+    peeking:
+        a_peek_says_what_a_take_would_answer_and_takes_nothing,
+        a_peek_gives_nothing_back_and_has_windows_hear_of_nothing,
+        a_peek_of_several_charges_looks_at_each_by_itself;
     settling:
         a_ticket_is_settled_once_whoever_settles_it,
         a_ticket_that_is_too_old_is_settled_no_more,

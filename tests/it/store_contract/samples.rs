@@ -146,6 +146,14 @@ pub(super) async fn takes(store: &dyn Store, charge: Charge) -> Result<(), Store
     }
 }
 
+/// That one charge was looked at, whatever the answer is.
+pub(super) async fn peeks(store: &dyn Store, charge: Charge) -> Result<(), StoreError> {
+    match store.peek(&[charge]).await?.remove(0) {
+        Taken::Failed(error) => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// That one ticket's settlement was answered, whatever the answer is.
 pub(super) async fn settles(store: &dyn Store, settlement: Settlement) -> Result<(), StoreError> {
     match store.settle(&[settlement]).await?.remove(0) {

@@ -173,29 +173,29 @@ pub(super) async fn charges_are_taken_in_the_order_given(engine: &mut impl Engin
 const HOUR: i64 = 3_600_000;
 
 /// The store's time, as calendars count it.
-async fn whole_second(store: &SharedStore) -> i64 {
+pub(super) async fn whole_second(store: &SharedStore) -> i64 {
     store.now().await.unwrap().0 / 1_000 * 1_000
 }
 
-fn calendar(from: i64, until: i64, next_until: i64) -> Spec {
+pub(super) fn calendar(from: i64, until: i64, next_until: i64) -> Spec {
     let period = Period { unit: Unit::Day, from: StoreTime(from), until: StoreTime(until), next_until: StoreTime(next_until) };
     Spec { most: 3, span: Span::Calendar(period), force: Force::Enforced }
 }
 
-fn one(spec: Spec) -> Charge {
+pub(super) fn one(spec: Spec) -> Charge {
     charge(vec![Subject { windows: vec![spec], ..subject(Some("key_1"), &[]) }], 1)
 }
 
-fn left(windows: &[Told]) -> Vec<u32> {
+pub(super) fn left(windows: &[Told]) -> Vec<u32> {
     windows.iter().map(|told| told.left).collect()
 }
 
-async fn taken(store: &SharedStore, charge: Charge) -> Taken {
+pub(super) async fn taken(store: &SharedStore, charge: Charge) -> Taken {
     store.take(&[charge]).await.unwrap().remove(0)
 }
 
 /// Tokens, and what is left.
-async fn granted(store: &SharedStore, charge: Charge) -> (u32, Vec<u32>) {
+pub(super) async fn granted(store: &SharedStore, charge: Charge) -> (u32, Vec<u32>) {
     match taken(store, charge).await {
         Taken::Granted { tokens, windows, .. } => (tokens, left(&windows)),
         other => panic!("{other:?}"),

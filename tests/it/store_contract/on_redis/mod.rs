@@ -16,17 +16,18 @@ use keyward::store::redis::{RedisStore, Settings};
 use keyward::store::{Store, StoreError, What};
 
 use super::samples::{
-    DAY, charge, commit, digest, holder, key, key_id, new_key, new_owner, owner, owner_id, page, realm, renewal, settlement, settles,
-    subject, takes,
+    DAY, charge, commit, digest, holder, key, key_id, new_key, new_owner, owner, owner_id, page, peeks, realm, renewal, settlement,
+    settles, subject, takes,
 };
 
 /// What every method of the trait says; `Ok` where it answers.
-async fn each_method(store: &dyn Store) -> [(&'static str, Result<(), StoreError>); 17] {
+async fn each_method(store: &dyn Store) -> [(&'static str, Result<(), StoreError>); 18] {
     let (realm, page) = (realm("otesse"), page(None, 9));
     let charge = charge(vec![subject(None, &[(DAY, 1_000)])], 1);
     [
         ("find", store.find(&realm, &[digest(1)]).await.map(|_| ())),
         ("take", takes(store, charge.clone()).await),
+        ("peek", peeks(store, charge.clone()).await),
         ("settle", settles(store, settlement(1, &charge, StoreTime(4_000_000_000_000))).await),
         ("commit", store.commit(&commit(vec![new_key(&key("key_9", &[digest(9)]))])).await.map(|_| ())),
         ("key", store.key(&realm, &key_id("key_1")).await.map(|_| ())),
