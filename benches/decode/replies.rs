@@ -67,6 +67,7 @@ fn grant(allowances: Vec<Allowance>) -> Grant {
         special: None,
         expires: None,
         revoked: false,
+        secret: 1,
         generation: 0,
         owner: Arc::new(owner),
     };

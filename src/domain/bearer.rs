@@ -5,15 +5,16 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::address::AddressList;
+use super::key::Digest;
 use super::limit::Override;
 use super::name::{KeyId, Scope, Word};
 use super::owner::Owner;
 use super::reason::Reason;
-use super::record::Holder;
+use super::record::{Holder, KeptSecret};
 use super::route::Demands;
 use super::time::StoreTime;
 
-/// A key as a check sees it. An owner's keys share what is known of it.
+/// A key as a check sees it that presents one of its secrets. An owner's keys share what is known of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bearer {
     pub key: KeyId,
@@ -24,8 +25,11 @@ pub struct Bearer {
     pub scopes: Arc<[Scope]>,
     /// What few keys have.
     pub special: Option<Box<Special>>,
+    /// When the key ends, or the secret that was presented: whichever is first.
     pub expires: Option<StoreTime>,
     pub revoked: bool,
+    /// The number of the secret that was presented.
+    pub secret: u32,
     /// Goes up when one of the key's limits is lowered.
     pub generation: u64,
     pub owner: Arc<Owner>,
@@ -51,9 +55,13 @@ pub struct Asked<'a> {
     pub address: Option<IpAddr>,
 }
 
-impl From<Holder> for Bearer {
-    fn from(Holder { record, owner }: Holder) -> Self {
-        Self {
+impl Bearer {
+    /// Who presents a secret of which these are the digests, one for each live pepper. `None`: the record holds none of them.
+    #[must_use]
+    pub fn presenting(digests: &[Digest], Holder { record, owner }: Holder) -> Option<Self> {
+        let KeptSecret { number, ends, .. } = record.secrets.iter().find(|kept| digests.contains(&kept.digest))?;
+        let (secret, expires) = (*number, record.expires.into_iter().chain(*ends).min());
+        Some(Self {
             key: record.id,
             environment: record.environment,
             kind: record.kind,
@@ -61,11 +69,12 @@ impl From<Holder> for Bearer {
             tenant: record.tenant.map(Into::into),
             scopes: record.scopes.into(),
             special: Special::of(record.addresses, record.limits),
-            expires: record.expires,
+            expires,
             revoked: record.revoked.is_some(),
+            secret,
             generation: record.generation,
             owner: Arc::new(owner),
-        }
+        })
     }
 }
 
@@ -110,4 +119,87 @@ fn require(condition: bool, otherwise: Reason) -> Result<(), Reason> {
 
 fn allows(list: &[Word], own: Option<&Word>) -> bool {
     list.is_empty() || own.is_some_and(|own| list.contains(own))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::key::Scheme;
+    use super::super::name::{OwnerId, RealmId};
+    use super::super::record::{Cause, Record};
+    use super::*;
+
+    const END: StoreTime = StoreTime(1_000);
+
+    fn digest(number: u8) -> Digest {
+        Digest([number; 32])
+    }
+
+    /// A key whose first secret ends at [`END`], and whose second one ends with the key.
+    fn rotated(expires: Option<StoreTime>) -> Holder {
+        let (realm, owner, created) = (RealmId::parse("r").unwrap(), OwnerId::parse("o").unwrap(), StoreTime(1));
+        let record = Record {
+            realm: realm.clone(),
+            id: KeyId::parse("k").unwrap(),
+            owner: owner.clone(),
+            label: String::new(),
+            environment: None,
+            kind: None,
+            plan: None,
+            limits: Vec::new(),
+            tenant: None,
+            scopes: Vec::new(),
+            addresses: AddressList::default(),
+            created,
+            expires,
+            revoked: None,
+            cause: Cause::Asked,
+            metadata: BTreeMap::new(),
+            binding: None,
+            secrets: vec![kept(2, None), kept(1, Some(END))],
+            revision: 1,
+            generation: 0,
+        };
+        let (name, limits) = (String::new(), Box::default());
+        let owner = Owner { realm, id: owner, name, plan: None, limits, created, disabled: None, revision: 1, generation: 0 };
+        Holder { record, owner }
+    }
+
+    fn kept(number: u8, ends: Option<StoreTime>) -> KeptSecret {
+        let (digest, pepper, prefix, last_four) = (digest(number), Word::parse("1").unwrap(), String::new(), String::new());
+        KeptSecret { digest, pepper, prefix, last_four, created: StoreTime(1), number: number.into(), ends, scheme: Scheme::Secret }
+    }
+
+    fn presents(number: u8, expires: Option<StoreTime>) -> Bearer {
+        // the newest pepper's digest is no secret's; this is the other one's
+        Bearer::presenting(&[digest(9), digest(number)], rotated(expires)).unwrap()
+    }
+
+    fn opens_at(bearer: &Bearer, now: i64) -> Result<(), Reason> {
+        bearer.opens(&Asked { now: StoreTime(now), demands: Some(&Demands::default()), tenant: None, address: None })
+    }
+
+    #[test]
+    fn a_secret_opens_until_it_ends_and_the_other_one_goes_on() {
+        let (old, new) = (presents(1, None), presents(2, None));
+        assert_eq!((old.secret, new.secret), (1, 2));
+        assert_eq!(opens_at(&old, END.0 - 1), Ok(()));
+        assert_eq!(opens_at(&old, END.0), Err(Reason::Expired));
+        assert_eq!(opens_at(&new, END.0), Ok(()), "control: nothing but its own end is over");
+    }
+
+    #[test]
+    fn a_key_that_ends_sooner_than_its_secret_ends_all_of_them() {
+        for (number, until) in [(1, 500), (2, 500)] {
+            assert_eq!(presents(number, Some(StoreTime(500))).expires, Some(StoreTime(until)));
+        }
+        assert_eq!(presents(1, Some(StoreTime(2_000))).expires, Some(END));
+        assert_eq!(presents(2, Some(StoreTime(2_000))).expires, Some(StoreTime(2_000)));
+    }
+
+    #[test]
+    fn a_secret_that_the_record_does_not_hold_presents_nobody() {
+        assert_eq!(Bearer::presenting(&[digest(3)], rotated(None)), None);
+    }
 }

@@ -159,6 +159,7 @@ mod tests {
                 special: special(self.overrides()),
                 expires: None,
                 revoked: false,
+                secret: 1,
                 generation: 0,
                 owner: Arc::new(owner),
             }

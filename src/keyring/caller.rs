@@ -59,9 +59,10 @@ impl Keyring {
     pub async fn caller(&self, token: &[u8], sight: Sight) -> Result<Caller, KeyringError> {
         let realm = self.realm(&admin_realm())?;
         realm.format(&Presented(Cow::Borrowed(token))).map_err(|_| KeyringError::TokenRefused)?;
-        let finding = self.found(&realm.id, token, self.view(sight)?).await?;
+        let digests = self.peppers.digests(&realm.id, token);
+        let finding = self.found(&realm.id, &digests, self.view(sight)?).await?;
         let holder = finding.holder.ok_or(KeyringError::TokenRefused)?;
-        let bearer = Bearer::from(holder);
+        let bearer = Bearer::presenting(&digests, holder).ok_or(KeyringError::TokenRefused)?;
         opens(&bearer, finding.now)?;
         Ok(Caller { key: bearer.key, roles: Role::of(&bearer.scopes) })
     }
@@ -79,13 +80,12 @@ impl Keyring {
     }
 
     /// A store gives a search up as early as a check must be answered. Whoever calls here has more time than that.
-    async fn found(&self, realm: &RealmId, token: &[u8], view: View) -> Result<Finding, KeyringError> {
-        let digests = self.peppers.digests(realm, token);
+    async fn found(&self, realm: &RealmId, digests: &[Digest], view: View) -> Result<Finding, KeyringError> {
         let mut why = KeyringError::NoLease;
         for _ in 0..SEARCHES {
             let asked = self.guard.clock.boot();
-            match self.store.find(realm, &digests).await {
-                Ok(finding) if view == View::AsItIs || self.stands(realm, &digests, &finding, asked).await => return Ok(finding),
+            match self.store.find(realm, digests).await {
+                Ok(finding) if view == View::AsItIs || self.stands(realm, digests, &finding, asked).await => return Ok(finding),
                 Ok(_) => why = KeyringError::NoLease,
                 Err(error @ StoreError::Unavailable(_)) => why = error.into(),
                 Err(error) => return Err(error.into()),

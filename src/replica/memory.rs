@@ -122,11 +122,11 @@ impl Memory {
         known.filter(|key| key.bearer.owner.realm == *realm).map(|key| key.bearer)
     }
 
-    /// What a check has to know of a holder, in as little memory as it can be kept in: what others have too is shared, and the owner has no
-    /// name, which is for people.
+    /// What a check has to know of a holder that presents a secret of these digests, in as little memory as it can be kept in: what others have
+    /// too is shared, and the owner has no name, which is for people. `None`: they are none of its secrets'.
     #[must_use]
-    pub fn condense(&self, holder: Holder) -> Arc<Bearer> {
-        let mut bearer = Bearer::from(holder);
+    pub fn condense(&self, digests: &[Digest], holder: Holder) -> Option<Arc<Bearer>> {
+        let mut bearer = Bearer::presenting(digests, holder)?;
         let (words, owner) = (&self.words, Arc::unwrap_or_clone(bearer.owner));
         let (realm, plan) = (words.realm(&owner.realm), owner.plan.as_ref().map(|plan| words.word(plan)));
         bearer.owner = self.owners.share(Arc::new(Owner { realm, plan, name: String::new(), ..owner }));
@@ -137,7 +137,7 @@ impl Memory {
         if let Some(special) = &mut bearer.special {
             special.addresses.0.shrink_to_fit();
         }
-        Arc::new(bearer)
+        Some(Arc::new(bearer))
     }
 
     /// Remembers whose these digests are. To be called while nothing can be forgotten.

@@ -203,7 +203,7 @@ impl Shared {
         let own: Vec<Digest> = holder.iter().flat_map(|holder| &holder.record.secrets).map(|kept| kept.digest).collect();
         let hit = sought.digests.iter().copied().filter(|digest| own.contains(digest)).collect();
         let digests = sought.digests.iter().copied().chain(own).collect();
-        Ok(Found { asked, at, digests, hit, bearer: holder.map(|holder| memory.condense(holder)) })
+        Ok(Found { asked, at, digests, hit, bearer: holder.and_then(|holder| memory.condense(&sought.digests, holder)) })
     }
 }
 

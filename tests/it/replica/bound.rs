@@ -50,7 +50,7 @@ fn a_memory_that_another_test_fills() {
     let before = resident();
     let memory = Memory::new(Bounds { bytes: bytes.parse().unwrap(), unknown: 1000, max_age: Duration::from_mins(10) });
     for number in 0..keys.parse().unwrap() {
-        let bearer = memory.condense(usual_key(number));
+        let bearer = memory.condense(&[digest(number)], usual_key(number)).unwrap();
         memory.keep(&[digest(number)], &bearer, StoreTime(0));
     }
     println!("grown by {} and remembers {}", resident().saturating_sub(before), memory.fullness().records);

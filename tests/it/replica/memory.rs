@@ -128,7 +128,7 @@ async fn a_key_is_remembered_in_its_own_realm_only() {
 fn memory_stays_within_its_bound_whatever_comes() {
     let memory = Memory::new(Bounds { bytes: 8 << 20, unknown: 1 << 12, max_age: Duration::from_mins(10) });
     for number in 0..200_000 {
-        let holder = memory.condense(key(number, &owner(&format!("owner-{}", number % 1000))));
+        let holder = memory.condense(&[digest(number)], key(number, &owner(&format!("owner-{}", number % 1000)))).unwrap();
         memory.keep(&[digest(number)], &holder, StoreTime(0));
         memory.keep_nobodys(&[digest(number + 1_000_000)], StoreTime(0));
     }
@@ -140,7 +140,7 @@ fn memory_stays_within_its_bound_whatever_comes() {
 #[test]
 fn when_everything_may_have_changed_nothing_is_remembered() {
     let memory = Memory::new(Bounds { bytes: 1 << 20, unknown: 100, max_age: Duration::from_mins(10) });
-    let holder = memory.condense(key(1, &owner("acme")));
+    let holder = memory.condense(&[digest(1)], key(1, &owner("acme"))).unwrap();
     let realm = holder.owner.realm.clone();
     let known = |number| memory.find(&realm, &[digest(number)], StoreTime(1));
     memory.keep(&[digest(1)], &holder, StoreTime(0));

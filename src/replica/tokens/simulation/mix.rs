@@ -136,6 +136,7 @@ pub(in crate::replica::tokens) fn bearer(key: usize, owner: usize, generation: u
         special: None,
         expires: None,
         revoked: false,
+        secret: 1,
         generation,
         owner: Arc::new(owner),
     })
