@@ -7,16 +7,15 @@ use std::str::FromStr;
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
+use super::actor::Actor;
 use super::key::Peppers;
-use super::name::{KeyId, Word};
+use super::name::Word;
 
 /// Who did something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Who {
-    /// Whoever held this admin token.
-    Key(KeyId),
-    /// Whoever showed a client certificate of this name.
-    Certificate(Box<str>),
+    /// A caller of the admin API.
+    By(Actor),
     /// Whoever held the one-time secret.
     Bootstrap,
     /// Somebody who held the secret of the key itself.
@@ -30,8 +29,7 @@ pub enum Who {
 impl fmt::Display for Who {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Key(id) => id.fmt(f),
-            Self::Certificate(name) => write!(f, "certificate:{name}"),
+            Self::By(actor) => actor.fmt(f),
             Self::Bootstrap => f.write_str("bootstrap"),
             Self::Holder => f.write_str("holder"),
             Self::Keyward => f.write_str("keyward"),

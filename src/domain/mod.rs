@@ -3,6 +3,7 @@
 pub mod name;
 pub mod time;
 
+pub mod actor;
 pub mod address;
 pub mod allowance;
 pub mod audit;

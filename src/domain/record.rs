@@ -1,6 +1,7 @@
 //! What is kept of a key.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use super::address::AddressList;
 use super::key::{Digest, Scheme};
@@ -65,6 +66,16 @@ pub enum Cause {
 pub struct Binding {
     pub realm: RealmId,
     pub owner: Option<OwnerId>,
+}
+
+impl fmt::Display for Binding {
+    /// The name of what it is.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.owner {
+            None => write!(f, "realms/{}", self.realm),
+            Some(owner) => write!(f, "realms/{}/owners/{owner}", self.realm),
+        }
+    }
 }
 
 /// A key with its owner.

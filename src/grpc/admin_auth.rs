@@ -10,7 +10,8 @@ use tonic::codegen::{BoxFuture, Service, http};
 use tonic::server::NamedService;
 use tonic::{Request, Status};
 
-use crate::keyring::{Caller, Keyring, KeyringError, Role, Sight};
+use super::peer::Peer;
+use crate::keyring::{Caller, Keyring, KeyringError, Role, Sight, Visitor};
 
 /// The role that each RPC needs, and whether it is answered while the log is rolled back: what reads, restricts, or ends that state is. Until
 /// then a token is as good as the store, which may have forgotten that it was revoked; so nobody is given anything. Bootstrap has no row: it
@@ -32,7 +33,7 @@ const ROLES: [(&str, Role, Sight); 14] = [
     ("/keyward.admin.v1.RevocationService/Resume", Role::Admin, Sight::EvenRolledBack),
 ];
 
-/// A service that is reached with an admin token of the right role alone.
+/// A service that is reached by callers with the right role alone.
 #[derive(Debug, Clone)]
 pub struct Authenticated<S> {
     service: S,
@@ -73,7 +74,8 @@ where
         let mut ready = std::mem::replace(&mut self.service, fresh);
         let keyring = self.keyring.clone();
         Box::pin(async move {
-            match admit(&keyring, request.headers(), request.uri().path()).await {
+            let (peer, rpc) = (request.extensions().get::<Peer>(), request.uri().path());
+            match admit(&keyring, request.headers(), peer, rpc).await {
                 Ok(caller) => {
                     request.extensions_mut().insert(caller);
                     ready.call(request).await
@@ -84,20 +86,23 @@ where
     }
 }
 
-/// The token first: without one, nobody learns what there is.
-async fn admit(keyring: &Keyring, headers: &http::HeaderMap, rpc: &str) -> Result<Caller, Status> {
+/// Who it is first: nobody else learns what there is.
+async fn admit(keyring: &Keyring, headers: &http::HeaderMap, peer: Option<&Peer>, rpc: &str) -> Result<Caller, Status> {
     let row = ROLES.iter().find(|(path, ..)| *path == rpc);
     let sight = row.map_or(Sight::Leased, |(_, _, sight)| *sight);
-    let caller = keyring.caller(bearer(headers).ok_or(KeyringError::TokenRefused)?, sight).await?;
+    let (names, from) = (peer.map_or(&[][..], |peer| &peer.names), peer.map(|peer| peer.address.to_canonical()));
+    let caller = keyring.caller(&Visitor { token: bearer(headers)?, names, from }, sight).await?;
     let (_, role, _) = row.ok_or_else(|| Status::unimplemented(format!("there is no {rpc}")))?;
     caller.has(*role)?;
     Ok(caller)
 }
 
-/// The one token of the one `authorization` header.
-fn bearer(headers: &http::HeaderMap) -> Option<&[u8]> {
+/// The one token of the one `authorization` header, if there is such a header. Whoever sends one means it: what is not a token is no reason to
+/// look at the certificate instead.
+fn bearer(headers: &http::HeaderMap) -> Result<Option<&[u8]>, KeyringError> {
     let mut values = headers.get_all(http::header::AUTHORIZATION).iter();
-    let value = values.next().filter(|_| values.next().is_none())?.as_bytes();
-    let (scheme, token) = value.split_at_checked("Bearer ".len())?;
-    scheme.eq_ignore_ascii_case(b"Bearer ").then(|| token.trim_ascii())
+    let Some(value) = values.next() else { return Ok(None) };
+    let only = values.next().is_none().then(|| value.as_bytes());
+    let (scheme, token) = only.and_then(|value| value.split_at_checked("Bearer ".len())).ok_or(KeyringError::TokenRefused)?;
+    if scheme.eq_ignore_ascii_case(b"Bearer ") { Ok(Some(token.trim_ascii())) } else { Err(KeyringError::TokenRefused) }
 }

@@ -10,6 +10,7 @@ pub mod check_server;
 pub mod envoy_secret;
 pub mod ext_authz;
 mod limits;
+pub mod peer;
 pub mod shortcut;
 mod silent;
 pub mod status;

@@ -50,7 +50,7 @@ impl Keyring {
     }
 
     fn first_token(&self, now: StoreTime) -> Result<(Record, Option<Secret>), KeyringError> {
-        let (realm, draft) = (self.realm(&admin_realm())?, draft(now)?);
+        let (realm, draft) = (self.tokens()?, draft(now)?);
         let format = contract::of_key(realm, &draft, None, now)?;
         self.minted(&Origin { realm: &realm.id, draft: &draft, format, now })
     }

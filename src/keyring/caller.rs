@@ -1,16 +1,19 @@
-//! Who asks: an admin token is a key of the realm `keyward`, and its scopes are its roles.
+//! Who asks: an admin token is a key of the realm `keyward`, and its scopes are its roles; a client certificate has those that the
+//! configuration gives its name.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::time::timeout;
 
 use super::{Keyring, KeyringError};
-use crate::domain::audit::Who;
+use crate::domain::actor::{Actor, San};
 use crate::domain::bearer::{Asked, Bearer};
 use crate::domain::credential::Presented;
 use crate::domain::key::Digest;
-use crate::domain::name::{KeyId, RealmId, Scope, admin_realm};
+use crate::domain::name::{RealmId, Scope};
+use crate::domain::record::Binding;
 use crate::domain::route::Demands;
 use crate::domain::time::{BootTime, StoreTime};
 use crate::replica::session::Leased;
@@ -46,25 +49,58 @@ pub enum Role {
     Admin,
 }
 
-/// Whoever holds an admin token that was valid a moment ago.
+/// Whoever has shown an admin token that was valid a moment ago, or a certificate that is let in. What it may touch is in
+/// [`reach`](super::reach).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// The token's key.
-    pub key: KeyId,
-    roles: Vec<Role>,
+    /// Who, for the audit log.
+    pub actor: Actor,
+    /// Where its connection comes from; `None`: that is not known.
+    pub from: Option<IpAddr>,
+    pub(super) roles: Vec<Role>,
+    /// All that it may touch; `None`: everything.
+    pub(super) binding: Option<Binding>,
+}
+
+/// What somebody shows who comes to the admin API.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Visitor<'a> {
+    pub token: Option<&'a [u8]>,
+    /// The names in its client certificate, which an authority of the configuration has signed.
+    pub names: &'a [San],
+    /// Where its connection comes from.
+    pub from: Option<IpAddr>,
 }
 
 impl Keyring {
-    /// Who presents this token. Unknown, revoked, expired and disabled look the same.
-    pub async fn caller(&self, token: &[u8], sight: Sight) -> Result<Caller, KeyringError> {
-        let realm = self.realm(&admin_realm())?;
+    /// Who comes. Where a token is shown it alone counts, so that nobody has more rights by it than it gives; without one the certificate does.
+    /// Unknown, revoked, expired and disabled look the same.
+    pub async fn caller(&self, visitor: &Visitor<'_>, sight: Sight) -> Result<Caller, KeyringError> {
+        match visitor.token {
+            Some(token) => self.bearer(token, visitor.from, sight).await,
+            None => self.certified(visitor, sight),
+        }
+    }
+
+    async fn bearer(&self, token: &[u8], from: Option<IpAddr>, sight: Sight) -> Result<Caller, KeyringError> {
+        let realm = self.tokens()?;
         realm.format(&Presented(Cow::Borrowed(token))).map_err(|_| KeyringError::TokenRefused)?;
         let digests = self.peppers.digests(&realm.id, token);
         let finding = self.found(&realm.id, &digests, self.view(sight)?).await?;
         let holder = finding.holder.ok_or(KeyringError::TokenRefused)?;
+        let binding = holder.record.binding.clone();
         let bearer = Bearer::presenting(&digests, holder).ok_or(KeyringError::TokenRefused)?;
         opens(&bearer, finding.now)?;
-        Ok(Caller { key: bearer.key, roles: Role::of(&bearer.scopes) })
+        Ok(Caller { roles: Role::of(&bearer.scopes), actor: bearer.key.into(), from, binding })
+    }
+
+    /// A certificate of which two names are let in is nobody's: whoever made the configuration cannot have meant both.
+    fn certified(&self, visitor: &Visitor<'_>, sight: Sight) -> Result<Caller, KeyringError> {
+        let mut known = self.certified.iter().filter(|known| visitor.names.contains(&known.san));
+        let Some(one) = known.next().filter(|_| known.next().is_none()) else { return Err(KeyringError::TokenRefused) };
+        self.view(sight)?;
+        let actor = Actor::Certificate(one.san.clone());
+        Ok(Caller { actor, from: visitor.from, roles: Role::of(&one.scopes), binding: one.binding.clone() })
     }
 
     /// The lease, before anything is read.
@@ -119,24 +155,6 @@ impl Keyring {
 enum View {
     Judged,
     AsItIs,
-}
-
-impl Caller {
-    /// For the audit log.
-    pub(super) fn who(&self) -> Who {
-        Who::Key(self.key.clone())
-    }
-
-    /// Whether the caller has a role, itself or as admin.
-    pub fn has(&self, role: Role) -> Result<(), KeyringError> {
-        let has = self.roles.contains(&role) || self.roles.contains(&Role::Admin);
-        has.then_some(()).ok_or(KeyringError::RoleMissing(role.scope()))
-    }
-
-    /// Whether the caller may change what is in this realm: that of the admin tokens is for admins alone, or any issuer could become one.
-    pub(super) fn may_change(&self, realm: &RealmId) -> Result<(), KeyringError> {
-        if *realm != admin_realm() || self.roles.contains(&Role::Admin) { Ok(()) } else { Err(KeyringError::AdminOnly) }
-    }
 }
 
 impl Role {

@@ -3,6 +3,7 @@
 use super::draft::KeyDraft;
 use super::kept::Kept as _;
 use super::mint::Origin;
+use super::reach::HOW_MUCH;
 use super::terms::{Once, Target};
 use super::{Caller, Keyring, KeyringError, contract};
 use crate::domain::key::Secret;
@@ -34,11 +35,11 @@ pub struct Created {
 impl Keyring {
     /// Makes a key. A repeated request id makes none, and answers with the one that was made, as it is now, without its secret.
     pub async fn create_key(&self, caller: &Caller, new: &NewKey) -> Result<Created, KeyringError> {
-        caller.may_change(&new.realm)?;
-        let realm = self.realm(&new.realm)?;
+        let realm = self.realm_to_change(caller, &new.realm)?;
+        new.is_open_to(caller)?;
         let now = self.store.now().await?;
         let format = contract::of_key(realm, &new.key, new.secret.as_ref(), now)?;
-        self.owner_is_there(new).await?;
+        self.owner_is_there(caller, new).await?;
         self.no_older_pepper_knows(new).await?;
         let origin = Origin { realm: &new.realm, draft: &new.key, format, now };
         let (record, secret) = match &new.secret {
@@ -50,14 +51,16 @@ impl Keyring {
         self.nobody_takes_it_for_unknown(new, &committed.standing, begun).await;
         match committed.replayed {
             None => Ok(Created { record, secret, replayed: false }),
-            Some(subject) => self.made_before(new, &subject).await,
+            Some(subject) => self.made_before(caller, new, &subject).await,
         }
     }
 
     /// It may be disabled: its keys are refused then, and can be made ready.
-    async fn owner_is_there(&self, new: &NewKey) -> Result<(), KeyringError> {
-        let owner = self.store.owner(&new.realm, &new.key.owner).await?;
-        owner.map(drop).ok_or_else(|| KeyringError::OwnerMissing(new.realm.clone(), new.key.owner.clone()))
+    async fn owner_is_there(&self, caller: &Caller, new: &NewKey) -> Result<(), KeyringError> {
+        match self.owner(caller, &Target { realm: new.realm.clone(), id: new.key.owner.clone() }).await {
+            Err(KeyringError::NoOwner(realm, owner)) => Err(KeyringError::OwnerMissing(realm, owner)),
+            found => found.map(drop),
+        }
     }
 
     /// The commit compares digests under the newest pepper alone: whether a given secret has one under an older one is looked up before.
@@ -79,15 +82,22 @@ impl Keyring {
         }
     }
 
-    async fn made_before(&self, new: &NewKey, subject: &str) -> Result<Created, KeyringError> {
+    async fn made_before(&self, caller: &Caller, new: &NewKey, subject: &str) -> Result<Created, KeyringError> {
         let id = subject.rsplit('/').next().and_then(|id| KeyId::parse(id).ok());
         let id = id.ok_or_else(|| StoreError::Corrupt(format!("a request that made a key stands for {subject:?}, which is none")))?;
-        let record = self.key(&Target { realm: new.realm.clone(), id }).await?;
+        let record = self.key(caller, &Target { realm: new.realm.clone(), id }).await?;
         Ok(Created { record, secret: None, replayed: true })
     }
 }
 
 impl NewKey {
+    /// How much a key may do is not for its owner to say; nor whose tenant it speaks for, unless that is the owner itself.
+    fn is_open_to(&self, caller: &Caller) -> Result<(), KeyringError> {
+        let KeyDraft { owner, plan, limits, tenant, .. } = &self.key;
+        let of_others = tenant.as_ref().is_some_and(|tenant| tenant != owner.as_str());
+        if plan.is_some() || !limits.is_empty() || of_others { caller.is_for_more_than_its_owner(HOW_MUCH) } else { Ok(()) }
+    }
+
     fn commit(&self, keyring: &Keyring, caller: &Caller, record: &Record) -> Commit {
         let target = Target { realm: record.realm.clone(), id: record.id.clone() };
         let given = self.secret.as_ref().and(record.secrets.first()).map(|kept| &kept.digest);

@@ -49,9 +49,10 @@ impl Keyring {
     /// Makes a change, or finds that there is nothing to change. With a request id it is written all the same: a late repetition must not
     /// become a change after somebody made another one.
     pub(super) async fn edit<T: Kept>(&self, edit: Edit<'_, T>, terms: &Terms) -> Result<Changed<T>, KeyringError> {
-        edit.caller.may_change(&edit.target.realm)?;
+        self.realm_to_change(edit.caller, &edit.target.realm)?;
         for _ in 0..ATTEMPTS {
-            let before = T::read(self, edit.target).await?;
+            let before: T = self.read(edit.caller, edit.target).await?;
+            T::is_open_to(edit.caller)?;
             let seen = terms.seen.unwrap_or_else(|| before.revision());
             let after = edit.made_of(&before, self.store.now().await?);
             if after == before && seen == before.revision() && terms.once.is_none() {
@@ -97,7 +98,7 @@ impl Keyring {
             return Ok(Some(Changed { now: before, position: None, guarantee: None }));
         }
         let begun = self.guard.clock.boot();
-        let (now, standing) = self.secured(edit).await?;
+        let (now, standing) = self.secured::<T>(edit.caller, edit.target).await?;
         if !edit.is_done(&now) {
             return Ok(None);
         }
@@ -110,21 +111,16 @@ impl Keyring {
     async fn repeated<T: Kept>(&self, edit: &Edit<'_, T>, committed: &Committed) -> Result<Option<Changed<T>>, KeyringError> {
         let position = Some(committed.position);
         if edit.effect == Effect::Loosens {
-            return Ok(Some(Changed { now: T::read(self, edit.target).await?, position, guarantee: None }));
+            return Ok(Some(Changed { now: self.read(edit.caller, edit.target).await?, position, guarantee: None }));
         }
         let begun = self.guard.clock.boot();
-        let (now, standing) = self.secured(edit).await?;
+        let (now, standing) = self.secured::<T>(edit.caller, edit.target).await?;
         if edit.is_done(&now) {
             let guarantee = self.promised(edit, committed.position, &standing, begun).await?;
             return Ok(Some(Changed { now, position, guarantee: Some(guarantee) }));
         }
         let same = standing.footing.primary == committed.standing.footing.primary;
         Ok(same.then_some(Changed { now, position, guarantee: None }))
-    }
-
-    async fn secured<T: Kept>(&self, edit: &Edit<'_, T>) -> Result<(T, Standing), KeyringError> {
-        let (stored, standing) = self.store.secure(&T::what(edit.target)).await?;
-        Ok((stored.and_then(T::of).ok_or_else(|| T::missing(edit.target))?, standing))
     }
 
     async fn promised<T: Kept>(

@@ -1,6 +1,7 @@
 //! What a keyring says instead of an answer. Each is a sentence for whoever asked; `grpc/admin/status.rs` has the table of codes.
 
 use crate::domain::name::{KeyId, NameError, OwnerId, RealmId};
+use crate::domain::record::Binding;
 use crate::revocation::Level;
 use crate::store::StoreError;
 
@@ -11,12 +12,16 @@ use super::NoRandomness;
 pub enum KeyringError {
     #[error("{}", listed(.0))]
     Invalid(Vec<Wrong>),
-    #[error("an admin token that is valid now is needed: send `authorization: Bearer <token>`")]
+    #[error(
+        "an admin token that is valid now is needed: send `authorization: Bearer <token>`, or show a client certificate that the server lets in"
+    )]
     TokenRefused,
-    #[error("this token lacks the role {0}: use one whose scopes hold {0} or admin")]
+    #[error("the caller lacks the role {0}: use a token whose scopes hold {0} or admin")]
     RoleMissing(&'static str),
-    #[error("in the realm keyward only a token with the scope admin may do this")]
+    #[error("in the realm keyward only a caller with the role admin may do this")]
     AdminOnly,
+    #[error("the caller is bound to {binding}, and {what} is beyond that: ask somebody who is not bound, or not so narrowly")]
+    Bound { binding: Binding, what: &'static str },
     #[error("there is no realm {0}: a realm is a file that the server reads when it starts")]
     NoRealm(RealmId),
     #[error("the realm {0} has no key {1}")]

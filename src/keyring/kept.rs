@@ -3,19 +3,24 @@
 use async_trait::async_trait;
 
 use super::terms::Target;
-use super::{Keyring, KeyringError};
+use super::{Caller, KeyringError};
 use crate::domain::lowered::{Says, may_lower};
 use crate::domain::name::{KeyId, OwnerId};
 use crate::domain::owner::Owner;
 use crate::domain::record::Record;
-use crate::store::{Change, Expect, Kept as Stored, What};
+use crate::store::{Change, Expect, Kept as Stored, Store, StoreError, What};
 
 /// What a store keeps and a change is made to.
 #[async_trait]
 pub(super) trait Kept: Clone + PartialEq + Send + Sync {
     type Id: Send + Sync;
 
-    async fn read(keyring: &Keyring, target: &Target<Self::Id>) -> Result<Self, KeyringError>;
+    /// What the store has under a name, whoever asks: for [`read`](Keyring::read) alone.
+    async fn stored(store: &dyn Store, target: &Target<Self::Id>) -> Result<Option<Self>, StoreError>;
+    /// The owner that it is, or that it belongs to.
+    fn owner(&self) -> &OwnerId;
+    /// Whether a caller that it is there for may change such a thing.
+    fn is_open_to(caller: &Caller) -> Result<(), KeyringError>;
     /// What was read of the store as such.
     fn of(stored: Stored) -> Option<Self>;
     fn what(target: &Target<Self::Id>) -> What;
@@ -34,8 +39,16 @@ pub(super) trait Kept: Clone + PartialEq + Send + Sync {
 impl Kept for Record {
     type Id = KeyId;
 
-    async fn read(keyring: &Keyring, target: &Target<KeyId>) -> Result<Self, KeyringError> {
-        keyring.key(target).await
+    async fn stored(store: &dyn Store, target: &Target<KeyId>) -> Result<Option<Self>, StoreError> {
+        store.key(&target.realm, &target.id).await
+    }
+
+    fn owner(&self) -> &OwnerId {
+        &self.owner
+    }
+
+    fn is_open_to(_: &Caller) -> Result<(), KeyringError> {
+        Ok(())
     }
 
     fn of(stored: Stored) -> Option<Self> {
@@ -76,8 +89,16 @@ impl Kept for Record {
 impl Kept for Owner {
     type Id = OwnerId;
 
-    async fn read(keyring: &Keyring, target: &Target<OwnerId>) -> Result<Self, KeyringError> {
-        keyring.owner(target).await
+    async fn stored(store: &dyn Store, target: &Target<OwnerId>) -> Result<Option<Self>, StoreError> {
+        store.owner(&target.realm, &target.id).await
+    }
+
+    fn owner(&self) -> &OwnerId {
+        &self.id
+    }
+
+    fn is_open_to(caller: &Caller) -> Result<(), KeyringError> {
+        caller.is_for_more_than_its_owner("the owner itself")
     }
 
     fn of(stored: Stored) -> Option<Self> {

@@ -1,5 +1,6 @@
-//! USE CASE 2: keys and owners are made, read and ended, by callers whose admin token says that they may. A file a verb; every verb is a
-//! ladder from what was asked to one commit.
+//! USE CASE 2: keys and owners are made, read and ended, by callers whose admin token or certificate says that they may. A file a verb; every
+//! verb is a ladder from what was asked to one commit. Its first step asks [`read`] for a realm, a key or an owner, as far as that is there for
+//! its caller.
 
 mod bootstrap;
 mod caller;
@@ -12,6 +13,7 @@ mod guarantee;
 mod kept;
 mod mint;
 mod owners;
+mod reach;
 mod read;
 mod revocation;
 mod revoke;
@@ -23,7 +25,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use bootstrap::ADMINS;
-pub use caller::{Caller, Role, Sight};
+pub use caller::{Caller, Role, Sight, Visitor};
 pub use create::{Created, NewKey};
 pub use draft::{KeyDraft, OwnerDraft};
 pub use edit::Changed;
@@ -35,10 +37,9 @@ pub use revocation::{Held, Watch};
 pub use terms::{Once, Target, Terms};
 pub use update::{KeyField, OwnerField};
 
+use crate::domain::actor::Certified;
 use crate::domain::audit::Who;
 use crate::domain::key::Peppers;
-use crate::domain::name::RealmId;
-use crate::domain::realm::Realm;
 use crate::domain::realms::Realms;
 use crate::store::{AuditNote, SharedStore};
 
@@ -58,6 +59,7 @@ pub struct Keyring {
     randomness: Randomness,
     bootstrap_file: Option<PathBuf>,
     guard: Guard,
+    certified: Vec<Certified>,
 }
 
 impl Keyring {
@@ -65,7 +67,7 @@ impl Keyring {
     /// is read anew at every redemption; without one there is none.
     #[must_use]
     pub fn new(store: SharedStore, realms: Arc<Realms>, peppers: Arc<Peppers>, bootstrap_file: Option<PathBuf>, guard: Guard) -> Self {
-        Self { store, realms, peppers, randomness: of_the_system, bootstrap_file, guard }
+        Self { store, realms, peppers, randomness: of_the_system, bootstrap_file, guard, certified: Vec::new() }
     }
 
     /// Mints from other randomness than the operating system's.
@@ -76,7 +78,7 @@ impl Keyring {
 
     /// What a caller does, for the audit log.
     fn note(&self, caller: &Caller, action: &'static str, subject: String) -> AuditNote {
-        self.noted(caller.who(), action, vec![subject])
+        AuditNote { from: caller.from, ..self.noted(Who::By(caller.actor.clone()), action, vec![subject]) }
     }
 
     /// What somebody does, for the audit log.
@@ -84,8 +86,10 @@ impl Keyring {
         AuditNote { who, from: None, action, subjects, refused: None, peppers: self.peppers.clone() }
     }
 
-    fn realm(&self, id: &RealmId) -> Result<&Realm, KeyringError> {
-        self.realms.get(id).map(|realm| &**realm).ok_or_else(|| KeyringError::NoRealm(id.clone()))
+    /// Lets in whoever shows a certificate with one of these names.
+    #[must_use]
+    pub fn with_certified(self, certified: Vec<Certified>) -> Self {
+        Self { certified, ..self }
     }
 }
 

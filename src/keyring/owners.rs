@@ -22,13 +22,14 @@ pub struct NewOwner {
 impl Keyring {
     /// Makes an owner. A repeated request id answers with the owner as it is now.
     pub async fn create_owner(&self, caller: &Caller, new: &NewOwner) -> Result<Owner, KeyringError> {
-        caller.may_change(&new.realm)?;
-        contract::of_owner(self.realm(&new.realm)?, &new.owner)?;
+        let realm = self.realm_to_change(caller, &new.realm)?;
+        caller.is_for_more_than_its_owner("making owners")?;
+        contract::of_owner(realm, &new.owner)?;
         let owner = new.made_at(self.store.now().await?);
         let committed = self.store.commit(&new.commit(self, caller, owner.clone())).await.map_err(|error| new.refused(error))?;
         match committed.replayed {
             None => Ok(owner),
-            Some(_) => self.owner(&new.target()).await,
+            Some(_) => self.owner(caller, &new.target()).await,
         }
     }
 

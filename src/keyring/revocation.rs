@@ -5,14 +5,14 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::guarantee::{Guarantee, Promise};
-use super::kept::Kept as _;
+use super::kept::Kept;
 use super::{Caller, Keyring, KeyringError, Target};
-use crate::domain::name::{RealmId, admin_realm};
+use crate::domain::name::admin_realm;
 use crate::domain::owner::Owner;
 use crate::domain::record::Record;
 use crate::replica::session::{Leased, Status};
-use crate::revocation::Level;
-use crate::store::{Kept, What};
+use crate::revocation::{Level, Standing};
+use crate::store::What;
 
 /// How long this replica's own renewal is waited for after a resumption. Whether it comes in time or later is all the same.
 const RENEWAL_PATIENCE: Duration = Duration::from_secs(1);
@@ -35,11 +35,17 @@ pub struct Watch {
 impl Keyring {
     /// Ends when what was recorded up to `position`, that a key is revoked or an owner disabled, holds on every replica.
     pub async fn wait_revocation(&self, caller: &Caller, what: &What, position: u64) -> Result<Held, KeyringError> {
-        caller.may_change(realm(what))?;
-        self.realm(realm(what))?;
         let begun = self.guard.clock.boot();
-        let (kept, standing) = self.store.secure(what).await?;
-        let restricted = is_restricted(&kept.ok_or_else(|| missing(what))?);
+        let (restricted, standing) = match what.clone() {
+            What::Key(realm, id) => {
+                let (key, standing) = self.secured_to_change::<Record>(caller, &Target { realm, id }).await?;
+                (key.revoked.is_some(), standing)
+            }
+            What::Owner(realm, id) => {
+                let (owner, standing) = self.secured_to_change::<Owner>(caller, &Target { realm, id }).await?;
+                (owner.disabled.is_some(), standing)
+            }
+        };
         let head = standing.at.position;
         if !restricted || head < position {
             return Err(KeyringError::NotRestricted(name(what)));
@@ -48,15 +54,21 @@ impl Keyring {
         Ok(Held { position: head, guarantee: self.guaranteed(promise).await? })
     }
 
-    /// How things stand.
-    #[must_use]
-    pub fn watch(&self) -> Watch {
-        Watch { demanded: self.guard.demanded, status: self.guard.session.status() }
+    async fn secured_to_change<T: Kept>(&self, caller: &Caller, target: &Target<T::Id>) -> Result<(T, Standing), KeyringError> {
+        self.realm_to_change(caller, &target.realm)?;
+        self.secured(caller, target).await
+    }
+
+    /// How things stand, for everybody.
+    pub fn watch(&self, caller: &Caller) -> Result<Watch, KeyringError> {
+        caller.is_unbound("how the replicas stand")?;
+        Ok(Watch { demanded: self.guard.demanded, status: self.guard.session.status() })
     }
 
     /// Goes on with the store as it is, after this replica has found its log rolled back: whoever never saw that must not be able to pass over
     /// it. Tells the log's head.
     pub async fn resume(&self, caller: &Caller) -> Result<u64, KeyringError> {
+        caller.is_unbound("going on with the log")?;
         let session = &self.guard.session;
         if session.status().lease != Leased::RolledBack {
             return Err(KeyringError::NotRolledBack);
@@ -65,25 +77,6 @@ impl Keyring {
         let head = self.store.find(&admin_realm(), &[]).await?.at.position;
         let _ = timeout(RENEWAL_PATIENCE, session.catch_up(head)).await;
         Ok(head)
-    }
-}
-
-fn realm(what: &What) -> &RealmId {
-    let (What::Key(realm, _) | What::Owner(realm, _)) = what;
-    realm
-}
-
-fn is_restricted(kept: &Kept) -> bool {
-    match kept {
-        Kept::Key(record) => record.revoked.is_some(),
-        Kept::Owner(owner) => owner.disabled.is_some(),
-    }
-}
-
-fn missing(what: &What) -> KeyringError {
-    match what.clone() {
-        What::Key(realm, id) => KeyringError::NoKey(realm, id),
-        What::Owner(realm, id) => KeyringError::NoOwner(realm, id),
     }
 }
 

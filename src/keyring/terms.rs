@@ -38,6 +38,6 @@ impl Once {
             None => self.content,
             Some(digest) => Sha256::new().chain_update(self.content).chain_update(digest.0).finalize().into(),
         };
-        RequestId { caller: caller.who(), id: self.id.clone(), fingerprint }
+        RequestId { caller: caller.actor.clone(), id: self.id.clone(), fingerprint }
     }
 }

@@ -3,6 +3,7 @@
 
 use super::edit::{Edit, Effect};
 use super::kept::Kept;
+use super::reach::HOW_MUCH;
 use super::{Caller, Changed, Keyring, KeyringError, Target, Terms, Wrong, contract};
 use crate::domain::address::AddressList;
 use crate::domain::limit::{Override, Per};
@@ -43,6 +44,10 @@ impl Keyring {
         fields: &[KeyField],
         terms: &Terms,
     ) -> Result<Changed<Record>, KeyringError> {
+        if fields.iter().any(KeyField::says_how_much) {
+            self.realm_to_change(caller, &target.realm)?;
+            caller.is_for_more_than_its_owner(HOW_MUCH)?;
+        }
         self.update(caller, ("UpdateKey", target), fields, terms).await
     }
 
@@ -64,8 +69,7 @@ impl Keyring {
         fields: &[impl Field<T>],
         terms: &Terms,
     ) -> Result<Changed<T>, KeyringError> {
-        caller.may_change(&target.realm)?;
-        let realm = self.realm(&target.realm)?;
+        let realm = self.realm_to_change(caller, &target.realm)?;
         let now = self.store.now().await?;
         contract::of_fields(fields.iter().flat_map(|field| field.wrong(realm, now)))?;
         let effect = if fields.iter().any(Field::may_restrict) { Effect::MayRestrict } else { Effect::Loosens };
@@ -81,6 +85,13 @@ trait Field<T>: Send + Sync {
     fn put(&self, thing: &mut T);
     /// Whether it may take something away: one that cannot is for people alone.
     fn may_restrict(&self) -> bool;
+}
+
+impl KeyField {
+    /// Whether it is one of those that bound a key's owner.
+    fn says_how_much(&self) -> bool {
+        matches!(self, Self::Plan(_) | Self::Limits(_))
+    }
 }
 
 impl Field<Record> for KeyField {

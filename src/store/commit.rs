@@ -3,8 +3,9 @@
 use ipnet::IpNet;
 
 use super::audit::AuditNote;
+use crate::domain::actor::Actor;
 use crate::domain::address::AddressList;
-use crate::domain::audit::{Head, Who};
+use crate::domain::audit::Head;
 use crate::domain::key::Digest;
 use crate::domain::name::{KeyId, RealmId};
 use crate::domain::owner::Owner;
@@ -87,7 +88,7 @@ pub enum Expect {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestId {
     /// Ids of different callers never meet.
-    pub caller: Who,
+    pub caller: Actor,
     pub id: String,
     /// SHA-256 of what was asked.
     pub fingerprint: [u8; 32],

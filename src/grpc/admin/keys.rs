@@ -34,19 +34,21 @@ impl KeyService for Keys {
     }
 
     async fn get_key(&self, request: Request<GetKeyRequest>) -> Result<Response<GetKeyResponse>, Status> {
+        let caller = caller(&request)?;
         let GetKeyRequest { name, read_mask } = request.into_inner();
         let mut fields = Fields::default();
         let target = fields.take("name", names::key(&name));
         fields.take("read_mask", Key::known(read_mask.as_ref()));
-        let record = self.0.key(&fields.all(target)?).await?;
+        let record = self.0.key(&caller, &fields.all(target)?).await?;
         Ok(Response::new(GetKeyResponse { key: Some(shown::key(record).masked(read_mask.as_ref())) }))
     }
 
     async fn list_keys(&self, request: Request<ListKeysRequest>) -> Result<Response<ListKeysResponse>, Status> {
+        let caller = caller(&request)?;
         let request = request.into_inner();
         let question = asked::question("ListKeys", &ListKeysRequest { page_size: 0, page_token: String::new(), ..request.clone() });
         let (realm, owner, page) = listed(&request, &question)?;
-        let listing = self.0.keys(&realm, owner.as_ref(), &page).await?;
+        let listing = self.0.keys(&caller, &realm, owner.as_ref(), &page).await?;
         let next = listing.items.last().filter(|_| listing.more).map(|last| page::token(last.id.as_str(), &question));
         let keys = listing.items.into_iter().map(|record| shown::key(record).masked(request.read_mask.as_ref())).collect();
         Ok(Response::new(ListKeysResponse { keys, next_page_token: next.unwrap_or_default() }))

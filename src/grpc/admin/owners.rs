@@ -31,19 +31,21 @@ impl OwnerService for Owners {
     }
 
     async fn get_owner(&self, request: Request<GetOwnerRequest>) -> Result<Response<GetOwnerResponse>, Status> {
+        let caller = caller(&request)?;
         let GetOwnerRequest { name, read_mask } = request.into_inner();
         let mut fields = Fields::default();
         let target = fields.take("name", names::owner(&name));
         fields.take("read_mask", Owner::known(read_mask.as_ref()));
-        let owner = self.0.owner(&fields.all(target)?).await?;
+        let owner = self.0.owner(&caller, &fields.all(target)?).await?;
         Ok(Response::new(GetOwnerResponse { owner: Some(shown::owner(owner).masked(read_mask.as_ref())) }))
     }
 
     async fn list_owners(&self, request: Request<ListOwnersRequest>) -> Result<Response<ListOwnersResponse>, Status> {
+        let caller = caller(&request)?;
         let request = request.into_inner();
         let question = asked::question("ListOwners", &ListOwnersRequest { page_size: 0, page_token: String::new(), ..request.clone() });
         let (realm, page) = listed(&request, &question)?;
-        let listing = self.0.owners(&realm, &page).await?;
+        let listing = self.0.owners(&caller, &realm, &page).await?;
         let next = listing.items.last().filter(|_| listing.more).map(|last| page::token(last.id.as_str(), &question));
         let owners = listing.items.into_iter().map(|owner| shown::owner(owner).masked(request.read_mask.as_ref())).collect();
         Ok(Response::new(ListOwnersResponse { owners, next_page_token: next.unwrap_or_default() }))

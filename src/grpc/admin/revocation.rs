@@ -30,8 +30,11 @@ impl RevocationService for Revocation {
         Ok(Response::new(WaitRevocationResponse { position: held.position, guarantee: Some(shown::guarantee(held.guarantee)) }))
     }
 
-    async fn get_revocation_status(&self, _: Request<GetRevocationStatusRequest>) -> Result<Response<GetRevocationStatusResponse>, Status> {
-        Ok(Response::new(status(&self.0.watch())))
+    async fn get_revocation_status(
+        &self,
+        request: Request<GetRevocationStatusRequest>,
+    ) -> Result<Response<GetRevocationStatusResponse>, Status> {
+        Ok(Response::new(status(&self.0.watch(&caller(&request)?)?)))
     }
 
     async fn resume(&self, request: Request<ResumeRequest>) -> Result<Response<ResumeResponse>, Status> {

@@ -29,6 +29,7 @@ fn row(error: &E) -> (Code, &'static str) {
         E::BootstrapRefused => (Code::Unauthenticated, "BOOTSTRAP_REFUSED"),
         E::RoleMissing(_) => (Code::PermissionDenied, "ROLE_MISSING"),
         E::AdminOnly => (Code::PermissionDenied, "ADMIN_ONLY"),
+        E::Bound { .. } => (Code::PermissionDenied, "BOUND"),
         E::NoRealm(_) => (Code::NotFound, "REALM_NOT_FOUND"),
         E::NoKey(..) => (Code::NotFound, "KEY_NOT_FOUND"),
         E::NoOwner(..) => (Code::NotFound, "OWNER_NOT_FOUND"),
@@ -54,6 +55,7 @@ fn metadata(error: &E) -> HashMap<String, String> {
     let pair = |name: &str, value: &dyn ToString| (name.to_owned(), value.to_string());
     match error {
         E::RoleMissing(role) => [pair("role", role)].into(),
+        E::Bound { binding, .. } => [pair("binding", binding)].into(),
         E::NoRealm(realm) | E::SecretTaken(realm) => [pair("realm", realm)].into(),
         E::NoKey(realm, key) => [pair("realm", realm), pair("key", key)].into(),
         E::NoOwner(realm, owner) | E::OwnerExists(realm, owner) | E::OwnerMissing(realm, owner) => {

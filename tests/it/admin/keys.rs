@@ -10,7 +10,7 @@ use keyward::proto::keyward::admin::v1::{CreateKeyRequest, DisableOwnerRequest, 
 use tonic::Code;
 use tonic_types::{ResourceInfo, StatusExt as _};
 
-use super::world::{World, create, otesse, peppers, reason};
+use super::world::{World, create, otesse, peppers, reason, visitor};
 
 on_every_store![
     a_secret_is_shown_when_it_is_minted_and_never_again,
@@ -145,7 +145,7 @@ async fn nothing_is_made_without_randomness(world: World) {
     let none = |_: &mut [u8]| Err(NoRandomness("none today".into()));
     let guard = world.guard.clone();
     let keyring = Keyring::new(world.store.clone(), world.realms.clone(), peppers(&["1"]), None, guard).with_randomness(none);
-    let caller = keyring.caller(world.admin.as_bytes(), Sight::Leased).await.unwrap();
+    let caller = keyring.caller(&visitor(&world.admin), Sight::Leased).await.unwrap();
     let new = NewKey { realm: RealmId::parse("otesse").unwrap(), key: draft(), secret: None, once: None };
     assert!(matches!(keyring.create_key(&caller, &new).await, Err(KeyringError::Randomness(_))));
     let listed = world.keys().list_keys(world.ask(ListKeysRequest { parent: "realms/otesse".into(), ..Default::default() })).await.unwrap();

@@ -6,7 +6,7 @@ use keyward::domain::name::{OwnerId, RealmId};
 use keyward::keyring::{KeyDraft, Keyring, KeyringError, NewKey, Sight};
 use keyward::proto::keyward::admin::v1::{CreateKeyRequest, Key};
 
-use super::world::{World, create, peppers};
+use super::world::{World, create, peppers, visitor};
 
 const OLD: &str = "a-secret-of-old-times";
 
@@ -16,8 +16,8 @@ on_every_store![
 ];
 
 async fn a_token_made_under_an_older_pepper_is_good_while_that_pepper_is_there(world: World) {
-    keyring(&world, &["2", "1"]).caller(world.admin.as_bytes(), Sight::Leased).await.unwrap();
-    let without = keyring(&world, &["2"]).caller(world.admin.as_bytes(), Sight::Leased).await;
+    keyring(&world, &["2", "1"]).caller(&visitor(&world.admin), Sight::Leased).await.unwrap();
+    let without = keyring(&world, &["2"]).caller(&visitor(&world.admin), Sight::Leased).await;
     assert_eq!(without, Err(KeyringError::TokenRefused), "the control");
 }
 
@@ -26,7 +26,7 @@ async fn a_secret_that_is_known_under_an_older_pepper_is_not_taken_again(world: 
     let key = Key { owner: "realms/ocus/owners/acme".into(), ..Key::default() };
     world.try_create(CreateKeyRequest { secret: OLD.into(), ..create("ocus", key) }).await.unwrap();
     let rotated = keyring(&world, &["2", "1"]);
-    let caller = rotated.caller(world.admin.as_bytes(), Sight::Leased).await.unwrap();
+    let caller = rotated.caller(&visitor(&world.admin), Sight::Leased).await.unwrap();
     let again = rotated.create_key(&caller, &given()).await.unwrap_err();
     assert_eq!(again, KeyringError::SecretTaken(RealmId::parse("ocus").unwrap()));
     keyring(&world, &["2"]).create_key(&caller, &given()).await.unwrap();

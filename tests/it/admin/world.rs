@@ -14,7 +14,7 @@ use keyward::domain::name::Word;
 use keyward::domain::realms::Realms;
 use keyward::domain::time::{BootTime, StoreTime};
 use keyward::grpc::admin;
-use keyward::keyring::{Guard, Keyring};
+use keyward::keyring::{Guard, Keyring, Visitor};
 use keyward::proto::keyward::admin::v1::bootstrap_service_client::BootstrapServiceClient;
 use keyward::proto::keyward::admin::v1::key_service_client::KeyServiceClient;
 use keyward::proto::keyward::admin::v1::owner_service_client::OwnerServiceClient;
@@ -271,6 +271,11 @@ pub fn with<T>(token: &str, message: T) -> Request<T> {
     let mut request = Request::new(message);
     request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
     request
+}
+
+/// Who comes with a token and nothing else.
+pub fn visitor(token: &str) -> Visitor<'_> {
+    Visitor { token: Some(token.as_bytes()), ..Visitor::default() }
 }
 
 /// The code and the reason of a refusal.

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use keyward::clock::{Clock as _, SharedClock, SystemClock};
-use keyward::domain::audit::Who;
 use keyward::domain::ticket::TicketId;
 use keyward::domain::time::StoreTime;
 use keyward::domain::window::WindowId;
@@ -256,7 +255,7 @@ async fn a_request_id_is_free_again_after_a_day() {
     let store = open(&disk, &clock, PATIENT);
     let request = |number: u64, content| {
         let changes = vec![new_owner(records::owner(&owner_id(number)))];
-        let request = RequestId { caller: Who::Key(key_id(0)), id: "request".into(), fingerprint: [content; 32] };
+        let request = RequestId { caller: key_id(0).into(), id: "request".into(), fingerprint: [content; 32] };
         keyward::store::Commit { request: Some(request), ..commit(changes, format!("made {number}")) }
     };
     store.commit(&request(1, 1)).await.unwrap();

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use crate::support::audit::note;
 use keyward::domain::address::AddressList;
-use keyward::domain::audit::Who;
 use keyward::domain::key::{Digest, Scheme};
 use keyward::domain::name::{KeyId, OwnerId, RealmId, Scope, Word};
 use keyward::domain::owner::Owner;
@@ -120,7 +119,7 @@ pub(super) async fn put(store: &dyn Store, changes: Vec<Change>) -> Committed {
 }
 
 pub(super) fn request(caller: &str, id: &str, content: u8) -> RequestId {
-    RequestId { caller: Who::Key(key_id(caller)), id: id.into(), fingerprint: [content; 32] }
+    RequestId { caller: key_id(caller).into(), id: id.into(), fingerprint: [content; 32] }
 }
 
 pub(super) fn page(after: Option<&str>, count: usize) -> Page {

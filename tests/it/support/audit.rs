@@ -15,6 +15,6 @@ pub fn peppers(byte: u8) -> Arc<Peppers> {
 
 /// What the admin token `admin_1` did to a subject.
 pub fn note(action: &'static str, subject: &str) -> AuditNote {
-    let who = Who::Key(KeyId::parse("admin_1").unwrap());
+    let who = Who::By(KeyId::parse("admin_1").unwrap().into());
     AuditNote { who, from: None, action, subjects: vec![subject.to_owned()], refused: None, peppers: peppers(1) }
 }
