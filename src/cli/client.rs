@@ -31,7 +31,7 @@ pub(super) struct ClientArgs {
     /// PEM file of the authority that signed the server's certificate; needed for https.
     #[arg(long, global = true, env = "KEYWARD_CA", value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// PEM file of this client's certificate, where the server demands one.
+    /// PEM file of this client's certificate, where the server demands one. Without a token it says who asks.
     #[arg(long, global = true, env = "KEYWARD_CLIENT_CERT", value_name = "FILE", requires = "client_key")]
     client_cert: Option<PathBuf>,
     /// PEM file of its private key.
@@ -45,9 +45,9 @@ pub(super) struct ClientArgs {
 /// A channel that shows the token with every call.
 pub(super) type Authorized = InterceptedService<Channel, Bearer>;
 
-/// The token.
+/// The token; `None`: the certificate says who asks.
 #[derive(Debug, Clone)]
-pub(super) struct Bearer(MetadataValue<Ascii>);
+pub(super) struct Bearer(Option<MetadataValue<Ascii>>);
 
 impl ClientArgs {
     pub(super) async fn keys(&self) -> Result<KeyServiceClient<Authorized>, Failure> {
@@ -94,12 +94,16 @@ impl ClientArgs {
     fn bearer(&self) -> Result<Bearer, Failure> {
         let token = match &self.token_file {
             Some(file) => String::from_utf8_lossy(&read(file)?).into_owned(),
-            None => std::env::var("KEYWARD_TOKEN").map_err(|_| Failure::usage(NO_TOKEN))?,
+            None => match std::env::var("KEYWARD_TOKEN") {
+                Ok(token) => token,
+                Err(_) if self.client_cert.is_some() => return Ok(Bearer(None)),
+                Err(_) => return Err(Failure::usage(NO_TOKEN)),
+            },
         };
         let mut value: MetadataValue<Ascii> =
             format!("Bearer {}", token.trim()).parse().map_err(|_| Failure::usage("the admin token is not printable text"))?;
         value.set_sensitive(true);
-        Ok(Bearer(value))
+        Ok(Bearer(Some(value)))
     }
 }
 
@@ -108,7 +112,9 @@ const NO_TOKEN: &str = "no admin token: name a file that holds one with --token-
 
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        request.metadata_mut().insert("authorization", self.0.clone());
+        if let Some(token) = &self.0 {
+            request.metadata_mut().insert("authorization", token.clone());
+        }
         Ok(request)
     }
 }

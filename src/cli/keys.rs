@@ -60,6 +60,9 @@ pub(super) struct Create {
     /// When the key stops working, such as 2027-01-31T12:00:00Z.
     #[arg(long, value_name = "RFC3339")]
     expire_time: Option<Timestamp>,
+    /// Of an admin token: all that it may touch, realms/REALM or realms/REALM/owners/OWNER; everything unless it is given.
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+    bound_to: String,
     /// Takes the secret from standard input, verbatim but for a closing line break, instead of minting one.
     #[arg(long)]
     secret_stdin: bool,
@@ -131,6 +134,7 @@ impl Create {
             allowed_addresses: self.addresses,
             expire_time: self.expire_time.map(update::instant),
             limits: update::numbers(self.limits),
+            binding: self.bound_to,
             ..Key::default()
         };
         CreateKeyRequest { parent: format!("realms/{}", self.realm), key: Some(key), secret, request_id: self.request_id }

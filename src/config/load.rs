@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Config;
+use super::certified::{Beside, admin};
 use super::document::{At, Read, Reported, read};
 use super::duration::{duration, show};
 use super::listen::listen;
@@ -41,6 +42,8 @@ fn whole(at: &At<'_>, base: &Path, of_realms: &mut Vec<Problem>) -> Read<Config>
     let bootstrap_file = map.optional("bootstrap_file", |at| path(at, base));
     let replica = replica(&mut map);
     let listen = map.or_default("listen", |at| listen(at, base));
+    let beside = Beside { realms: realms.as_ref().ok(), listen: listen.as_ref().ok() };
+    let certified = map.or_default("admin", |at| admin(at, &beside));
     let check_deadline = map.or("check_deadline", CHECK_DEADLINE, deadline);
     let checks_at_once = map.or("checks_at_once", CHECKS_AT_ONCE, |at| at.number(1..=1_000_000_u32).map(|most| most as usize));
     let leave = map.or("leave", LEAVE, |at| duration(at, &(Duration::ZERO..=Duration::from_mins(1))));
@@ -54,6 +57,7 @@ fn whole(at: &At<'_>, base: &Path, of_realms: &mut Vec<Problem>) -> Read<Config>
         bootstrap_file: bootstrap_file?,
         replica: replica?,
         listen: listen?,
+        certified: certified?,
         check_deadline: check_deadline?,
         checks_at_once: checks_at_once?,
         leave: leave?,

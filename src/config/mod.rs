@@ -6,9 +6,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::domain::actor::Certified;
 use crate::domain::realms::Realms;
 
 mod admin;
+mod certified;
 mod doubts;
 mod load;
 mod peppers;
@@ -63,6 +65,8 @@ pub struct Config {
     pub bootstrap_file: Option<PathBuf>,
     pub replica: ReplicaConfig,
     pub listen: Listen,
+    /// Who is let in to the admin API by a client certificate.
+    pub certified: Vec<Certified>,
     /// A check is answered within this time, whatever the store does.
     pub check_deadline: Duration,
     /// How many checks may wait at one time, for the store or for the rest of what they ask; one more is refused at once.

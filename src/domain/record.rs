@@ -6,7 +6,7 @@ use std::fmt;
 use super::address::AddressList;
 use super::key::{Digest, Scheme};
 use super::limit::Override;
-use super::name::{KeyId, OwnerId, RealmId, Scope, Word};
+use super::name::{KeyId, NameError, OwnerId, RealmId, Scope, Word};
 use super::owner::Owner;
 use super::time::StoreTime;
 
@@ -66,6 +66,28 @@ pub enum Cause {
 pub struct Binding {
     pub realm: RealmId,
     pub owner: Option<OwnerId>,
+}
+
+/// Why a text is not the name of what a token can be bound to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BindingError {
+    #[error("must be `realms/{{realm}}` or `realms/{{realm}}/owners/{{owner}}`")]
+    Shape,
+    #[error(transparent)]
+    Name(#[from] NameError),
+}
+
+impl Binding {
+    /// `realms/{realm}` or `realms/{realm}/owners/{owner}`.
+    pub fn parse(text: &str) -> Result<Self, BindingError> {
+        let parts: Vec<&str> = text.split('/').collect();
+        let (realm, owner) = match parts[..] {
+            ["realms", realm] => (realm, None),
+            ["realms", realm, "owners", owner] => (realm, Some(owner)),
+            _ => return Err(BindingError::Shape),
+        };
+        Ok(Self { realm: RealmId::parse(realm)?, owner: owner.map(OwnerId::parse).transpose()? })
+    }
 }
 
 impl fmt::Display for Binding {

@@ -11,6 +11,7 @@ use tonic::server::NamedService;
 use tonic::{Request, Status};
 
 use super::peer::Peer;
+use super::unread::to_its_end;
 use crate::keyring::{Caller, Keyring, KeyringError, Role, Sight, Visitor};
 
 /// The role that each RPC needs, and whether it is answered while the log is rolled back: what reads, restricts, or ends that state is. Until
@@ -69,10 +70,11 @@ where
         self.service.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         let fresh = self.service.clone();
         let mut ready = std::mem::replace(&mut self.service, fresh);
         let keyring = self.keyring.clone();
+        let mut request = request.map(to_its_end);
         Box::pin(async move {
             let (peer, rpc) = (request.extensions().get::<Peer>(), request.uri().path());
             match admit(&keyring, request.headers(), peer, rpc).await {

@@ -17,4 +17,5 @@ pub mod status;
 pub mod trace_context;
 pub mod unary;
 mod undecided;
+mod unread;
 mod wire;

@@ -51,7 +51,7 @@ impl Keyring {
 
     fn first_token(&self, now: StoreTime) -> Result<(Record, Option<Secret>), KeyringError> {
         let (realm, draft) = (self.tokens()?, draft(now)?);
-        let format = contract::of_key(realm, &draft, None, now)?;
+        let format = contract::of_key(&self.realms, realm, &draft, None, now)?;
         self.minted(&Origin { realm: &realm.id, draft: &draft, format, now })
     }
 
@@ -106,5 +106,6 @@ fn draft(now: StoreTime) -> Result<KeyDraft, KeyringError> {
         scopes: vec![Scope::parse(Role::Admin.scope())?],
         addresses: AddressList::default(),
         expires: Some(StoreTime(now.0 + LIFETIME_MS)),
+        binding: None,
     })
 }

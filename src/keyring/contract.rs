@@ -11,6 +11,8 @@ use crate::domain::key::Secret;
 use crate::domain::limit::{Override, Per};
 use crate::domain::name::{Scope, Word, admin_realm};
 use crate::domain::realm::Realm;
+use crate::domain::realms::Realms;
+use crate::domain::record::Binding;
 use crate::domain::time::StoreTime;
 
 /// Of labels, display names and tenants, in characters; of lists, in entries.
@@ -21,7 +23,13 @@ const MOST: usize = 64;
 const SHORTEST_SECRET: usize = 8;
 
 /// The format that the key's secret has or is to be minted to, where the contract takes the key.
-pub(super) fn of_key<'a>(realm: &'a Realm, key: &KeyDraft, given: Option<&Secret>, now: StoreTime) -> Result<&'a Format, KeyringError> {
+pub(super) fn of_key<'a>(
+    realms: &Realms,
+    realm: &'a Realm,
+    key: &KeyDraft,
+    given: Option<&Secret>,
+    now: StoreTime,
+) -> Result<&'a Format, KeyringError> {
     let mut wrong = Vec::new();
     wrong.extend(text("key.label", &key.label));
     wrong.extend(plan("key.plan", realm, key.plan.as_ref()));
@@ -30,6 +38,7 @@ pub(super) fn of_key<'a>(realm: &'a Realm, key: &KeyDraft, given: Option<&Secret
     wrong.extend(scopes(realm, &key.scopes));
     wrong.extend(addresses(realm, &key.addresses));
     wrong.extend(expires(realm, key.expires, now));
+    wrong.extend(binding(realms, realm, key.binding.as_ref()));
     let format = match given {
         Some(secret) => fitting(realm, key, secret),
         None => chosen(realm, key),
@@ -167,6 +176,21 @@ pub(super) fn expires(realm: &Realm, expires: Option<StoreTime>, now: StoreTime)
         Some(expires) if expires <= now => vec![Wrong::new("key.expire_time", "must be in the future")],
         _ => Vec::new(),
     }
+}
+
+/// Admin tokens alone are bound, and to what is no admin token: whoever can make those can make one that is not bound.
+fn binding(realms: &Realms, realm: &Realm, binding: Option<&Binding>) -> Option<Wrong> {
+    let Binding { realm: bound_to, .. } = binding?;
+    let says = if realm.id != admin_realm() {
+        "must be empty: only keys of the realm keyward are bound".to_owned()
+    } else if *bound_to == admin_realm() {
+        "must not be the realm keyward: whoever may make admin tokens may do everything".to_owned()
+    } else if realms.get(bound_to).is_none() {
+        format!("must be a realm that the server has, or an owner of one, and there is no realm {bound_to}")
+    } else {
+        return None;
+    };
+    Some(Wrong::new("key.binding", says))
 }
 
 fn too_many(field: &str, count: usize) -> Vec<Wrong> {

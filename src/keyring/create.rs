@@ -5,10 +5,10 @@ use super::kept::Kept as _;
 use super::mint::Origin;
 use super::reach::HOW_MUCH;
 use super::terms::{Once, Target};
-use super::{Caller, Keyring, KeyringError, contract};
+use super::{Caller, Keyring, KeyringError, Wrong, contract};
 use crate::domain::key::Secret;
 use crate::domain::name::{KeyId, RealmId};
-use crate::domain::record::Record;
+use crate::domain::record::{Binding, Record};
 use crate::domain::time::BootTime;
 use crate::revocation::Standing;
 use crate::store::{Change, Commit, Expect, StoreError};
@@ -38,8 +38,9 @@ impl Keyring {
         let realm = self.realm_to_change(caller, &new.realm)?;
         new.is_open_to(caller)?;
         let now = self.store.now().await?;
-        let format = contract::of_key(realm, &new.key, new.secret.as_ref(), now)?;
+        let format = contract::of_key(&self.realms, realm, &new.key, new.secret.as_ref(), now)?;
         self.owner_is_there(caller, new).await?;
+        self.bound_owner_is_there(caller, new).await?;
         self.no_older_pepper_knows(new).await?;
         let origin = Origin { realm: &new.realm, draft: &new.key, format, now };
         let (record, secret) = match &new.secret {
@@ -59,6 +60,17 @@ impl Keyring {
     async fn owner_is_there(&self, caller: &Caller, new: &NewKey) -> Result<(), KeyringError> {
         match self.owner(caller, &Target { realm: new.realm.clone(), id: new.key.owner.clone() }).await {
             Err(KeyringError::NoOwner(realm, owner)) => Err(KeyringError::OwnerMissing(realm, owner)),
+            found => found.map(drop),
+        }
+    }
+
+    /// A token that is bound to nobody would be good for whoever gets that name one day.
+    async fn bound_owner_is_there(&self, caller: &Caller, new: &NewKey) -> Result<(), KeyringError> {
+        let Some(Binding { realm, owner: Some(owner) }) = new.key.binding.clone() else { return Ok(()) };
+        match self.owner(caller, &Target { realm, id: owner }).await {
+            Err(none @ KeyringError::NoOwner(..)) => {
+                Err(KeyringError::Invalid(vec![Wrong::new("key.binding", format!("must be an owner that is there, and {none}"))]))
+            }
             found => found.map(drop),
         }
     }

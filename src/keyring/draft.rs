@@ -3,6 +3,7 @@
 use crate::domain::address::AddressList;
 use crate::domain::limit::Override;
 use crate::domain::name::{OwnerId, Scope, Word};
+use crate::domain::record::Binding;
 use crate::domain::time::StoreTime;
 
 /// What a key's maker chooses.
@@ -19,6 +20,8 @@ pub struct KeyDraft {
     pub scopes: Vec<Scope>,
     pub addresses: AddressList,
     pub expires: Option<StoreTime>,
+    /// Of an admin token: all that it may touch.
+    pub binding: Option<Binding>,
 }
 
 /// What an owner's maker chooses.

@@ -48,7 +48,7 @@ impl Keyring {
             revoked: None,
             cause: Cause::Asked,
             metadata: BTreeMap::new(),
-            binding: None,
+            binding: draft.binding.clone(),
             secrets: vec![self.kept(origin, secret)],
             revision: 1,
             generation: 0,

@@ -60,7 +60,7 @@ pub(super) fn parts(config: &Config, clock: SharedClock, leaving: CancellationTo
     let settled = settlement::Parts { store: store.clone(), session: session.clone(), peppers: peppers.clone(), metrics: metrics.clone() };
     let settlements = Arc::new(Settlements::new(settled));
     let access_log = AccessLog::new(settlements.clone(), secret.clone(), metrics.clone(), leaving);
-    let keyring = Arc::new(Keyring::new(store, realms, peppers, files.bootstrap, guard));
+    let keyring = Arc::new(Keyring::new(store, realms, peppers, files.bootstrap, guard).with_certified(config.certified.clone()));
     Ok(Parts { authorizer, secret, access_log, settlements, keyring, metrics, store: claimed, session })
 }
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -11,6 +12,8 @@ use tokio::time::{Sleep, sleep};
 use tonic::transport::server::Connected;
 
 use super::door::Place;
+use crate::domain::actor::San;
+use crate::grpc::peer::Peer;
 
 /// A socket, with TLS or without.
 pub(super) trait Channel: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -21,6 +24,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Channel for T {}
 pub(super) struct Connection {
     channel: Box<dyn Channel>,
     pub(super) from: SocketAddr,
+    names: Arc<[San]>,
     /// Was read from it already.
     head: &'static [u8],
     end: Option<Pin<Box<Sleep>>>,
@@ -29,7 +33,12 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn new(channel: Box<dyn Channel>, from: SocketAddr, place: Place) -> Self {
-        Self { channel, from, head: &[], end: None, _place: place }
+        Self { channel, from, names: Arc::default(), head: &[], end: None, _place: place }
+    }
+
+    /// The other end has shown a certificate with these names.
+    pub(super) fn certified(self, names: Arc<[San]>) -> Self {
+        Self { names, ..self }
     }
 
     /// These bytes are read from it first.
@@ -51,9 +60,11 @@ impl Connection {
 }
 
 impl Connected for Connection {
-    type ConnectInfo = ();
+    type ConnectInfo = Peer;
 
-    fn connect_info(&self) {}
+    fn connect_info(&self) -> Peer {
+        Peer { address: self.from.ip(), names: self.names.clone() }
+    }
 }
 
 impl AsyncRead for Connection {

@@ -16,6 +16,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::connection::{Channel, Connection};
 use super::door::{Arrival, Place, Port};
+use super::tls;
 
 /// TLS and the first words of HTTP/2 together.
 const GREETING: Duration = Duration::from_secs(5);
@@ -135,7 +136,11 @@ async fn greet(arrival: Arrival, greets: &Greets) -> Result<Connection, Unfit> {
     match greets {
         Greets::Pages => Ok(Connection::new(Box::new(stream), from, place).lasting(VISIT)),
         Greets::Http2 => heard(Box::new(stream), from, place).await,
-        Greets::Http2OverTls(tls) => heard(Box::new(tls.accept(stream).await.map_err(|error| untrusted(&error))?), from, place).await,
+        Greets::Http2OverTls(tls) => {
+            let stream = tls.accept(stream).await.map_err(|error| untrusted(&error))?;
+            let names = tls::names(stream.get_ref().1);
+            Ok(heard(Box::new(stream), from, place).await?.certified(names))
+        }
     }
 }
 

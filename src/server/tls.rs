@@ -8,10 +8,12 @@ use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
+use rustls::{RootCertStore, ServerConfig, ServerConnection};
 use tokio_rustls::TlsAcceptor;
+use webpki::EndEntityCert;
 
 use crate::config::Tls;
+use crate::domain::actor::San;
 
 /// Accepts clients as the configuration says: any, or those of one authority.
 pub(super) fn acceptor(tls: &Tls) -> anyhow::Result<TlsAcceptor> {
@@ -30,6 +32,14 @@ pub(super) fn acceptor(tls: &Tls) -> anyhow::Result<TlsAcceptor> {
     let mut config = clients.with_single_cert(certificates(&tls.certificate)?, key).context("its TLS cannot be set up")?;
     config.alpn_protocols.push(b"h2".to_vec());
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// The names in the certificate that the client has shown, which was verified in the handshake. None where it was not asked for one.
+pub(super) fn names(connection: &ServerConnection) -> Arc<[San]> {
+    let shown = connection.peer_certificates().and_then(|chain| EndEntityCert::try_from(chain.first()?).ok());
+    let Some(shown) = shown else { return Arc::default() };
+    let (uris, hosts) = (shown.valid_uri_names().map(San::uri), shown.valid_dns_names().map(San::dns));
+    uris.chain(hosts).flatten().collect()
 }
 
 fn certificates(file: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {

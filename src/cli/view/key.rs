@@ -60,6 +60,7 @@ struct Key {
     revoke_time: Option<String>,
     etag: String,
     limits: Vec<LimitOverride>,
+    binding: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -97,6 +98,7 @@ impl Key {
             ("limits", listed(&self.limits)),
             ("tenant", self.tenant.clone()),
             ("scopes", self.scopes.join(" ")),
+            ("bound to", self.binding.clone()),
             ("addresses", self.allowed_addresses.join(" ")),
             ("looks like", self.secrets()),
             ("created", cell(self.create_time.as_deref())),
@@ -221,6 +223,7 @@ impl From<wire::Key> for Key {
             revoke_time: time(key.revoke_time),
             etag: key.etag,
             limits: own(key.limits),
+            binding: key.binding,
         }
     }
 }

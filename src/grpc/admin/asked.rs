@@ -12,6 +12,7 @@ use crate::domain::address::AddressList;
 use crate::domain::key::Secret;
 use crate::domain::limit::Override;
 use crate::domain::name::{OwnerId, RealmId, Scope, Word};
+use crate::domain::record::Binding;
 use crate::keyring::{KeyDraft, KeyringError, NewKey, NewOwner, Once, OwnerDraft, Target, Terms};
 use crate::proto::keyward::admin::v1 as wire;
 
@@ -81,8 +82,9 @@ fn draft(fields: &mut Fields, realm: &RealmId, key: &wire::Key) -> Option<KeyDra
     let scopes = fields.each("key.scopes", &key.scopes, Scope::parse);
     let addresses = AddressList(fields.each("key.allowed_addresses", &key.allowed_addresses, block));
     let expires = key.expire_time.as_ref().and_then(|at| fields.take("key.expire_time", fields::instant(at)));
+    let binding = fields.unless_empty("key.binding", &key.binding, Binding::parse);
     let tenant = (!key.tenant.is_empty()).then(|| key.tenant.clone());
-    Some(KeyDraft { owner: owner?, label: key.label.clone(), environment, kind, plan, limits, tenant, scopes, addresses, expires })
+    Some(KeyDraft { owner: owner?, label: key.label.clone(), environment, kind, plan, limits, tenant, scopes, addresses, expires, binding })
 }
 
 pub(super) fn of_realm(realm: &RealmId, owner: Target<OwnerId>) -> Result<OwnerId, String> {

@@ -52,7 +52,8 @@ masked!(Key {
     expire_time,
     revoke_time,
     etag,
-    limits
+    limits,
+    binding
 });
 masked!(Owner { name, display_name, plan, create_time, disable_time, etag, limits });
 

@@ -32,6 +32,7 @@ pub(super) fn key(record: Record) -> wire::Key {
         etag: etag(record.revision),
         limits: record.limits.iter().map(number).collect(),
         label: record.label,
+        binding: record.binding.as_ref().map(ToString::to_string).unwrap_or_default(),
         tenant: record.tenant.unwrap_or_default(),
     }
 }

@@ -164,6 +164,7 @@ fn draft() -> KeyDraft {
         scopes: Vec::new(),
         addresses: AddressList::default(),
         expires: None,
+        binding: None,
     }
 }
 

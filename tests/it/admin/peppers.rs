@@ -48,6 +48,7 @@ fn given() -> NewKey {
         scopes: Vec::new(),
         addresses: AddressList::default(),
         expires: None,
+        binding: None,
     };
     NewKey { realm: RealmId::parse("ocus").unwrap(), key, secret: Some(Secret::new(OLD.into())), once: None }
 }
