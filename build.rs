@@ -6,8 +6,10 @@ use std::{env, error::Error, fs};
 use prost::Message as _;
 
 const PROTOS: &[&str] = &[
+    "keyward/admin/v1/audit_service.proto",
     "keyward/admin/v1/bootstrap_service.proto",
     "keyward/admin/v1/key_service.proto",
+    "keyward/admin/v1/leak_service.proto",
     "keyward/admin/v1/owner_service.proto",
     "keyward/admin/v1/revocation_service.proto",
     "keyward/store/v1/stored.proto",
@@ -17,9 +19,11 @@ const PROTOS: &[&str] = &[
 ];
 
 /// Messages that hold a secret: they do not print.
-const SECRET: [&str; 6] = [
+const SECRET: [&str; 8] = [
     ".keyward.admin.v1.CreateKeyRequest",
     ".keyward.admin.v1.CreateKeyResponse",
+    ".keyward.admin.v1.RotateKeyResponse",
+    ".keyward.admin.v1.ReportLeakRequest",
     ".keyward.admin.v1.BootstrapRequest",
     ".keyward.admin.v1.BootstrapResponse",
     ".envoy.service.auth.v3.CheckRequest",

@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::output::{self, Name, Output, Pages};
 use super::update::{self, Number, UpdateKey};
 use super::view::{ChangedKey, Keys as Listed, Made, OneKey};
-use crate::proto::keyward::admin::v1::{CreateKeyRequest, GetKeyRequest, Key, ListKeysRequest, RevokeKeyRequest};
+use crate::proto::keyward::admin::v1::{CreateKeyRequest, GetKeyRequest, Key, ListKeysRequest, RevokeCause, RevokeKeyRequest};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Keys {
@@ -20,7 +20,7 @@ pub(super) enum Keys {
     List(List),
     /// Changes fields of a key; ends when no replica goes by what it took away.
     Update(Box<UpdateKey>),
-    /// Revokes a key, for ever; ends when no replica admits it.
+    /// Revokes a key; ends when no replica admits it.
     Revoke(Revoke),
 }
 
@@ -87,6 +87,9 @@ pub(super) struct List {
 pub(super) struct Revoke {
     #[command(flatten)]
     key: Name,
+    /// Its secret was seen where it should not be: it can never be enabled again.
+    #[arg(long)]
+    leaked: bool,
     /// Only if this is still its etag.
     #[arg(long, default_value = "", hide_default_value = true)]
     etag: String,
@@ -171,7 +174,12 @@ impl List {
 
 impl Revoke {
     async fn run(self, client: &ClientArgs, output: Output) -> Result<(), Failure> {
-        let request = RevokeKeyRequest { name: self.key.full("keys")?, etag: self.etag, request_id: self.request_id };
+        let request = RevokeKeyRequest {
+            name: self.key.full("keys")?,
+            etag: self.etag,
+            request_id: self.request_id,
+            cause: if self.leaked { RevokeCause::Leaked } else { RevokeCause::Unspecified }.into(),
+        };
         let response = client.keys().await?.revoke_key(request).await.map_err(client.failed())?.into_inner();
         output.print(&ChangedKey::from(response))
     }

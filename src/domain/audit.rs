@@ -90,6 +90,13 @@ pub struct Place {
     pub dropped: Option<Head>,
 }
 
+impl Place {
+    /// The entry before it.
+    fn follows(&self) -> Head {
+        Head { sequence: self.sequence.saturating_sub(1), link: self.before }
+    }
+}
+
 /// Reads a log from its first entry to its last, and finds where it was tampered with.
 #[derive(Debug)]
 pub struct Verifier<'a> {
@@ -97,7 +104,8 @@ pub struct Verifier<'a> {
     anchor: Option<Head>,
     first: Option<Place>,
     last: Option<(Head, Trust)>,
-    dropped: Option<Head>,
+    /// Whether an entry tells that those before the first were dropped for their age.
+    told: bool,
     met: bool,
 }
 
@@ -139,7 +147,7 @@ impl<'a> Verifier<'a> {
     /// `anchor`: a head that was kept elsewhere.
     #[must_use]
     pub fn new(peppers: &'a Peppers, anchor: Option<Head>) -> Self {
-        Self { peppers, anchor, first: None, last: None, dropped: None, met: false }
+        Self { peppers, anchor, first: None, last: None, told: false, met: false }
     }
 
     /// The next entry.
@@ -160,8 +168,8 @@ impl<'a> Verifier<'a> {
             require(anchor == head, Tampered::Anchor(sequence))?;
             self.met = true;
         }
-        self.first.get_or_insert(*place);
-        self.dropped = place.dropped.or(self.dropped);
+        let first = *self.first.get_or_insert(*place);
+        self.told |= place.dropped == Some(first.follows());
         self.last = Some((head, trust));
         Ok(())
     }
@@ -170,20 +178,15 @@ impl<'a> Verifier<'a> {
     pub fn end(self, head: Head) -> Result<Verified, Tampered> {
         let (last, trust) = self.last.unwrap_or((Head::default(), Trust::Sealed));
         require(last == head, Tampered::Head(head.sequence))?;
-        let first = self.first.map_or(1, |first| first.sequence);
+        let from = self.first.map_or(Head::default(), |first| first.follows());
         if let Some(anchor) = self.anchor.filter(|_| !self.met) {
-            require(anchor.sequence < first, Tampered::End(anchor.sequence))?;
-            // what was dropped was seen by nobody who could tell, but for its last entry
-            require(
-                self.dropped.is_none_or(|dropped| dropped.sequence != anchor.sequence || dropped == anchor),
-                Tampered::Anchor(anchor.sequence),
-            )?;
+            require(anchor.sequence <= from.sequence, Tampered::End(anchor.sequence))?;
+            // what was dropped nobody can compare any more, but for its last entry
+            require(anchor.sequence != from.sequence || anchor == from, Tampered::Anchor(anchor.sequence))?;
         }
-        let before = self.first.map_or(Link::default(), |first| first.before);
-        let from = self.dropped.unwrap_or_default();
-        require(Head { sequence: first - 1, link: before } == from, Tampered::Start(first))?;
+        require(from == Head::default() || self.told, Tampered::Start(from.sequence + 1))?;
         require(trust == Trust::Sealed, Tampered::Pepper(last.sequence))?;
-        Ok(Verified { entries: (last.sequence + 1).saturating_sub(first), head })
+        Ok(Verified { entries: last.sequence - from.sequence, head })
     }
 }
 

@@ -8,21 +8,30 @@ use std::task::{Context, Poll};
 use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Service, http};
 use tonic::server::NamedService;
-use tonic::{Request, Status};
+use tonic::{Code, Request, Status};
 
 use super::peer::Peer;
 use super::unread::to_its_end;
+use crate::domain::audit::Who;
 use crate::keyring::{Caller, Keyring, KeyringError, Role, Sight, Visitor};
 
 /// The role that each RPC needs, and whether it is answered while the log is rolled back: what reads, restricts, or ends that state is. Until
 /// then a token is as good as the store, which may have forgotten that it was revoked; so nobody is given anything. Bootstrap has no row: it
 /// stands outside, for it makes the first token.
-const ROLES: [(&str, Role, Sight); 14] = [
+const ROLES: [(&str, Role, Sight); 22] = [
     ("/keyward.admin.v1.KeyService/CreateKey", Role::Issuer, Sight::Leased),
     ("/keyward.admin.v1.KeyService/GetKey", Role::Viewer, Sight::EvenRolledBack),
     ("/keyward.admin.v1.KeyService/ListKeys", Role::Viewer, Sight::EvenRolledBack),
     ("/keyward.admin.v1.KeyService/UpdateKey", Role::Admin, Sight::Leased),
     ("/keyward.admin.v1.KeyService/RevokeKey", Role::Revoker, Sight::EvenRolledBack),
+    ("/keyward.admin.v1.KeyService/RotateKey", Role::Issuer, Sight::Leased),
+    ("/keyward.admin.v1.KeyService/RetireSecrets", Role::Revoker, Sight::EvenRolledBack),
+    ("/keyward.admin.v1.KeyService/EnableKey", Role::Admin, Sight::Leased),
+    ("/keyward.admin.v1.KeyService/DeleteKey", Role::Admin, Sight::EvenRolledBack),
+    ("/keyward.admin.v1.AuditService/ListAudit", Role::Viewer, Sight::EvenRolledBack),
+    ("/keyward.admin.v1.AuditService/WatchAudit", Role::Viewer, Sight::EvenRolledBack),
+    ("/keyward.admin.v1.AuditService/ExportAudit", Role::Viewer, Sight::EvenRolledBack),
+    ("/keyward.admin.v1.AuditService/VerifyAudit", Role::Viewer, Sight::EvenRolledBack),
     ("/keyward.admin.v1.OwnerService/CreateOwner", Role::Issuer, Sight::Leased),
     ("/keyward.admin.v1.OwnerService/GetOwner", Role::Viewer, Sight::EvenRolledBack),
     ("/keyward.admin.v1.OwnerService/ListOwners", Role::Viewer, Sight::EvenRolledBack),
@@ -77,26 +86,55 @@ where
         let mut request = request.map(to_its_end);
         Box::pin(async move {
             let (peer, rpc) = (request.extensions().get::<Peer>(), request.uri().path());
-            match admit(&keyring, request.headers(), peer, rpc).await {
+            let (action, from) = (named(rpc), peer.map(|peer| peer.address.to_canonical()));
+            let (who, response) = match admit(&keyring, request.headers(), peer, rpc).await {
                 Ok(caller) => {
+                    let who = Who::By(caller.actor.clone());
                     request.extensions_mut().insert(caller);
-                    ready.call(request).await
+                    (who, ready.call(request).await?)
                 }
-                Err(status) => Ok(status.into_http()),
+                Err((caller, status)) => (caller.map_or(Who::Unknown, |caller| Who::By(caller.actor)), status.into_http()),
+            };
+            if let Some(reason) = refused(&response) {
+                // beside the answer: whoever is refused need not wait until that is written down
+                tokio::spawn(async move { keyring.refused(who, from, action, reason).await });
             }
+            Ok(response)
         })
     }
 }
 
 /// Who it is first: nobody else learns what there is.
-async fn admit(keyring: &Keyring, headers: &http::HeaderMap, peer: Option<&Peer>, rpc: &str) -> Result<Caller, Status> {
-    let row = ROLES.iter().find(|(path, ..)| *path == rpc);
+async fn admit(keyring: &Keyring, headers: &http::HeaderMap, peer: Option<&Peer>, rpc: &str) -> Result<Caller, (Option<Caller>, Status)> {
+    let row = row(rpc);
     let sight = row.map_or(Sight::Leased, |(_, _, sight)| *sight);
     let (names, from) = (peer.map_or(&[][..], |peer| &peer.names), peer.map(|peer| peer.address.to_canonical()));
-    let caller = keyring.caller(&Visitor { token: bearer(headers)?, names, from }, sight).await?;
-    let (_, role, _) = row.ok_or_else(|| Status::unimplemented(format!("there is no {rpc}")))?;
-    caller.has(*role)?;
-    Ok(caller)
+    let nobody = |error: KeyringError| (None, Status::from(error));
+    let token = bearer(headers).map_err(nobody)?;
+    let caller = keyring.caller(&Visitor { token, names, from }, sight).await.map_err(nobody)?;
+    let Some((_, role, _)) = row else { return Err((Some(caller), Status::unimplemented(format!("there is no {rpc}")))) };
+    match caller.has(*role) {
+        Ok(()) => Ok(caller),
+        Err(error) => Err((Some(caller), error.into())),
+    }
+}
+
+fn row(rpc: &str) -> Option<&'static (&'static str, Role, Sight)> {
+    ROLES.iter().find(|(path, ..)| *path == rpc)
+}
+
+/// The RPC's name without its service, for the audit log.
+fn named(rpc: &str) -> &'static str {
+    row(rpc).and_then(|(path, ..)| path.rsplit('/').next()).unwrap_or("unknown")
+}
+
+/// As what the call was refused, if the caller's rights were why. Errors come with their code in the headers.
+fn refused(response: &http::Response<Body>) -> Option<&'static str> {
+    match Status::from_header_map(response.headers())?.code() {
+        Code::Unauthenticated => Some("UNAUTHENTICATED"),
+        Code::PermissionDenied => Some("PERMISSION_DENIED"),
+        _ => None,
+    }
 }
 
 /// The one token of the one `authorization` header, if there is such a header. Whoever sends one means it: what is not a token is no reason to

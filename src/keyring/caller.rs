@@ -104,7 +104,7 @@ impl Keyring {
     }
 
     /// The lease, before anything is read.
-    fn view(&self, sight: Sight) -> Result<View, KeyringError> {
+    pub(super) fn view(&self, sight: Sight) -> Result<View, KeyringError> {
         if self.guard.session.admits() {
             return Ok(View::Judged);
         }
@@ -116,7 +116,7 @@ impl Keyring {
     }
 
     /// A store gives a search up as early as a check must be answered. Whoever calls here has more time than that.
-    async fn found(&self, realm: &RealmId, digests: &[Digest], view: View) -> Result<Finding, KeyringError> {
+    pub(super) async fn found(&self, realm: &RealmId, digests: &[Digest], view: View) -> Result<Finding, KeyringError> {
         let mut why = KeyringError::NoLease;
         for _ in 0..SEARCHES {
             let asked = self.guard.clock.boot();
@@ -152,7 +152,7 @@ impl Keyring {
 
 /// How what is read is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum View {
+pub(super) enum View {
     Judged,
     AsItIs,
 }

@@ -12,7 +12,7 @@ use crate::domain::limit::{Override, Per};
 use crate::domain::name::{Scope, Word, admin_realm};
 use crate::domain::realm::Realm;
 use crate::domain::realms::Realms;
-use crate::domain::record::Binding;
+use crate::domain::record::{Binding, Record};
 use crate::domain::time::StoreTime;
 
 /// Of labels, display names and tenants, in characters; of lists, in entries.
@@ -74,6 +74,15 @@ fn chosen<'a>(realm: &'a Realm, key: &KeyDraft) -> Result<&'a Format, Wrong> {
     let first = left.next().ok_or_else(undecided)?;
     let alike = |other: &Format| other.environment == first.environment && other.kind == first.kind;
     if left.all(alike) { Ok(first) } else { Err(undecided()) }
+}
+
+/// The format that another secret of a key is minted to: that of its environment and kind.
+pub(super) fn of_another_secret<'a>(realm: &'a Realm, record: &Record) -> Result<&'a Format, KeyringError> {
+    let fits = |format: &&Format| format.environment == record.environment && format.kind == record.kind;
+    realm.formats.iter().find(fits).ok_or_else(|| {
+        let says = format!("must be those of one of the realm's formats ({}), for another secret to be made", choices(&realm.formats));
+        KeyringError::Invalid(vec![Wrong::new("key.environment and key.kind", says)])
+    })
 }
 
 /// The format of a given secret, which says the environment and the kind.

@@ -1,5 +1,7 @@
 //! What a keyring says instead of an answer. Each is a sentence for whoever asked; `grpc/admin/status.rs` has the table of codes.
 
+use std::time::Duration;
+
 use crate::domain::name::{KeyId, NameError, OwnerId, RealmId};
 use crate::domain::record::Binding;
 use crate::revocation::Level;
@@ -32,6 +34,20 @@ pub enum KeyringError {
     OwnerMissing(RealmId, OwnerId),
     #[error("the realm {0} has an owner {1} already")]
     OwnerExists(RealmId, OwnerId),
+    #[error("the key {1} of the realm {0} is revoked: make another, or enable it if that was a mistake")]
+    KeyRevoked(RealmId, KeyId),
+    #[error("the key {1} of the realm {0} has expired: update its expire_time first, or make another")]
+    KeyExpired(RealmId, KeyId),
+    #[error("the key {1} of the realm {0} was revoked because its secret had leaked, and stays revoked: make another")]
+    KeyLeaked(RealmId, KeyId),
+    #[error("the key has {0} secrets that open it, and more are not made: retire some")]
+    TooManySecrets(usize),
+    #[error("no key has this secret")]
+    NoSuchSecret,
+    #[error("this secret is publishable: it is meant to be seen, and whoever has seen it may not end it")]
+    Publishable,
+    #[error("too many secrets that no key has came from here: wait {} s", .retry_in.as_secs() + 1)]
+    Throttled { retry_in: Duration },
     #[error("a key of the realm {0} has this secret already")]
     SecretTaken(RealmId),
     #[error("it is no longer what the etag says: read it again, look at what changed, and repeat")]

@@ -49,20 +49,21 @@ impl Keyring {
             cause: Cause::Asked,
             metadata: BTreeMap::new(),
             binding: draft.binding.clone(),
-            secrets: vec![self.kept(origin, secret)],
+            secrets: vec![self.kept((realm, format, *now), secret)],
             revision: 1,
             generation: 0,
         })
     }
 
-    fn kept(&self, origin: &Origin<'_>, secret: &Secret) -> KeptSecret {
+    /// What is kept of a new secret, the first of its key.
+    pub(super) fn kept(&self, (realm, format, now): (&RealmId, &Format, StoreTime), secret: &Secret) -> KeptSecret {
         let pepper = self.peppers.newest();
         KeptSecret {
-            digest: pepper.digest(origin.realm, secret.expose()),
+            digest: pepper.digest(realm, secret.expose()),
             pepper: pepper.version.clone(),
-            prefix: origin.format.prefix.to_string(),
+            prefix: format.prefix.to_string(),
             last_four: secret.last_four(),
-            created: origin.now,
+            created: now,
             number: 1,
             ends: None,
             scheme: Scheme::Secret,

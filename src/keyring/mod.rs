@@ -2,21 +2,26 @@
 //! verb is a ladder from what was asked to one commit. Its first step asks [`read`] for a realm, a key or an owner, as far as that is there for
 //! its caller.
 
+mod audit;
 mod bootstrap;
 mod caller;
 mod contract;
 mod create;
+mod delete;
 mod draft;
 mod edit;
 mod error;
 mod guarantee;
 mod kept;
+mod leak;
 mod mint;
 mod owners;
 mod reach;
 mod read;
+mod refusals;
 mod revocation;
 mod revoke;
+mod rotate;
 mod terms;
 mod update;
 
@@ -24,16 +29,20 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use audit::{Noted, Past, Sought};
 pub use bootstrap::ADMINS;
 pub use caller::{Caller, Role, Sight, Visitor};
 pub use create::{Created, NewKey};
+pub use delete::Deleted;
 pub use draft::{KeyDraft, OwnerDraft};
 pub use edit::Changed;
 pub use error::{KeyringError, Wrong};
 pub use guarantee::{Guarantee, Guard};
+pub use leak::Ended;
 pub use owners::NewOwner;
 pub use read::Listing;
 pub use revocation::{Held, Watch};
+pub use rotate::Rotated;
 pub use terms::{Once, Target, Terms};
 pub use update::{KeyField, OwnerField};
 
@@ -41,6 +50,7 @@ use crate::domain::actor::Certified;
 use crate::domain::audit::Who;
 use crate::domain::key::Peppers;
 use crate::domain::realms::Realms;
+use crate::replica::sources::Sources;
 use crate::store::{AuditNote, SharedStore};
 
 /// Fills bytes with randomness that nobody can foresee.
@@ -59,6 +69,9 @@ pub struct Keyring {
     randomness: Randomness,
     bootstrap_file: Option<PathBuf>,
     guard: Guard,
+    refusals: refusals::Refusals,
+    /// Who reports leaks of what no key has.
+    reporters: Sources,
     certified: Vec<Certified>,
 }
 
@@ -67,7 +80,17 @@ impl Keyring {
     /// is read anew at every redemption; without one there is none.
     #[must_use]
     pub fn new(store: SharedStore, realms: Arc<Realms>, peppers: Arc<Peppers>, bootstrap_file: Option<PathBuf>, guard: Guard) -> Self {
-        Self { store, realms, peppers, randomness: of_the_system, bootstrap_file, guard, certified: Vec::new() }
+        Self {
+            store,
+            realms,
+            peppers,
+            randomness: of_the_system,
+            bootstrap_file,
+            guard,
+            refusals: refusals::Refusals::default(),
+            reporters: Sources::new(),
+            certified: Vec::new(),
+        }
     }
 
     /// Mints from other randomness than the operating system's.

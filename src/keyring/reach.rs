@@ -28,6 +28,11 @@ impl Caller {
         self.sees_realm(realm) && self.only_owner().is_none_or(|own| own == owner)
     }
 
+    /// The one realm that there is for the caller; `None`: every one.
+    pub(super) fn only_realm(&self) -> Option<&RealmId> {
+        self.binding.as_ref().map(|binding| &binding.realm)
+    }
+
     /// The one owner that there is for the caller; `None`: every owner of the realms that it sees.
     pub(super) fn only_owner(&self) -> Option<&OwnerId> {
         self.binding.as_ref().and_then(|binding| binding.owner.as_ref())

@@ -7,7 +7,7 @@ mod owners;
 pub mod records;
 pub mod remembered;
 pub mod session;
-mod sources;
+pub(crate) mod sources;
 mod status;
 mod store_clock;
 pub mod tally;

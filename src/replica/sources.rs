@@ -17,7 +17,7 @@ use crate::domain::realm::FailureRate;
 use crate::domain::time::BootTime;
 
 /// Sources that have failed, up to a bound: beyond it those are forgotten that failed least lately.
-pub(super) struct Sources {
+pub(crate) struct Sources {
     failed: Cache<(RealmId, Source), Arc<Debt>>,
 }
 
@@ -27,7 +27,7 @@ struct Debt(AtomicU64);
 
 /// A source, as one realm counts it.
 #[derive(Debug, Clone)]
-pub(super) struct Counted {
+pub(crate) struct Counted {
     whose: (RealmId, Source),
     rate: FailureRate,
 }
@@ -35,7 +35,7 @@ pub(super) struct Counted {
 const MOST: usize = 1 << 16;
 
 impl Counted {
-    pub(super) fn new(realm: &RealmId, source: Source, rate: FailureRate) -> Self {
+    pub(crate) fn new(realm: &RealmId, source: Source, rate: FailureRate) -> Self {
         Self { whose: (realm.clone(), source), rate }
     }
 
@@ -46,12 +46,12 @@ impl Counted {
 }
 
 impl Sources {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { failed: Cache::new(MOST) }
     }
 
     /// Whether a source may cause another look-up; if not, how long it has to wait.
-    pub(super) fn may(&self, source: &Counted, now: BootTime) -> Result<(), Duration> {
+    pub(crate) fn may(&self, source: &Counted, now: BootTime) -> Result<(), Duration> {
         let Some(debt) = self.failed.get(&source.whose) else { return Ok(()) };
         let owed = debt.0.load(Ordering::Relaxed).saturating_sub(nanoseconds(now.0));
         let credit = nanoseconds(source.rate.per).saturating_sub(source.price());
@@ -60,7 +60,7 @@ impl Sources {
 
     /// A look-up has found nothing. A debt is never longer than twice the realm's time, so that whoever shares an address with one that floods
     /// does not pay for it for ever.
-    pub(super) fn failed(&self, source: &Counted, now: BootTime) {
+    pub(crate) fn failed(&self, source: &Counted, now: BootTime) {
         let debt = self.failed.get_or_insert_with(&source.whose, || Ok::<_, std::convert::Infallible>(Arc::default()));
         let Ok(debt) = debt;
         let (now, longest) = (nanoseconds(now.0), 2 * nanoseconds(source.rate.per));

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic::transport::server::Router;
 use tonic_health::pb::FILE_DESCRIPTOR_SET as HEALTH;
@@ -109,13 +110,15 @@ pub(super) fn envoy(
 }
 
 /// What operators ask.
-pub(super) fn admin(keyring: &Arc<Keyring>) -> anyhow::Result<Router> {
+pub(super) fn admin(keyring: &Arc<Keyring>, leaving: CancellationToken) -> anyhow::Result<Router> {
     let reflection = || tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(DESCRIPTORS);
-    let services = admin::services(keyring);
+    let services = admin::services(keyring, leaving);
     Ok(server()?
         .add_service(services.keys)
         .add_service(services.owners)
         .add_service(services.revocation)
+        .add_service(services.audit)
+        .add_service(services.leak)
         .add_service(services.bootstrap)
         .add_service(reflection().register_encoded_file_descriptor_set(HEALTH).build_v1()?)
         .add_service(reflection().register_encoded_file_descriptor_set(HEALTH).build_v1alpha()?))

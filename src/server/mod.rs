@@ -114,7 +114,7 @@ pub async fn bind(config: &Config, clock: SharedClock) -> anyhow::Result<Bound> 
     Ok(Bound {
         addresses,
         envoy: (envoy, doors.envoy),
-        admin: (listen::admin(&parts.keyring)?, doors.admin),
+        admin: (listen::admin(&parts.keyring, stopping.clone())?, doors.admin),
         pages: (http::pages(parts.metrics, stage.subscribe()), doors.pages),
         health: reporter,
         stage,

@@ -1,6 +1,7 @@
 //! From the wire: requests to what the keyring is asked.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use prost::Message;
@@ -11,8 +12,8 @@ use super::{names, page::Question};
 use crate::domain::address::AddressList;
 use crate::domain::key::Secret;
 use crate::domain::limit::Override;
-use crate::domain::name::{OwnerId, RealmId, Scope, Word};
-use crate::domain::record::Binding;
+use crate::domain::name::{KeyId, OwnerId, RealmId, Scope, Word};
+use crate::domain::record::{Binding, Cause};
 use crate::keyring::{KeyDraft, KeyringError, NewKey, NewOwner, Once, OwnerDraft, Target, Terms};
 use crate::proto::keyward::admin::v1 as wire;
 
@@ -50,6 +51,8 @@ pub(super) struct Change<'a> {
     pub(super) name: &'a str,
     pub(super) etag: &'a str,
     pub(super) request_id: &'a str,
+    /// Whatever else is asked.
+    pub(super) more: &'a [u8],
 }
 
 /// What is to be changed, and on which terms.
@@ -59,11 +62,43 @@ pub(super) fn change<Id>(
     name: fn(&str) -> Result<Target<Id>, String>,
 ) -> Result<(Target<Id>, Terms), KeyringError> {
     let mut fields = Fields::default();
-    let content = hash(&[action.as_bytes(), asked.name.as_bytes(), asked.etag.as_bytes()]);
+    let content = hash(&[action.as_bytes(), asked.name.as_bytes(), asked.etag.as_bytes(), asked.more]);
     let target = fields.take("name", name(asked.name));
     let seen = fields.unless_empty("etag", asked.etag, fields::revision);
     let once = once_of(&mut fields, asked.request_id, content);
     fields.all(target.map(|target| (target, Terms { seen, once })))
+}
+
+/// Which key is to have another secret, for how long the others stay, and on which terms.
+pub(super) fn rotation(request: wire::RotateKeyRequest) -> Result<(Target<KeyId>, Duration, Terms), KeyringError> {
+    let wire::RotateKeyRequest { name, grace, etag, request_id } = request;
+    let mut fields = Fields::default();
+    let grace = grace.unwrap_or_default();
+    let asked = Change { name: &name, etag: &etag, request_id: &request_id, more: &grace.encode_to_vec() };
+    let (target, terms) = change("RotateKey", &asked, names::key)?;
+    let grace = fields.take("grace", Duration::try_from(grace).map_err(|_| "must be 0 or more"));
+    fields.all(grace.map(|grace| (target, grace, terms)))
+}
+
+/// Why a key is to be revoked.
+pub(super) fn cause(cause: i32) -> Result<Cause, KeyringError> {
+    let known = match wire::RevokeCause::try_from(cause) {
+        Ok(wire::RevokeCause::Unspecified) => Ok(Cause::Asked),
+        Ok(wire::RevokeCause::Leaked) => Ok(Cause::Leaked),
+        Err(_) => Err("must be one that this server knows"),
+    };
+    let mut fields = Fields::default();
+    let cause = fields.take("cause", known);
+    fields.all(cause)
+}
+
+/// A secret that was found, and where it is to be looked for.
+pub(super) fn leak(request: wire::ReportLeakRequest) -> Result<(Secret, Option<RealmId>), KeyringError> {
+    let mut fields = Fields::default();
+    let realm = fields.unless_empty("parent", &request.parent, names::realm);
+    let secret = (!request.secret.is_empty()).then(|| Secret::new(request.secret.into_bytes()));
+    let secret = fields.take("secret", secret.ok_or("must be set"));
+    fields.all(secret.map(|secret| (secret, realm)))
 }
 
 /// The question of a list: its RPC, and its request without page size and token.

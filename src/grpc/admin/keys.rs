@@ -11,11 +11,12 @@ use super::mask::Masked as _;
 use super::{names, page, shown, update};
 use crate::domain::key::Secret;
 use crate::domain::name::{OwnerId, RealmId};
-use crate::keyring::{Keyring, KeyringError};
+use crate::keyring::{Keyring, KeyringError, Rotated};
 use crate::proto::keyward::admin::v1::key_service_server::KeyService;
 use crate::proto::keyward::admin::v1::{
-    CreateKeyRequest, CreateKeyResponse, GetKeyRequest, GetKeyResponse, Key, ListKeysRequest, ListKeysResponse, RevokeKeyRequest,
-    RevokeKeyResponse, UpdateKeyRequest, UpdateKeyResponse,
+    CreateKeyRequest, CreateKeyResponse, DeleteKeyRequest, DeleteKeyResponse, EnableKeyRequest, EnableKeyResponse, GetKeyRequest,
+    GetKeyResponse, Key, ListKeysRequest, ListKeysResponse, RetireSecretsRequest, RetireSecretsResponse, RevokeKeyRequest,
+    RevokeKeyResponse, RotateKeyRequest, RotateKeyResponse, UpdateKeyRequest, UpdateKeyResponse,
 };
 use crate::store::Page;
 
@@ -67,14 +68,60 @@ impl KeyService for Keys {
 
     async fn revoke_key(&self, request: Request<RevokeKeyRequest>) -> Result<Response<RevokeKeyResponse>, Status> {
         let caller = caller(&request)?;
-        let RevokeKeyRequest { name, etag, request_id } = request.into_inner();
-        let (target, terms) = asked::change("RevokeKey", &Change { name: &name, etag: &etag, request_id: &request_id }, names::key)?;
-        let changed = self.0.revoke(&caller, &target, &terms).await?;
+        let RevokeKeyRequest { name, etag, request_id, cause } = request.into_inner();
+        let asked = Change { name: &name, etag: &etag, request_id: &request_id, more: &cause.to_be_bytes() };
+        let ((target, terms), cause) = (asked::change("RevokeKey", &asked, names::key)?, asked::cause(cause)?);
+        let changed = self.0.revoke(&caller, &target, cause, &terms).await?;
         Ok(Response::new(RevokeKeyResponse {
             key: Some(shown::key(changed.now)),
             position: changed.position.unwrap_or(0),
             guarantee: changed.guarantee.map(shown::guarantee),
         }))
+    }
+
+    async fn rotate_key(&self, request: Request<RotateKeyRequest>) -> Result<Response<RotateKeyResponse>, Status> {
+        let caller = caller(&request)?;
+        let (target, grace, terms) = asked::rotation(request.into_inner())?;
+        let Rotated { changed, secret } = self.0.rotate(&caller, &target, grace, &terms).await?;
+        Ok(Response::new(RotateKeyResponse {
+            key: Some(shown::key(changed.now)),
+            replayed: secret.is_none(),
+            secret: secret.as_ref().map(text).unwrap_or_default(),
+            position: changed.position.unwrap_or(0),
+            guarantee: changed.guarantee.map(shown::guarantee),
+        }))
+    }
+
+    async fn retire_secrets(&self, request: Request<RetireSecretsRequest>) -> Result<Response<RetireSecretsResponse>, Status> {
+        let caller = caller(&request)?;
+        let RetireSecretsRequest { name, numbers, etag, request_id } = request.into_inner();
+        let more: Vec<u8> = numbers.iter().flat_map(|number| number.to_be_bytes()).collect();
+        let asked = Change { name: &name, etag: &etag, request_id: &request_id, more: &more };
+        let (target, terms) = asked::change("RetireSecrets", &asked, names::key)?;
+        let changed = self.0.retire(&caller, &target, &numbers, &terms).await?;
+        Ok(Response::new(RetireSecretsResponse {
+            key: Some(shown::key(changed.now)),
+            position: changed.position.unwrap_or(0),
+            guarantee: changed.guarantee.map(shown::guarantee),
+        }))
+    }
+
+    async fn enable_key(&self, request: Request<EnableKeyRequest>) -> Result<Response<EnableKeyResponse>, Status> {
+        let caller = caller(&request)?;
+        let EnableKeyRequest { name, etag, request_id } = request.into_inner();
+        let asked = Change { name: &name, etag: &etag, request_id: &request_id, more: &[] };
+        let (target, terms) = asked::change("EnableKey", &asked, names::key)?;
+        let changed = self.0.enable_key(&caller, &target, &terms).await?;
+        Ok(Response::new(EnableKeyResponse { key: Some(shown::key(changed.now)), position: changed.position.unwrap_or(0) }))
+    }
+
+    async fn delete_key(&self, request: Request<DeleteKeyRequest>) -> Result<Response<DeleteKeyResponse>, Status> {
+        let caller = caller(&request)?;
+        let DeleteKeyRequest { name, etag, request_id } = request.into_inner();
+        let asked = Change { name: &name, etag: &etag, request_id: &request_id, more: &[] };
+        let (target, terms) = asked::change("DeleteKey", &asked, names::key)?;
+        let deleted = self.0.delete_key(&caller, &target, &terms).await?;
+        Ok(Response::new(DeleteKeyResponse { position: deleted.position, guarantee: Some(shown::guarantee(deleted.guarantee)) }))
     }
 }
 

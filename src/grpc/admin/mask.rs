@@ -51,6 +51,7 @@ masked!(Key {
     create_time,
     expire_time,
     revoke_time,
+    revoke_cause,
     etag,
     limits,
     binding

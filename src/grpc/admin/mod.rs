@@ -1,9 +1,11 @@
 //! `keyward.admin.v1`: requests are taken apart here, handed to the keyring, and its answers are put together. No rule stands here.
 
 mod asked;
+mod audit;
 mod bootstrap;
 mod fields;
 mod keys;
+mod leak;
 mod mask;
 mod names;
 mod owners;
@@ -15,10 +17,14 @@ mod update;
 
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
+
 use super::admin_auth::Authenticated;
 use crate::keyring::Keyring;
+use crate::proto::keyward::admin::v1::audit_service_server::AuditServiceServer;
 use crate::proto::keyward::admin::v1::bootstrap_service_server::BootstrapServiceServer;
 use crate::proto::keyward::admin::v1::key_service_server::KeyServiceServer;
+use crate::proto::keyward::admin::v1::leak_service_server::LeakServiceServer;
 use crate::proto::keyward::admin::v1::owner_service_server::OwnerServiceServer;
 use crate::proto::keyward::admin::v1::revocation_service_server::RevocationServiceServer;
 
@@ -28,20 +34,26 @@ pub struct Services {
     pub keys: Authenticated<KeyServiceServer<keys::Keys>>,
     pub owners: Authenticated<OwnerServiceServer<owners::Owners>>,
     pub revocation: Authenticated<RevocationServiceServer<revocation::Revocation>>,
+    pub audit: Authenticated<AuditServiceServer<audit::Audit>>,
+    /// Needs no token: a secret is token enough to end itself.
+    pub leak: LeakServiceServer<leak::Leak>,
     /// Needs no token: it makes the first one.
     pub bootstrap: BootstrapServiceServer<bootstrap::Bootstrap>,
 }
 
-/// All of them, of one keyring.
+/// All of them, of one keyring. `leaving`: when streams that have no end of their own are to end.
 #[must_use]
-pub fn services(keyring: &Arc<Keyring>) -> Services {
+pub fn services(keyring: &Arc<Keyring>, leaving: CancellationToken) -> Services {
     let keys = KeyServiceServer::new(keys::Keys(keyring.clone()));
     let owners = OwnerServiceServer::new(owners::Owners(keyring.clone()));
     let revocation = RevocationServiceServer::new(revocation::Revocation(keyring.clone()));
+    let audit = AuditServiceServer::new(audit::Audit { keyring: keyring.clone(), leaving });
     Services {
+        audit: Authenticated::new(audit, keyring.clone()),
         keys: Authenticated::new(keys, keyring.clone()),
         owners: Authenticated::new(owners, keyring.clone()),
         revocation: Authenticated::new(revocation, keyring.clone()),
+        leak: LeakServiceServer::new(leak::Leak(keyring.clone())),
         bootstrap: BootstrapServiceServer::new(bootstrap::Bootstrap(keyring.clone())),
     }
 }

@@ -65,7 +65,8 @@ impl OwnerService for Owners {
     async fn disable_owner(&self, request: Request<DisableOwnerRequest>) -> Result<Response<DisableOwnerResponse>, Status> {
         let caller = caller(&request)?;
         let DisableOwnerRequest { name, etag, request_id } = request.into_inner();
-        let (target, terms) = asked::change("DisableOwner", &Change { name: &name, etag: &etag, request_id: &request_id }, names::owner)?;
+        let (target, terms) =
+            asked::change("DisableOwner", &Change { name: &name, etag: &etag, request_id: &request_id, more: &[] }, names::owner)?;
         let changed = self.0.disable(&caller, &target, &terms).await?;
         Ok(Response::new(DisableOwnerResponse {
             owner: Some(shown::owner(changed.now)),
@@ -77,7 +78,8 @@ impl OwnerService for Owners {
     async fn enable_owner(&self, request: Request<EnableOwnerRequest>) -> Result<Response<EnableOwnerResponse>, Status> {
         let caller = caller(&request)?;
         let EnableOwnerRequest { name, etag, request_id } = request.into_inner();
-        let (target, terms) = asked::change("EnableOwner", &Change { name: &name, etag: &etag, request_id: &request_id }, names::owner)?;
+        let (target, terms) =
+            asked::change("EnableOwner", &Change { name: &name, etag: &etag, request_id: &request_id, more: &[] }, names::owner)?;
         let changed = self.0.enable(&caller, &target, &terms).await?;
         Ok(Response::new(EnableOwnerResponse { owner: Some(shown::owner(changed.now)), position: changed.position.unwrap_or(0) }))
     }

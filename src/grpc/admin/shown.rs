@@ -8,10 +8,11 @@ use super::names;
 use crate::domain::limit::Override;
 use crate::domain::name::Word;
 use crate::domain::owner::Owner;
-use crate::domain::record::{KeptSecret, Record};
+use crate::domain::record::{Cause, KeptSecret, Record};
 use crate::domain::time::StoreTime;
-use crate::keyring::Guarantee;
+use crate::keyring::{Guarantee, Noted};
 use crate::proto::keyward::admin::v1 as wire;
+use crate::proto::keyward::store::v1::Changed;
 use crate::revocation::{Holder, Level, Registration};
 
 pub(super) fn key(record: Record) -> wire::Key {
@@ -29,6 +30,7 @@ pub(super) fn key(record: Record) -> wire::Key {
         create_time: Some(instant(record.created)),
         expire_time: record.expires.map(instant),
         revoke_time: record.revoked.map(instant),
+        revoke_cause: cause(record.cause).into(),
         etag: etag(record.revision),
         limits: record.limits.iter().map(number).collect(),
         label: record.label,
@@ -81,7 +83,13 @@ pub(super) fn duration(duration: Duration) -> Option<prost_types::Duration> {
 }
 
 fn secret(kept: &KeptSecret) -> wire::KeySecret {
-    wire::KeySecret { prefix: kept.prefix.clone(), last_four: kept.last_four.clone(), create_time: Some(instant(kept.created)) }
+    wire::KeySecret {
+        prefix: kept.prefix.clone(),
+        last_four: kept.last_four.clone(),
+        create_time: Some(instant(kept.created)),
+        number: kept.number,
+        end_time: kept.ends.map(instant),
+    }
 }
 
 fn number(number: &Override) -> wire::LimitOverride {
@@ -96,7 +104,33 @@ fn etag(revision: u64) -> String {
     format!("\"{revision}\"")
 }
 
-fn instant(at: StoreTime) -> Timestamp {
+/// An entry of the audit log.
+pub(super) fn entry(Noted { entry, at, .. }: Noted) -> wire::AuditEntry {
+    let change = |changed: Changed| wire::AuditChange { field: changed.field, before: changed.before, after: changed.after };
+    wire::AuditEntry {
+        sequence: entry.sequence,
+        time: Some(instant(StoreTime(entry.at_ms))),
+        actor: entry.actor,
+        action: entry.action,
+        address: entry.from,
+        subjects: entry.subjects,
+        request_id: entry.request_id,
+        changes: entry.changed.into_iter().map(change).collect(),
+        refused: entry.refused,
+        refused_untold: entry.untold,
+        position: entry.position,
+        anchor: at.to_string(),
+    }
+}
+
+fn cause(cause: Cause) -> wire::RevokeCause {
+    match cause {
+        Cause::Asked => wire::RevokeCause::Unspecified,
+        Cause::Leaked => wire::RevokeCause::Leaked,
+    }
+}
+
+pub(super) fn instant(at: StoreTime) -> Timestamp {
     let nanos = at.0.rem_euclid(1000) * 1_000_000;
     Timestamp { seconds: at.0.div_euclid(1000), nanos: i32::try_from(nanos).unwrap_or(0) }
 }

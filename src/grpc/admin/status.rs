@@ -40,6 +40,13 @@ fn row(error: &E) -> (Code, &'static str) {
         E::NotRolledBack => (Code::FailedPrecondition, "NOT_ROLLED_BACK"),
         E::BootstrapOff => (Code::FailedPrecondition, "BOOTSTRAP_OFF"),
         E::BootstrapDone => (Code::FailedPrecondition, "BOOTSTRAP_DONE"),
+        E::Throttled { .. } => (Code::ResourceExhausted, "THROTTLED"),
+        E::NoSuchSecret => (Code::NotFound, "SECRET_NOT_FOUND"),
+        E::KeyRevoked(..) => (Code::FailedPrecondition, "KEY_REVOKED"),
+        E::KeyExpired(..) => (Code::FailedPrecondition, "KEY_EXPIRED"),
+        E::KeyLeaked(..) => (Code::FailedPrecondition, "KEY_LEAKED"),
+        E::TooManySecrets(_) => (Code::FailedPrecondition, "TOO_MANY_SECRETS"),
+        E::Publishable => (Code::FailedPrecondition, "PUBLISHABLE"),
         E::EtagOld => (Code::Aborted, "ETAG_MISMATCH"),
         E::Busy => (Code::Aborted, "BUSY"),
         E::NotGuaranteed { .. } => (Code::Unavailable, "NOT_GUARANTEED"),
@@ -57,7 +64,9 @@ fn metadata(error: &E) -> HashMap<String, String> {
         E::RoleMissing(role) => [pair("role", role)].into(),
         E::Bound { binding, .. } => [pair("binding", binding)].into(),
         E::NoRealm(realm) | E::SecretTaken(realm) => [pair("realm", realm)].into(),
-        E::NoKey(realm, key) => [pair("realm", realm), pair("key", key)].into(),
+        E::NoKey(realm, key) | E::KeyRevoked(realm, key) | E::KeyExpired(realm, key) | E::KeyLeaked(realm, key) => {
+            [pair("realm", realm), pair("key", key)].into()
+        }
         E::NoOwner(realm, owner) | E::OwnerExists(realm, owner) | E::OwnerMissing(realm, owner) => {
             [pair("realm", realm), pair("owner", owner)].into()
         }
@@ -87,9 +96,14 @@ fn detail(details: &mut ErrorDetails, error: &E) {
         E::OwnerMissing(realm, owner) => {
             details.add_precondition_failure_violation("OWNER", format!("realms/{realm}/owners/{owner}"), says);
         }
+        E::KeyRevoked(realm, key) | E::KeyExpired(realm, key) | E::KeyLeaked(realm, key) => {
+            details.add_precondition_failure_violation("KEY", format!("realms/{realm}/keys/{key}"), says);
+        }
+        E::TooManySecrets(_) | E::Publishable => drop(details.add_precondition_failure_violation("SECRET", "secret", says)),
         E::BootstrapOff | E::BootstrapDone => drop(details.add_precondition_failure_violation("BOOTSTRAP", "realms/keyward", says)),
         E::NotRestricted(name) => drop(details.add_precondition_failure_violation("RESTRICTED", name, says)),
         E::NotRolledBack => drop(details.add_precondition_failure_violation("ROLLED_BACK", "revocation", says)),
+        E::Throttled { retry_in } => drop(details.set_retry_info(Some(*retry_in))),
         E::Busy | E::NotGuaranteed { .. } | E::NoLease | E::RolledBack | E::Store(StoreError::Unavailable(_)) => {
             details.set_retry_info(Some(Duration::from_secs(1)));
         }

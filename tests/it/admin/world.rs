@@ -303,11 +303,13 @@ pub fn peppers(versions: &[&str]) -> Arc<Peppers> {
 pub async fn serve(keyring: &Arc<Keyring>) -> Channel {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let services = admin::services(keyring);
+    let services = admin::services(keyring, tokio_util::sync::CancellationToken::new());
     let router = Server::builder()
         .add_service(services.keys)
         .add_service(services.owners)
         .add_service(services.revocation)
+        .add_service(services.audit)
+        .add_service(services.leak)
         .add_service(services.bootstrap);
     tokio::spawn(router.serve_with_incoming(TcpListenerStream::new(listener)));
     Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap()

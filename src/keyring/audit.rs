@@ -1,0 +1,154 @@
+//! The audit log is read, by those whom it concerns, and verified.
+
+use super::{Caller, Keyring, KeyringError};
+use crate::domain::audit::{Head, Link, Sealed, Tampered, Verified, Verifier};
+use crate::proto::keyward::store::v1::Audit;
+use crate::store::{StoreError, audit};
+
+/// So many entries are looked at for one page, whatever is looked for.
+const LOOKED_AT: u64 = 5_000;
+
+/// So many are read at once.
+const PAGE: usize = 1_000;
+
+/// An entry.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Noted {
+    pub entry: Audit,
+    /// Its place in the chain.
+    pub at: Head,
+    pub sealed: Sealed,
+}
+
+/// Which entries are looked for; what is empty is not asked.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Sought {
+    /// `realms/{realm}`, or the name of something in it.
+    pub subject: String,
+    pub actor: String,
+    pub action: String,
+}
+
+/// A part of the log, newest first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Past {
+    pub entries: Vec<Noted>,
+    /// The number below which the next part begins; `None`: this was the last.
+    pub before: Option<u64>,
+}
+
+impl Keyring {
+    /// Entries below a number, newest first: so many, or as many as are among those that are looked at for one page.
+    pub async fn audit(&self, caller: &Caller, sought: &Sought, before: Option<u64>, count: usize) -> Result<Past, KeyringError> {
+        caller.is_for_more_than_its_owner(WHAT)?;
+        let mut end = match before {
+            Some(before) => before.saturating_sub(1),
+            None => self.store.audit_head().await?.sequence,
+        };
+        let floor = end.saturating_sub(LOOKED_AT);
+        let mut entries = Vec::new();
+        while end > floor {
+            let start = end.saturating_sub(PAGE as u64).max(floor);
+            let page = self.store.audit(start, usize::try_from(end - start).unwrap_or(PAGE)).await?;
+            if page.is_empty() {
+                return Ok(Past { entries, before: None });
+            }
+            for sealed in page.into_iter().rev() {
+                let noted = noted(sealed)?;
+                let sequence = noted.entry.sequence;
+                entries.extend(sought.found(caller, noted));
+                if entries.len() == count {
+                    return Ok(Past { entries, before: Some(sequence).filter(|sequence| *sequence > 1) });
+                }
+            }
+            end = start;
+        }
+        Ok(Past { entries, before: Some(end + 1).filter(|_| end > 0) })
+    }
+
+    /// Entries above a number, oldest first, and the number from which to go on.
+    pub async fn audit_after(&self, caller: &Caller, sought: &Sought, after: u64) -> Result<(Vec<Noted>, u64), KeyringError> {
+        caller.is_for_more_than_its_owner(WHAT)?;
+        let page = self.store.audit(after, PAGE).await?;
+        let page: Vec<Noted> = page.into_iter().map(noted).collect::<Result<_, _>>()?;
+        let last = page.last().map_or(after, |last| last.entry.sequence);
+        Ok((page.into_iter().filter_map(|noted| sought.found(caller, noted)).collect(), last))
+    }
+
+    /// Where the log ends.
+    pub async fn audit_ends(&self, caller: &Caller) -> Result<Head, KeyringError> {
+        caller.is_for_more_than_its_owner(WHAT)?;
+        Ok(self.store.audit_head().await?)
+    }
+
+    /// All of it, to be kept elsewhere: entries above a number.
+    pub async fn audit_export(&self, caller: &Caller, after: u64) -> Result<(Vec<Noted>, u64), KeyringError> {
+        caller.is_unbound(WHAT)?;
+        self.audit_after(caller, &Sought::default(), after).await
+    }
+
+    /// Reads the whole log, and finds whether it was tampered with. `anchor`: where it was seen to end at another time.
+    pub async fn verify_audit(&self, caller: &Caller, anchor: Option<Head>) -> Result<Result<Verified, Tampered>, KeyringError> {
+        caller.is_unbound(WHAT)?;
+        let (mut verifier, mut last, mut ends) = (Verifier::new(&self.peppers, anchor), 0, Head::default());
+        loop {
+            let page = self.store.audit(last, PAGE).await?;
+            if page.is_empty() && ends.sequence <= last {
+                let now = self.store.audit_head().await?;
+                if now == ends || now.sequence <= last {
+                    return Ok(verifier.end(now));
+                }
+                // more has come, or so it says
+                ends = now;
+                continue;
+            }
+            if page.is_empty() {
+                return Ok(Err(Tampered::Head(ends.sequence)));
+            }
+            for sealed in page {
+                let Noted { entry, sealed, .. } = match noted(sealed) {
+                    Ok(noted) => noted,
+                    Err(_) => return Ok(Err(Tampered::Order(last + 1))),
+                };
+                let place = match audit::place(&entry) {
+                    Ok(place) => place,
+                    Err(_) => return Ok(Err(Tampered::Order(last + 1))),
+                };
+                if let Err(tampered) = verifier.entry(&sealed, &place) {
+                    return Ok(Err(tampered));
+                }
+                last = entry.sequence;
+            }
+        }
+    }
+}
+
+/// For refusals.
+const WHAT: &str = "the audit log";
+
+impl Sought {
+    /// The entry, if it is one of those that are sought and the caller may know of it: with those of its subjects that concern the caller.
+    fn found(&self, caller: &Caller, mut noted: Noted) -> Option<Noted> {
+        let entry = &mut noted.entry;
+        let is = |asked: &str, own: &str| asked.is_empty() || asked == own;
+        if let Some(realm) = caller.only_realm() {
+            let within = format!("realms/{realm}/");
+            entry.subjects.retain(|subject| subject.starts_with(&within));
+            if entry.subjects.is_empty() {
+                return None;
+            }
+        }
+        let meant = |subject: &String| {
+            let rest = subject.strip_prefix(&self.subject);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let is_meant = self.subject.is_empty() || entry.subjects.iter().any(meant);
+        (is_meant && is(&self.actor, &entry.actor) && is(&self.action, &entry.action)).then_some(noted)
+    }
+}
+
+fn noted(sealed: Sealed) -> Result<Noted, StoreError> {
+    let entry = audit::read(&sealed)?;
+    let at = Head { sequence: entry.sequence, link: Link::of(&sealed.entry) };
+    Ok(Noted { entry, at, sealed })
+}
