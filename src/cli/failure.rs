@@ -2,11 +2,16 @@
 
 use std::fmt;
 
+use anstyle::{AnsiColor, Style};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 /// The exit code of wrong usage, as clap has it.
 pub(super) const USAGE: u8 = 2;
+
+/// As clap has them.
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const HINT: Style = AnsiColor::Cyan.on_default().bold();
 
 /// Each is printed to standard error as it stands.
 #[derive(Debug)]
@@ -15,8 +20,16 @@ pub(super) enum Failure {
     Refused(String),
     /// Arguments, environment or files are wrong.
     Usage(String),
-    /// There is no server to ask.
+    /// There is no server to ask, or none that can answer now.
     Unreachable(String),
+    /// What is named is not there.
+    NotFound(String),
+    /// What is there is in the way: it exists, it has changed, or something must come before.
+    Conflict(String),
+    /// The token is refused, or must not do this.
+    Forbidden(String),
+    /// A change is recorded, and not guaranteed yet.
+    NotGuaranteed(String),
 }
 
 impl Failure {
@@ -25,6 +38,21 @@ impl Failure {
             Self::Refused(_) => 1,
             Self::Usage(_) => USAGE,
             Self::Unreachable(_) => 3,
+            Self::NotFound(_) => 4,
+            Self::Conflict(_) => 5,
+            Self::Forbidden(_) => 6,
+            Self::NotGuaranteed(_) => 7,
+        }
+    }
+
+    /// To standard error; in colours where that is a terminal that has them, and nobody said no.
+    pub(super) fn print(&self) {
+        for line in self.to_string().lines() {
+            match line.split_once(": ") {
+                Some(("error", says)) => anstream::eprintln!("{ERROR}error:{ERROR:#} {says}"),
+                Some(("hint", says)) => anstream::eprintln!("{HINT}hint:{HINT:#} {says}"),
+                _ => anstream::eprintln!("{line}"),
+            }
         }
     }
 
@@ -48,13 +76,31 @@ impl Failure {
         }
         let lines =
             [format!("error: {}", sentence(status, &details))].into_iter().chain(hint(&details).map(|hint| format!("hint: {hint}")));
-        Self::Refused(lines.collect::<Vec<_>>().join("\n"))
+        Self::kind(status.code(), &details)(lines.collect::<Vec<_>>().join("\n"))
+    }
+
+    /// What a refusal is to whoever tells them apart by the exit code.
+    fn kind(code: Code, details: &ErrorDetails) -> fn(String) -> Self {
+        match code {
+            _ if details.error_info().is_some_and(|about| about.reason == "NOT_GUARANTEED") => Self::NotGuaranteed,
+            Code::Unavailable => Self::Unreachable,
+            Code::NotFound => Self::NotFound,
+            Code::AlreadyExists | Code::Aborted | Code::FailedPrecondition => Self::Conflict,
+            Code::Unauthenticated | Code::PermissionDenied => Self::Forbidden,
+            _ => Self::Refused,
+        }
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Refused(says) | Self::Usage(says) | Self::Unreachable(says)) = self;
+        let (Self::Refused(says)
+        | Self::Usage(says)
+        | Self::Unreachable(says)
+        | Self::NotFound(says)
+        | Self::Conflict(says)
+        | Self::Forbidden(says)
+        | Self::NotGuaranteed(says)) = self;
         f.write_str(says)
     }
 }
@@ -79,6 +125,10 @@ fn hint(details: &ErrorDetails) -> Option<String> {
     Some(match about.reason.as_str() {
         "OWNER_MISSING" => format!("keyward owners create --realm {} {}", of("realm"), of("owner")),
         "OWNER_NOT_FOUND" => format!("keyward owners list --realm {}", of("realm")),
+        "OWNER_EXISTS" => format!("keyward owners get --realm {} {}", of("realm"), of("owner")),
+        "REALM_NOT_FOUND" => "the server reads realm files when it starts: is the file among its `realms`, and was it restarted?".into(),
+        "REQUEST_ID_REUSED" => "give another --request-id, or none".into(),
+        "NO_LEASE" | "STORE_AWAY" | "BUSY" => "run it again in a moment".into(),
         "KEY_NOT_FOUND" => format!("keyward keys list --realm {}", of("realm")),
         "TOKEN_REFUSED" => {
             "name a file that holds a valid token with --token-file or KEYWARD_TOKEN_FILE; `keyward bootstrap` makes the first".into()

@@ -5,10 +5,11 @@ use jiff::Timestamp;
 
 use super::client::ClientArgs;
 use super::failure::Failure;
-use super::output::{self, Name, Output, Pages};
-use super::update::{self, Number, UpdateKey};
-use super::view::{ChangedKey, Keys as Listed, Made, OneKey};
-use crate::proto::keyward::admin::v1::{CreateKeyRequest, GetKeyRequest, Key, ListKeysRequest, RevokeCause, RevokeKeyRequest};
+use super::list::ListKeys;
+use super::output::{self, Name, Output};
+use super::update::{self, Number, Pair, UpdateKey};
+use super::view::{ChangedKey, Made, OneKey};
+use crate::proto::keyward::admin::v1::{CreateKeyRequest, GetKeyRequest, Key, RevokeCause, RevokeKeyRequest};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Keys {
@@ -16,8 +17,8 @@ pub(super) enum Keys {
     Create(Box<Create>),
     /// Shows one key. Its secret is never shown.
     Get(Name),
-    /// Lists the keys of a realm, oldest first.
-    List(List),
+    /// Lists the keys of a realm, oldest first, or some of them.
+    List(Box<ListKeys>),
     /// Changes fields of a key; ends when no replica goes by what it took away.
     Update(Box<UpdateKey>),
     /// Revokes a key; ends when no replica admits it.
@@ -57,30 +58,21 @@ pub(super) struct Create {
     /// Addresses that requests may come from; may be given more than once.
     #[arg(long = "address", value_name = "CIDR", value_delimiter = ',')]
     addresses: Vec<String>,
-    /// When the key stops working, such as 2027-01-31T12:00:00Z.
+    /// When the key stops working, such as 2027-01-31T12:00:00Z; by default as late as the realm lets it.
     #[arg(long, value_name = "RFC3339")]
     expire_time: Option<Timestamp>,
     /// Of an admin token: all that it may touch, realms/REALM or realms/REALM/owners/OWNER; everything unless it is given.
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     bound_to: String,
+    /// Something to keep with the key, such as team=billing; may be given more than once.
+    #[arg(long, value_name = "NAME=VALUE")]
+    metadata: Vec<Pair>,
     /// Takes the secret from standard input, verbatim but for a closing line break, instead of minting one.
     #[arg(long)]
     secret_stdin: bool,
     /// Makes a repetition within 24 hours harmless.
     #[arg(long, value_name = "UUID", default_value = "", hide_default_value = true)]
     request_id: String,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct List {
-    /// The realm that they are in.
-    #[arg(long)]
-    realm: String,
-    /// Only keys of this owner.
-    #[arg(long)]
-    owner: Option<String>,
-    #[command(flatten)]
-    pages: Pages,
 }
 
 #[derive(Debug, Args)]
@@ -138,6 +130,7 @@ impl Create {
             expire_time: self.expire_time.map(update::instant),
             limits: update::numbers(self.limits),
             binding: self.bound_to,
+            metadata: update::pairs(self.metadata),
             ..Key::default()
         };
         CreateKeyRequest { parent: format!("realms/{}", self.realm), key: Some(key), secret, request_id: self.request_id }
@@ -154,22 +147,6 @@ async fn change_key(change: UpdateKey, client: &ClientArgs, output: Output) -> R
     let request = change.request()?;
     let response = client.keys().await?.update_key(request).await.map_err(client.failed())?.into_inner();
     output.print(&ChangedKey::from(response))
-}
-
-impl List {
-    async fn run(self, client: &ClientArgs, output: Output) -> Result<(), Failure> {
-        let (mut keys, mut walk) = (Vec::new(), self.pages.walk());
-        let parent = format!("realms/{}", self.realm);
-        let owner = self.owner.map(|owner| format!("{parent}/owners/{owner}")).unwrap_or_default();
-        let mut service = client.keys().await?;
-        while let Some((page_size, page_token)) = walk.ask() {
-            let request = ListKeysRequest { parent: parent.clone(), owner: owner.clone(), page_size, page_token, read_mask: None };
-            let page = service.list_keys(request).await.map_err(client.failed())?.into_inner();
-            walk.got(page.keys.len(), page.next_page_token);
-            keys.extend(page.keys);
-        }
-        output.print(&Listed::from(keys))
-    }
 }
 
 impl Revoke {

@@ -5,10 +5,12 @@ mod check_config;
 mod client;
 mod failure;
 mod keys;
+mod list;
 mod output;
 mod owners;
 mod revocation;
 mod serve;
+mod shell;
 mod update;
 mod view;
 
@@ -21,13 +23,18 @@ use failure::Failure;
 use output::Output;
 
 const EXIT_CODES: &str = "\
-Results go to standard output, everything else to standard error. Secrets are never arguments: they are read from files or standard input.
+Results go to standard output, everything else to standard error. Secrets are never arguments: they are read from files or standard input; `-` is
+standard input wherever a file is read. NO_COLOR leaves colours out.
 
 Exit codes:
   0  done
   1  refused, or failed
   2  wrong usage, or wrong configuration
-  3  the server cannot be reached";
+  3  the server cannot be reached, or cannot answer now: worth another try
+  4  not found
+  5  in the way of what is there: it exists, it has changed, or something must come before
+  6  the token is refused, or must not do this
+  7  recorded, and not yet guaranteed: wait for it";
 
 /// Authorization of API keys for Envoy, Istio and Envoy Gateway.
 #[derive(Debug, Parser)]
@@ -59,6 +66,10 @@ enum Command {
     /// Tells what revocations stand on, waits for one, and goes on after the log was rolled back.
     #[command(subcommand)]
     Revocation(revocation::Revocation),
+    /// Prints a script that completes this command line.
+    Completions(shell::Completions),
+    /// Writes the manual's pages.
+    Man(shell::Man),
 }
 
 /// Does what the arguments say.
@@ -73,7 +84,7 @@ pub fn run() -> ExitCode {
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("{failure}");
+            failure.print();
             ExitCode::from(failure.code())
         }
     }
@@ -87,6 +98,8 @@ impl Cli {
             Command::Bootstrap(bootstrap) => client::block_on(bootstrap.run(&self.client, self.output)),
             Command::Owners(owners) => client::block_on(owners.run(&self.client, self.output)),
             Command::Keys(keys) => client::block_on(keys.run(&self.client, self.output)),
+            Command::Completions(completions) => completions.run(),
+            Command::Man(man) => man.run(),
             Command::Revocation(revocation) => client::block_on(revocation.run(&self.client, self.output)),
         }
     }

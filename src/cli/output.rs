@@ -1,9 +1,10 @@
-//! What comes out and what goes in: three forms of a result, names, pages and standard input.
+//! What comes out and what goes in: four forms of a result, names, pages and standard input.
 
 use std::io::{self, Read as _, Write as _};
 
 use clap::{Args, ValueEnum};
 use comfy_table::{Table, presets};
+use saphyr::{LoadableYamlNode as _, Yaml, YamlEmitter};
 use serde::Serialize;
 
 use super::failure::Failure;
@@ -15,6 +16,8 @@ pub(super) enum Output {
     Table,
     /// The response, in the API's own field names.
     Json,
+    /// The same as YAML.
+    Yaml,
     /// Resource names alone, one a line.
     Name,
 }
@@ -30,14 +33,15 @@ pub(super) trait Shown: Serialize {
 impl Output {
     /// A form without room for it would lose the one sight of a new secret.
     pub(super) fn can_show_a_secret(self) -> Result<(), Failure> {
-        if self == Self::Name { Err(Failure::usage("--output name would lose the secret: use table or json")) } else { Ok(()) }
+        if self == Self::Name { Err(Failure::usage("--output name would lose the secret: use table, json or yaml")) } else { Ok(()) }
     }
 
     /// Prints to standard output. Whoever closes it early has read enough.
     pub(super) fn print<T: Shown>(self, result: &T) -> Result<(), Failure> {
         let text = match self {
             Self::Table => table(T::HEADS, result.rows()),
-            Self::Json => serde_json::to_string_pretty(result).map_err(|error| Failure::Refused(format!("error: {error}")))?,
+            Self::Json => json(result)?,
+            Self::Yaml => yaml(&json(result)?)?,
             Self::Name => result.names().join("\n"),
         };
         line(&text)
@@ -62,6 +66,24 @@ pub(super) fn stdin() -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     io::stdin().lock().read_to_end(&mut bytes).map_err(|error| Failure::usage(format_args!("standard input cannot be read: {error}")))?;
     Ok(bytes)
+}
+
+fn json<T: Serialize>(result: &T) -> Result<String, Failure> {
+    serde_json::to_string_pretty(result).map_err(failed)
+}
+
+/// JSON is YAML: it is read as such, which keeps the order of its fields, and written as people write it.
+fn yaml(json: &str) -> Result<String, Failure> {
+    let read = Yaml::load_from_str(json).map_err(failed)?;
+    let mut text = String::new();
+    for document in &read {
+        YamlEmitter::new(&mut text).dump(document).map_err(failed)?;
+    }
+    Ok(text.strip_prefix("---\n").unwrap_or(&text).to_owned())
+}
+
+fn failed(error: impl std::fmt::Display) -> Failure {
+    Failure::Refused(format!("error: {error}"))
 }
 
 fn table(heads: &[&str], rows: Vec<Vec<String>>) -> String {

@@ -4,12 +4,11 @@ use clap::{Args, Subcommand};
 
 use super::client::ClientArgs;
 use super::failure::Failure;
-use super::output::{Name, Output, Pages};
+use super::list::ListOwners;
+use super::output::{Name, Output};
 use super::update::{self, Number, UpdateOwner};
-use super::view::{ChangedOwner, Enabled, OneOwner, Owners as Listed};
-use crate::proto::keyward::admin::v1::{
-    CreateOwnerRequest, DisableOwnerRequest, EnableOwnerRequest, GetOwnerRequest, ListOwnersRequest, Owner,
-};
+use super::view::{ChangedOwner, Enabled, OneOwner};
+use crate::proto::keyward::admin::v1::{CreateOwnerRequest, DisableOwnerRequest, EnableOwnerRequest, GetOwnerRequest, Owner};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Owners {
@@ -18,7 +17,7 @@ pub(super) enum Owners {
     /// Shows one owner.
     Get(Name),
     /// Lists the owners of a realm.
-    List(List),
+    List(ListOwners),
     /// Changes fields of an owner; ends when no replica goes by what it took away.
     Update(UpdateOwner),
     /// Refuses every key of an owner from now on; ends when no replica admits any of them.
@@ -43,15 +42,6 @@ pub(super) struct Create {
     /// Makes a repetition within 24 hours harmless.
     #[arg(long, value_name = "UUID", default_value = "", hide_default_value = true)]
     request_id: String,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct List {
-    /// The realm that they are in.
-    #[arg(long)]
-    realm: String,
-    #[command(flatten)]
-    pages: Pages,
 }
 
 #[derive(Debug, Args)]
@@ -99,20 +89,6 @@ async fn change_owner(change: UpdateOwner, client: &ClientArgs, output: Output) 
     let request = change.request()?;
     let response = client.owners().await?.update_owner(request).await.map_err(client.failed())?.into_inner();
     output.print(&ChangedOwner::from(response))
-}
-
-impl List {
-    async fn run(self, client: &ClientArgs, output: Output) -> Result<(), Failure> {
-        let (mut owners, mut walk) = (Vec::new(), self.pages.walk());
-        let mut service = client.owners().await?;
-        while let Some((page_size, page_token)) = walk.ask() {
-            let request = ListOwnersRequest { parent: format!("realms/{}", self.realm), page_size, page_token, read_mask: None };
-            let page = service.list_owners(request).await.map_err(client.failed())?.into_inner();
-            walk.got(page.owners.len(), page.next_page_token);
-            owners.extend(page.owners);
-        }
-        output.print(&Listed::from(owners))
-    }
 }
 
 impl Change {

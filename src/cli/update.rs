@@ -1,6 +1,7 @@
 //! What an update changes, as it is said on a command line: a flag with a value sets a field, `--clear` empties it, and what is not named
 //! stays.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
@@ -34,6 +35,9 @@ pub(super) struct UpdateKey {
     /// When the key stops working, such as 2027-01-31T12:00:00Z.
     #[arg(long, value_name = "RFC3339")]
     expire_time: Option<Timestamp>,
+    /// Something to keep with the key, such as team=billing, instead of all that was kept; may be given more than once.
+    #[arg(long, value_name = "NAME=VALUE")]
+    metadata: Vec<Pair>,
     /// Empties a field; may be given more than once.
     #[arg(long, value_name = "FIELD", value_delimiter = ',')]
     clear: Vec<OfKey>,
@@ -75,6 +79,10 @@ struct Terms {
 #[derive(Debug, Clone)]
 pub(super) struct Number(LimitOverride);
 
+/// A name and its value.
+#[derive(Debug, Clone)]
+pub(super) struct Pair(String, String);
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum OfKey {
     Label,
@@ -83,6 +91,7 @@ enum OfKey {
     Plan,
     Limits,
     ExpireTime,
+    Metadata,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -103,6 +112,7 @@ impl UpdateKey {
             ("plan", self.plan.is_some(), clears(OfKey::Plan)),
             ("limits", !self.limits.is_empty(), clears(OfKey::Limits)),
             ("expire_time", self.expire_time.is_some(), clears(OfKey::ExpireTime)),
+            ("metadata", !self.metadata.is_empty(), clears(OfKey::Metadata)),
         ])?;
         let key = Key {
             name,
@@ -112,6 +122,7 @@ impl UpdateKey {
             plan: self.plan.unwrap_or_default(),
             limits: numbers(self.limits),
             expire_time: self.expire_time.map(instant),
+            metadata: pairs(self.metadata),
             etag: self.terms.etag,
             ..Key::default()
         };
@@ -145,6 +156,11 @@ pub(super) fn numbers(given: Vec<Number>) -> Vec<LimitOverride> {
     given.into_iter().map(|Number(number)| number).collect()
 }
 
+/// The metadata of a command line; the last of a name counts.
+pub(super) fn pairs(given: Vec<Pair>) -> BTreeMap<String, String> {
+    given.into_iter().map(|Pair(name, value)| (name, value)).collect()
+}
+
 /// An instant of a command line.
 pub(super) fn instant(at: Timestamp) -> prost_types::Timestamp {
     prost_types::Timestamp { seconds: at.as_second(), nanos: at.subsec_nanosecond() }
@@ -157,6 +173,15 @@ impl FromStr for Number {
         let (limit, most) = text.split_once('=').ok_or("must be a limit and its number, such as minute=100")?;
         let most = most.parse().map_err(|_| format!("{most:?} is no number up to {}", u32::MAX))?;
         Ok(Self(LimitOverride { limit: limit.into(), most }))
+    }
+}
+
+impl FromStr for Pair {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, value) = text.split_once('=').ok_or("must be a name and its value, such as team=billing")?;
+        Ok(Self(name.into(), value.into()))
     }
 }
 

@@ -4,6 +4,7 @@ use super::denials;
 use crate::domain::address::{AddressList, AddressSource};
 use crate::domain::credential::Place;
 use crate::domain::format::{Alphabet, Checksum, Format};
+use crate::domain::life::KeyLife;
 use crate::domain::name::{self, Scope};
 use crate::domain::realm::{LimitStance, Realm, RecordStance, Transport, WhenAway};
 
@@ -19,6 +20,7 @@ pub fn admin_realm() -> Realm {
         transport: Transport::Any,
         places: vec![Place::Header { name: "authorization".into(), scheme: Some("Bearer".into()) }],
         formats: vec![token()],
+        life: KeyLife::default(),
         tenant: None,
         client_address: AddressSource::Peer,
         allowed_addresses: AddressList::default(),

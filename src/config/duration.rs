@@ -1,10 +1,12 @@
-//! Spans of time, written as a number and a unit: `150ms`, `1s`, `5m`, `24h`.
+//! Spans of time, written as a number and a unit: `150ms`, `1s`, `5m`, `24h`; long ones in days too: `90d`.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::document::{At, Read};
 
+/// In seconds.
+const DAY: u64 = 86_400;
 /// Largest first.
 const UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 
@@ -14,6 +16,22 @@ pub(super) fn duration(at: &At<'_>, range: &RangeInclusive<Duration>) -> Read<Du
         Some(duration) => Ok(duration),
         None => at.must_be(format_args!("a time from {} to {}, such as 150ms, 1s, 5m or 24h", show(*range.start()), show(*range.end()))),
     }
+}
+
+/// A long span within bounds: days are a unit too, each of 24 hours.
+pub(super) fn long(at: &At<'_>, range: &RangeInclusive<Duration>) -> Read<Duration> {
+    let text = at.text()?;
+    let days = text.strip_suffix('d').map(|days| parse(&format!("{days}h")).map(|hours| hours.saturating_mul(24)));
+    match days.unwrap_or_else(|| parse(text)).filter(|duration| range.contains(duration)) {
+        Some(duration) => Ok(duration),
+        None => at.must_be(format_args!("a time from {} to {}, such as 24h or 90d", show_long(*range.start()), show_long(*range.end()))),
+    }
+}
+
+/// A long span as it would be written.
+pub(super) fn show_long(duration: Duration) -> String {
+    let (days, rest) = (duration.as_secs() / DAY, duration.as_secs() % DAY);
+    if days > 0 && rest == 0 && duration.subsec_millis() == 0 { format!("{days}d") } else { show(duration) }
 }
 
 /// The span as it would be written.
@@ -42,5 +60,12 @@ mod tests {
         for text in ["", "5", "m", "1d", "1.5s", "-1s", "1 s", "+1s", "1sm", "99999999999999999999s", "18446744073709551615h"] {
             assert_eq!(parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_long_time_shows_in_days_where_it_is_whole_ones() {
+        let shown =
+            [(24, "1d"), (90 * 24, "90d"), (36, "36h"), (1, "1h")].map(|(hours, says)| (show_long(Duration::from_hours(hours)), says));
+        assert!(shown.iter().all(|(shown, says)| shown == says), "{shown:?}");
     }
 }

@@ -26,6 +26,7 @@ mod hosts;
 mod identity;
 mod json;
 mod keys;
+mod life;
 mod limits;
 mod listen;
 mod redis;

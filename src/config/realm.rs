@@ -11,6 +11,7 @@ use super::duration::duration;
 use super::hosts::host;
 use super::identity::identity;
 use super::keys::formats;
+use super::life::life;
 use super::limits::{self, plan_of, plans};
 use super::names::header_name;
 use super::problem::Problems;
@@ -43,6 +44,7 @@ fn whole(at: &At<'_>) -> Read<Realm> {
     let limit_headers = map.or_default("limit_headers", limits::headers);
     let feed_envoy = map.or_default("feed_envoy", |at| limits::fed(at, plans.as_deref().ok()));
     let formats = map.required("keys", |at| formats(at, plans.as_deref().ok()));
+    let life = map.or_default("key_life", life);
     let tenant = map.optional("tenant", tenant);
     let client_address = map.or_default("client_address", source);
     let addresses = map.or_default("addresses", lists);
@@ -63,6 +65,7 @@ fn whole(at: &At<'_>) -> Read<Realm> {
         transport: transport?,
         places: own_places?,
         formats: formats?,
+        life: life?,
         tenant: tenant?,
         client_address: client_address?,
         allowed_addresses,

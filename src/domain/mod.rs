@@ -14,6 +14,7 @@ pub mod denial;
 pub mod format;
 pub mod identity;
 pub mod key;
+pub mod life;
 pub mod limit;
 pub mod lowered;
 pub mod outcome;

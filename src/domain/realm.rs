@@ -10,6 +10,7 @@ use super::credential::{self, Place, Presented};
 use super::denial::Denial;
 use super::format::Format;
 use super::identity::{IdentityHeader, Onward, Who};
+use super::life::KeyLife;
 use super::limit::{self, InForce, Plan};
 use super::name::{RealmId, Scope, Word};
 use super::path::Target;
@@ -26,6 +27,8 @@ pub struct Realm {
     pub transport: Transport,
     pub places: Vec<Place>,
     pub formats: Vec<Format>,
+    /// How long its keys live.
+    pub life: KeyLife,
     pub tenant: Option<TenantHeader>,
     pub client_address: AddressSource,
     /// Empty: any address.

@@ -1,6 +1,8 @@
 //! The first admin token: whoever can read the server's one-time secret may redeem it, once. The same file access is the way back from a
 //! lock-out.
 
+use std::collections::BTreeMap;
+
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
@@ -106,6 +108,7 @@ fn draft(now: StoreTime) -> Result<KeyDraft, KeyringError> {
         scopes: vec![Scope::parse(Role::Admin.scope())?],
         addresses: AddressList::default(),
         expires: Some(StoreTime(now.0 + LIFETIME_MS)),
+        metadata: BTreeMap::new(),
         binding: None,
     })
 }

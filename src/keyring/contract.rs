@@ -1,6 +1,7 @@
 //! What a realm's contract lets a key or an owner be. Everything that is wrong is said at once, each with its field.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use super::draft::{KeyDraft, OwnerDraft};
 use super::{KeyringError, Wrong};
@@ -18,6 +19,9 @@ use crate::domain::time::StoreTime;
 /// Of labels, display names and tenants, in characters; of lists, in entries.
 const LONGEST: usize = 128;
 const MOST: usize = 64;
+
+/// Of a value of metadata, in characters.
+const LONGEST_VALUE: usize = 512;
 
 /// A secret that is given must not be shorter: the last four characters are shown.
 const SHORTEST_SECRET: usize = 8;
@@ -37,7 +41,8 @@ pub(super) fn of_key<'a>(
     wrong.extend(tenant(realm, key.tenant.as_deref()));
     wrong.extend(scopes(realm, &key.scopes));
     wrong.extend(addresses(realm, &key.addresses));
-    wrong.extend(expires(realm, key.expires, now));
+    wrong.extend(expires(realm, key.expires, &Ages { now, newest: now }));
+    wrong.extend(metadata("key.metadata", &key.metadata));
     wrong.extend(binding(realms, realm, key.binding.as_ref()));
     let format = match given {
         Some(secret) => fitting(realm, key, secret),
@@ -179,12 +184,47 @@ pub(super) fn addresses(realm: &Realm, addresses: &AddressList) -> Vec<Wrong> {
     too_many("key.allowed_addresses", addresses.0.len())
 }
 
-pub(super) fn expires(realm: &Realm, expires: Option<StoreTime>, now: StoreTime) -> Vec<Wrong> {
-    match expires {
-        None if realm.id == admin_realm() => vec![Wrong::new("key.expire_time", "must be set: every admin token ends some day")],
-        Some(expires) if expires <= now => vec![Wrong::new("key.expire_time", "must be in the future")],
-        _ => Vec::new(),
+/// What the end of a key is measured by.
+pub(super) struct Ages {
+    pub(super) now: StoreTime,
+    /// When its newest secret was made.
+    pub(super) newest: StoreTime,
+}
+
+pub(super) fn expires(realm: &Realm, expires: Option<StoreTime>, ages: &Ages) -> Vec<Wrong> {
+    let latest = realm.life.latest_end(ages.newest);
+    let says = match (expires, latest) {
+        (None, _) if realm.id == admin_realm() => "must be set: every admin token ends some day".into(),
+        (None, Some(latest)) => format!("must be set, and no later than {}{LIFE}", rfc3339(latest)),
+        (Some(expires), Some(latest)) if expires > latest => format!("must be no later than {}{LIFE}", rfc3339(latest)),
+        (Some(expires), _) if expires <= ages.now => "must be in the future".into(),
+        _ => return Vec::new(),
+    };
+    vec![Wrong::new("key.expire_time", says)]
+}
+
+const LIFE: &str = ": so long after its newest secret was made a key of this realm may live, and only another secret buys it more";
+
+/// Names are words for programs, values are anything for people.
+pub(super) fn metadata(field: &str, metadata: &BTreeMap<String, String>) -> Vec<Wrong> {
+    let mut wrong = too_many(field, metadata.len());
+    let named = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte);
+    for (name, value) in metadata {
+        let mut say = |says: String| {
+            let shown: String = name.chars().take(MOST).flat_map(char::escape_debug).collect();
+            wrong.push(Wrong::new(format!("{field}[{shown}]"), says));
+        };
+        if !(1..=MOST).contains(&name.len()) || !name.bytes().all(named) {
+            say(format!("must be named with 1 to {MOST} of A-Z a-z 0-9 . _ - /"));
+        } else if value.chars().count() > LONGEST_VALUE || value.chars().any(char::is_control) {
+            say(format!("must have at most {LONGEST_VALUE} characters, none of them a control character"));
+        }
     }
+    wrong
+}
+
+fn rfc3339(at: StoreTime) -> String {
+    jiff::Timestamp::from_millisecond(at.0).map_or_else(|_| "the end of time".into(), |at| at.to_string())
 }
 
 /// Admin tokens alone are bound, and to what is no admin token: whoever can make those can make one that is not bound.

@@ -38,11 +38,12 @@ impl Keyring {
         let realm = self.realm_to_change(caller, &new.realm)?;
         new.is_open_to(caller)?;
         let now = self.store.now().await?;
-        let format = contract::of_key(&self.realms, realm, &new.key, new.secret.as_ref(), now)?;
+        let draft = KeyDraft { expires: new.key.expires.or(realm.life.latest_end(now)), ..new.key.clone() };
+        let format = contract::of_key(&self.realms, realm, &draft, new.secret.as_ref(), now)?;
         self.owner_is_there(caller, new).await?;
         self.bound_owner_is_there(caller, new).await?;
         self.no_older_pepper_knows(new).await?;
-        let origin = Origin { realm: &new.realm, draft: &new.key, format, now };
+        let origin = Origin { realm: &new.realm, draft: &draft, format, now };
         let (record, secret) = match &new.secret {
             Some(given) => (self.recorded(&origin, given)?, None),
             None => self.minted(&origin)?,

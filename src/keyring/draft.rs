@@ -1,5 +1,7 @@
 //! What a maker of keys and owners chooses. What a realm makes of it is in [`contract`](super::contract).
 
+use std::collections::BTreeMap;
+
 use crate::domain::address::AddressList;
 use crate::domain::limit::Override;
 use crate::domain::name::{OwnerId, Scope, Word};
@@ -19,7 +21,9 @@ pub struct KeyDraft {
     pub tenant: Option<String>,
     pub scopes: Vec<Scope>,
     pub addresses: AddressList,
+    /// `None`: as late as the realm lets a key end.
     pub expires: Option<StoreTime>,
+    pub metadata: BTreeMap<String, String>,
     /// Of an admin token: all that it may touch.
     pub binding: Option<Binding>,
 }

@@ -1,7 +1,5 @@
 //! From what was asked to what is kept: an id, a digest, and what there is to recognise a secret by.
 
-use std::collections::BTreeMap;
-
 use data_encoding::BASE32HEX_NOPAD;
 
 use super::draft::KeyDraft;
@@ -47,7 +45,7 @@ impl Keyring {
             expires: draft.expires,
             revoked: None,
             cause: Cause::Asked,
-            metadata: BTreeMap::new(),
+            metadata: draft.metadata.clone(),
             binding: draft.binding.clone(),
             secrets: vec![self.kept((realm, format, *now), secret)],
             revision: 1,

@@ -1,5 +1,5 @@
 //! Reading: what is there for a caller, never a secret. Whatever a verb does begins here, for nothing else of the keyring asks the store for a
-//! record by its name.
+//! record by its name; what it has many of is in [`list`](super::list).
 
 use super::kept::Kept;
 use super::terms::Target;
@@ -9,15 +9,6 @@ use crate::domain::owner::Owner;
 use crate::domain::realm::Realm;
 use crate::domain::record::Record;
 use crate::revocation::Standing;
-use crate::store::Page;
-
-/// A part of a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listing<T> {
-    pub items: Vec<T>,
-    /// Whether something follows.
-    pub more: bool,
-}
 
 impl Keyring {
     /// One key.
@@ -25,36 +16,9 @@ impl Keyring {
         self.read(caller, target).await
     }
 
-    /// Keys of a realm, or of one of its owners, oldest first.
-    pub async fn keys(
-        &self,
-        caller: &Caller,
-        realm: &RealmId,
-        owner: Option<&OwnerId>,
-        page: &Page,
-    ) -> Result<Listing<Record>, KeyringError> {
-        self.realm(caller, realm)?;
-        let owner = owner.or(caller.only_owner());
-        if owner.is_some_and(|owner| !caller.sees(realm, owner)) {
-            return Ok(Listing { items: Vec::new(), more: false });
-        }
-        Ok(Listing::cut(self.store.keys(realm, owner, &one_more(page)).await?, page.count))
-    }
-
     /// One owner.
     pub async fn owner(&self, caller: &Caller, target: &Target<OwnerId>) -> Result<Owner, KeyringError> {
         self.read(caller, target).await
-    }
-
-    /// Owners of a realm in the order of their ids.
-    pub async fn owners(&self, caller: &Caller, realm: &RealmId, page: &Page) -> Result<Listing<Owner>, KeyringError> {
-        self.realm(caller, realm)?;
-        let Some(only) = caller.only_owner() else {
-            return Ok(Listing::cut(self.store.owners(realm, &one_more(page)).await?, page.count));
-        };
-        let is_after = page.after.as_ref().is_none_or(|after| only.as_str() > after.as_str());
-        let found = if is_after { self.store.owner(realm, only).await? } else { None };
-        Ok(Listing { items: found.into_iter().collect(), more: false })
     }
 
     /// The contract of a realm that is there for the caller.
@@ -90,17 +54,4 @@ impl Keyring {
         let found = stored.and_then(T::of).filter(|thing| caller.sees(&target.realm, thing.owner()));
         Ok((found.ok_or_else(|| T::missing(target))?, standing))
     }
-}
-
-impl<T> Listing<T> {
-    fn cut(mut items: Vec<T>, count: usize) -> Self {
-        let more = items.len() > count;
-        items.truncate(count);
-        Self { items, more }
-    }
-}
-
-/// The one beyond the page tells whether there is a next one.
-fn one_more(page: &Page) -> Page {
-    Page { after: page.after.clone(), count: page.count + 1 }
 }

@@ -1,11 +1,15 @@
 //! Keys and owners are changed field by field, each to a value of its own. What a change means for those who remember the thing is not said by
 //! its field but seen in what it makes of it: fewer scopes restrict, a limit that may be lower begins another generation.
 
+use std::collections::BTreeMap;
+
+use super::contract::{self, Ages};
 use super::edit::{Edit, Effect};
 use super::kept::Kept;
 use super::reach::HOW_MUCH;
-use super::{Caller, Changed, Keyring, KeyringError, Target, Terms, Wrong, contract};
+use super::{Caller, Changed, Keyring, KeyringError, Target, Terms, Wrong};
 use crate::domain::address::AddressList;
+use crate::domain::life::newest;
 use crate::domain::limit::{Override, Per};
 use crate::domain::name::{KeyId, OwnerId, Scope, Word};
 use crate::domain::owner::Owner;
@@ -23,6 +27,8 @@ pub enum KeyField {
     /// In place of all overrides that there were.
     Limits(Vec<Override>),
     Expires(Option<StoreTime>),
+    /// In place of all that there was.
+    Metadata(BTreeMap<String, String>),
 }
 
 /// A field of an owner, with what it is to be.
@@ -44,11 +50,14 @@ impl Keyring {
         fields: &[KeyField],
         terms: &Terms,
     ) -> Result<Changed<Record>, KeyringError> {
+        self.realm_to_change(caller, &target.realm)?;
         if fields.iter().any(KeyField::says_how_much) {
-            self.realm_to_change(caller, &target.realm)?;
             caller.is_for_more_than_its_owner(HOW_MUCH)?;
         }
-        self.update(caller, ("UpdateKey", target), fields, terms).await
+        // a key's end is measured by its newest secret, which only a rotation makes newer: what was lawful here is so when it is written
+        let ends = fields.iter().any(|field| matches!(field, KeyField::Expires(_)));
+        let newest = if ends { Some(newest(&self.key(caller, target).await?)) } else { None };
+        self.update(caller, ("UpdateKey", target), (fields, newest), terms).await
     }
 
     /// Changes an owner, as a key is changed.
@@ -59,19 +68,20 @@ impl Keyring {
         fields: &[OwnerField],
         terms: &Terms,
     ) -> Result<Changed<Owner>, KeyringError> {
-        self.update(caller, ("UpdateOwner", target), fields, terms).await
+        self.update(caller, ("UpdateOwner", target), (fields, None), terms).await
     }
 
     async fn update<T: Kept>(
         &self,
         caller: &Caller,
         (action, target): (&'static str, &Target<T::Id>),
-        fields: &[impl Field<T>],
+        (fields, newest): (&[impl Field<T>], Option<StoreTime>),
         terms: &Terms,
     ) -> Result<Changed<T>, KeyringError> {
         let realm = self.realm_to_change(caller, &target.realm)?;
         let now = self.store.now().await?;
-        contract::of_fields(fields.iter().flat_map(|field| field.wrong(realm, now)))?;
+        let ages = Ages { now, newest: newest.unwrap_or(now) };
+        contract::of_fields(fields.iter().flat_map(|field| field.wrong(realm, &ages)))?;
         let effect = if fields.iter().any(Field::may_restrict) { Effect::MayRestrict } else { Effect::Loosens };
         let change = |thing: &mut T, _: StoreTime| fields.iter().for_each(|field| field.put(thing));
         self.edit(Edit { caller, action, effect, target, change: &change }, terms).await
@@ -81,7 +91,7 @@ impl Keyring {
 /// A new value for a field of one kind of thing.
 trait Field<T>: Send + Sync {
     /// What a realm's contract has against it.
-    fn wrong(&self, realm: &Realm, now: StoreTime) -> Vec<Wrong>;
+    fn wrong(&self, realm: &Realm, ages: &Ages) -> Vec<Wrong>;
     fn put(&self, thing: &mut T);
     /// Whether it may take something away: one that cannot is for people alone.
     fn may_restrict(&self) -> bool;
@@ -95,14 +105,15 @@ impl KeyField {
 }
 
 impl Field<Record> for KeyField {
-    fn wrong(&self, realm: &Realm, now: StoreTime) -> Vec<Wrong> {
+    fn wrong(&self, realm: &Realm, ages: &Ages) -> Vec<Wrong> {
         match self {
             Self::Label(label) => contract::text("key.label", label),
             Self::Scopes(scopes) => contract::scopes(realm, scopes),
             Self::Addresses(addresses) => contract::addresses(realm, addresses),
             Self::Plan(plan) => contract::plan("key.plan", realm, plan.as_ref()),
             Self::Limits(limits) => contract::limits("key.limits", realm, limits, &[Per::Key]),
-            Self::Expires(expires) => contract::expires(realm, *expires, now),
+            Self::Expires(expires) => contract::expires(realm, *expires, ages),
+            Self::Metadata(metadata) => contract::metadata("key.metadata", metadata),
         }
     }
 
@@ -114,16 +125,17 @@ impl Field<Record> for KeyField {
             Self::Plan(plan) => key.plan = plan,
             Self::Limits(limits) => key.limits = limits,
             Self::Expires(expires) => key.expires = expires,
+            Self::Metadata(metadata) => key.metadata = metadata,
         }
     }
 
     fn may_restrict(&self) -> bool {
-        !matches!(self, Self::Label(_))
+        !matches!(self, Self::Label(_) | Self::Metadata(_))
     }
 }
 
 impl Field<Owner> for OwnerField {
-    fn wrong(&self, realm: &Realm, _: StoreTime) -> Vec<Wrong> {
+    fn wrong(&self, realm: &Realm, _: &Ages) -> Vec<Wrong> {
         match self {
             Self::Name(name) => contract::text("owner.display_name", name),
             Self::Plan(plan) => contract::plan("owner.plan", realm, plan.as_ref()),

@@ -9,6 +9,7 @@ pub mod embedded;
 pub mod entry;
 pub mod error;
 pub mod observed;
+pub mod page;
 pub mod record;
 pub mod redis;
 pub mod round;
@@ -23,6 +24,7 @@ pub use audit::AuditNote;
 pub use charge::{Charge, Generations, Return, Settled, Settlement, Subject, SubjectName, TICKETS_LIVE, Taken, undo};
 pub use commit::{Change, Commit, Committed, Expect, RequestId};
 pub use error::StoreError;
+pub use page::{Order, Page};
 pub use round::Round;
 
 pub use crate::domain::audit::Head as AuditHead;
@@ -105,12 +107,19 @@ pub trait Store: Send + Sync {
     /// Reads one owner's record.
     async fn owner(&self, realm: &RealmId, id: &OwnerId) -> Result<Option<Owner>, StoreError>;
 
-    /// Lists keys of a realm, or of one of its owners, in the order of their ids, from after `after`.
+    /// Reads several owners' records, in any order.
     ///
-    /// - pages follow one another without gap or repetition
+    /// - several owners are read as one is, and who is not there is left out
+    async fn owners_of(&self, realm: &RealmId, ids: &[OwnerId]) -> Result<Vec<Owner>, StoreError>;
+
+    /// Lists keys of a realm, or of one of its owners, by their ids, from after `after`.
+    ///
+    /// - pages follow one another without gap or repetition, in either order
+    /// - pages go on while keys are added
+    /// - a page that is not full is the last one
     async fn keys(&self, realm: &RealmId, owner: Option<&OwnerId>, page: &Page) -> Result<Vec<Record>, StoreError>;
 
-    /// Lists owners of a realm in the order of their ids, from after `after`.
+    /// Lists owners of a realm, as keys are listed.
     async fn owners(&self, realm: &RealmId, page: &Page) -> Result<Vec<Owner>, StoreError>;
 
     /// Keeps the check values of all of a replica's peppers, or compares them with those that are kept.
@@ -231,13 +240,4 @@ pub struct Finding {
     pub at: At,
     /// The store's time.
     pub now: StoreTime,
-}
-
-/// Which part of a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page {
-    /// The last id of the page before; `None`: from the start.
-    pub after: Option<String>,
-    /// At most this many.
-    pub count: usize,
 }

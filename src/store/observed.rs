@@ -87,6 +87,10 @@ impl Round for Observed {
         self.observe("owner", self.inner.owner(realm, id)).await
     }
 
+    async fn owners_of(&self, realm: &RealmId, ids: &[OwnerId]) -> Result<Vec<Owner>, StoreError> {
+        self.observe("owners_of", self.inner.owners_of(realm, ids)).await
+    }
+
     async fn keys(&self, realm: &RealmId, owner: Option<&OwnerId>, page: &Page) -> Result<Vec<Record>, StoreError> {
         self.observe("keys", self.inner.keys(realm, owner, page)).await
     }

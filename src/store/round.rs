@@ -54,6 +54,10 @@ pub trait Round: Send + Sync {
         self.inner()?.owner(realm, id).await
     }
 
+    async fn owners_of(&self, realm: &RealmId, ids: &[OwnerId]) -> Result<Vec<Owner>, StoreError> {
+        self.inner()?.owners_of(realm, ids).await
+    }
+
     async fn keys(&self, realm: &RealmId, owner: Option<&OwnerId>, page: &Page) -> Result<Vec<Record>, StoreError> {
         self.inner()?.keys(realm, owner, page).await
     }
@@ -155,6 +159,10 @@ impl<T: Round> Store for T {
 
     async fn owner(&self, realm: &RealmId, id: &OwnerId) -> Result<Option<Owner>, StoreError> {
         Round::owner(self, realm, id).await
+    }
+
+    async fn owners_of(&self, realm: &RealmId, ids: &[OwnerId]) -> Result<Vec<Owner>, StoreError> {
+        Round::owners_of(self, realm, ids).await
     }
 
     async fn keys(&self, realm: &RealmId, owner: Option<&OwnerId>, page: &Page) -> Result<Vec<Record>, StoreError> {

@@ -47,16 +47,19 @@ const WALLS: &[(&str, &[&str])] = &[
 /// method here reads the record that it is about through `read.rs` first, and then says so.
 const ASKED_BY: &[(&str, &[&str])] = &[
     ("key", &["kept.rs"]),
-    ("owner", &["kept.rs", "read.rs", "bootstrap.rs"]),
-    ("keys", &["read.rs"]),
-    ("owners", &["read.rs"]),
+    // after `list.rs` has asked whether it is the one that is there for the caller
+    ("owner", &["kept.rs", "read.rs", "bootstrap.rs", "list.rs"]),
+    ("keys", &["list.rs"]),
+    ("owners", &["list.rs"]),
+    // of keys that were read
+    ("owners_of", &["seen.rs"]),
     ("secure", &["read.rs"]),
     // a token, or whether a secret that the caller has is known already
     ("find", &["caller.rs", "create.rs", "revocation.rs"]),
     // of what was read, or is new
     ("commit", &["bootstrap.rs", "create.rs", "edit.rs", "owners.rs"]),
     // of nobody's keys
-    ("now", &["bootstrap.rs", "create.rs", "edit.rs", "owners.rs", "update.rs"]),
+    ("now", &["bootstrap.rs", "create.rs", "edit.rs", "owners.rs", "update.rs", "list.rs", "seen.rs"]),
     ("holders", &["guarantee.rs"]),
     ("resume", &["revocation.rs"]),
 ];

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{cell, fields, level, seconds};
+use super::{cell, fields, level, seconds, short};
 use crate::proto::keyward::admin::v1 as wire;
 
 /// Of `Guarantee`.
@@ -12,6 +12,8 @@ pub(super) struct Guarantee {
     holders_acknowledged: u32,
     holders_expired: u32,
     waited: Option<String>,
+    #[serde(skip)]
+    time: Option<prost_types::Duration>,
 }
 
 /// The rows of a guarantee, below those of what it is for.
@@ -25,7 +27,7 @@ impl Guarantee {
             ("level", cell(self.level)),
             ("acknowledged", format!("by {}", replicas(self.holders_acknowledged))),
             ("expired", format!("the leases of {}", replicas(self.holders_expired))),
-            ("waited", cell(self.waited.as_deref())),
+            ("waited", self.time.map(short).unwrap_or_default()),
         ])
     }
 }
@@ -41,6 +43,7 @@ impl From<wire::Guarantee> for Guarantee {
             holders_acknowledged: guarantee.holders_acknowledged,
             holders_expired: guarantee.holders_expired,
             waited: seconds(guarantee.waited),
+            time: guarantee.waited,
         }
     }
 }

@@ -1,23 +1,19 @@
 //! Keys.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::super::output::Shown;
 use super::guarantee::{Guarantee, rows};
 use super::limit::{LimitOverride, listed, own};
-use super::{cell, fields, id, past, time};
+use super::{cell, fields, id, time};
 use crate::proto::keyward::admin::v1 as wire;
 
 /// Of `GetKeyResponse`.
 #[derive(Debug, Serialize)]
 pub(in super::super) struct OneKey {
     key: Key,
-}
-
-/// Of `ListKeysResponse`, all pages together.
-#[derive(Debug, Serialize)]
-pub(in super::super) struct Keys {
-    keys: Vec<Key>,
 }
 
 /// Of `CreateKeyResponse`.
@@ -43,47 +39,47 @@ pub(in super::super) struct Redeemed {
     key: Key,
 }
 
+/// Of `Key`.
 #[derive(Debug, Serialize)]
-struct Key {
-    name: String,
-    owner: String,
-    label: String,
-    environment: String,
-    kind: String,
-    plan: String,
-    tenant: String,
-    scopes: Vec<String>,
+pub(super) struct Key {
+    pub(super) name: String,
+    pub(super) owner: String,
+    pub(super) label: String,
+    pub(super) state: Option<&'static str>,
+    pub(super) environment: String,
+    pub(super) kind: String,
+    pub(super) plan: String,
+    pub(super) limits: Vec<LimitOverride>,
+    pub(super) tenant: String,
+    pub(super) scopes: Vec<String>,
     allowed_addresses: Vec<String>,
-    secrets: Vec<KeySecret>,
-    create_time: Option<String>,
-    expire_time: Option<String>,
+    /// Newest first.
+    pub(super) secrets: Vec<KeySecret>,
+    metadata: BTreeMap<String, String>,
+    pub(super) create_time: Option<String>,
+    pub(super) expire_time: Option<String>,
+    pub(super) rotate_time: Option<String>,
     revoke_time: Option<String>,
     etag: String,
-    limits: Vec<LimitOverride>,
     binding: String,
 }
 
+/// Of `KeySecret`.
 #[derive(Debug, Serialize)]
-struct KeySecret {
+pub(super) struct KeySecret {
     prefix: String,
-    last_four: String,
+    pub(super) last_four: String,
     create_time: Option<String>,
 }
 
 impl Key {
-    /// By this machine's clock.
-    fn state(&self) -> &'static str {
-        if self.revoke_time.is_some() {
-            "revoked"
-        } else if self.expire_time.as_deref().is_some_and(past) {
-            "expired"
-        } else {
-            "active"
-        }
+    /// What each looks like.
+    pub(super) fn secrets(&self) -> String {
+        self.secrets.iter().map(|secret| format!("{}...{}", secret.prefix, secret.last_four)).collect::<Vec<_>>().join(" ")
     }
 
-    fn secrets(&self) -> String {
-        self.secrets.iter().map(|secret| format!("{}...{}", secret.prefix, secret.last_four)).collect::<Vec<_>>().join(" ")
+    fn metadata(&self) -> String {
+        self.metadata.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("\n")
     }
 
     fn fields(&self) -> Vec<Vec<String>> {
@@ -91,7 +87,7 @@ impl Key {
             ("name", self.name.clone()),
             ("owner", id(&self.owner)),
             ("label", self.label.clone()),
-            ("state", self.state().to_owned()),
+            ("state", cell(self.state)),
             ("environment", self.environment.clone()),
             ("kind", self.kind.clone()),
             ("plan", self.plan.clone()),
@@ -101,17 +97,13 @@ impl Key {
             ("bound to", self.binding.clone()),
             ("addresses", self.allowed_addresses.join(" ")),
             ("looks like", self.secrets()),
+            ("metadata", self.metadata()),
             ("created", cell(self.create_time.as_deref())),
             ("expires", cell(self.expire_time.as_deref())),
+            ("rotate by", cell(self.rotate_time.as_deref())),
             ("revoked", cell(self.revoke_time.as_deref())),
             ("etag", self.etag.clone()),
         ])
-    }
-
-    fn row(&self) -> Vec<String> {
-        let (state, created, expires) = (self.state().to_owned(), cell(self.create_time.as_deref()), cell(self.expire_time.as_deref()));
-        let (scopes, limits) = (self.scopes.join(" "), listed(&self.limits));
-        vec![id(&self.name), id(&self.owner), self.label.clone(), scopes, limits, state, self.secrets(), created, expires]
     }
 }
 
@@ -122,18 +114,6 @@ impl Shown for OneKey {
 
     fn names(&self) -> Vec<&str> {
         vec![&self.key.name]
-    }
-}
-
-impl Shown for Keys {
-    const HEADS: &'static [&'static str] = &["KEY", "OWNER", "LABEL", "SCOPES", "LIMITS", "STATE", "LOOKS LIKE", "CREATED", "EXPIRES"];
-
-    fn rows(&self) -> Vec<Vec<String>> {
-        self.keys.iter().map(Key::row).collect()
-    }
-
-    fn names(&self) -> Vec<&str> {
-        self.keys.iter().map(|key| key.name.as_str()).collect()
     }
 }
 
@@ -170,12 +150,6 @@ impl Shown for Redeemed {
 impl From<Option<wire::Key>> for OneKey {
     fn from(key: Option<wire::Key>) -> Self {
         Self { key: key.unwrap_or_default().into() }
-    }
-}
-
-impl From<Vec<wire::Key>> for Keys {
-    fn from(keys: Vec<wire::Key>) -> Self {
-        Self { keys: keys.into_iter().map(Key::from).collect() }
     }
 }
 
@@ -221,10 +195,24 @@ impl From<wire::Key> for Key {
             create_time: time(key.create_time),
             expire_time: time(key.expire_time),
             revoke_time: time(key.revoke_time),
+            rotate_time: time(key.rotate_time),
+            metadata: key.metadata,
+            state: state(key.state),
             etag: key.etag,
             limits: own(key.limits),
             binding: key.binding,
         }
+    }
+}
+
+/// Null, where the server could not tell.
+fn state(state: i32) -> Option<&'static str> {
+    match wire::key::State::try_from(state).unwrap_or_default() {
+        wire::key::State::Unspecified => None,
+        wire::key::State::Active => Some("active"),
+        wire::key::State::Revoked => Some("revoked"),
+        wire::key::State::Expired => Some("expired"),
+        wire::key::State::OwnerDisabled => Some("owner_disabled"),
     }
 }
 

@@ -3,11 +3,13 @@
 
 mod guarantee;
 mod key;
+mod keys;
 mod limit;
 mod owner;
 mod revocation;
 
-pub(super) use key::{ChangedKey, Keys, Made, OneKey, Redeemed};
+pub(super) use key::{ChangedKey, Made, OneKey, Redeemed};
+pub(super) use keys::{Keys, WideKeys};
 pub(super) use owner::{ChangedOwner, Enabled, OneOwner, Owners};
 pub(super) use revocation::{Resumed, Stands, Waited};
 
@@ -26,6 +28,24 @@ fn seconds(duration: Option<prost_types::Duration>) -> Option<String> {
     Some(format!("{}s", digits.trim_end_matches('0').trim_end_matches('.')))
 }
 
+/// A duration for people: to the millisecond, and above ten seconds to the second.
+fn short(duration: prost_types::Duration) -> String {
+    let ms = duration.seconds.saturating_mul(1000) + i64::from(duration.nanos / 1_000_000);
+    match (ms, duration.nanos) {
+        (0, 0) => "0 ms".to_owned(),
+        (0, _) => "under 1 ms".to_owned(),
+        (1..1000, _) => format!("{ms} ms"),
+        (1000..10_000, _) => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
+        _ => format!("{} s", ms / 1000),
+    }
+}
+
+/// A time for people: to the second.
+fn brief(time: Option<&str>) -> String {
+    let Some(time) = time else { return String::new() };
+    time.split_once('.').map_or_else(|| time.to_owned(), |(seconds, _)| format!("{seconds}Z"))
+}
+
 /// A level in the words of the configuration; none is null.
 fn level(level: i32) -> Option<&'static str> {
     match Level::try_from(level).unwrap_or_default() {
@@ -34,11 +54,6 @@ fn level(level: i32) -> Option<&'static str> {
         Level::Single => Some("single"),
         Level::Replicated => Some("replicated"),
     }
-}
-
-/// Whether a time is over, by this machine's clock.
-fn past(time: &str) -> bool {
-    time.parse::<Timestamp>().is_ok_and(|at| at <= Timestamp::now())
 }
 
 /// A time in a table.
@@ -54,4 +69,26 @@ fn id(name: &str) -> String {
 /// The rows of one thing: its fields and their values, without those that have none.
 fn fields<const N: usize>(fields: [(&str, String); N]) -> Vec<Vec<String>> {
     fields.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| vec![name.to_owned(), value]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_are_told_no_more_digits_than_they_read() {
+        let shown = |seconds, nanos| short(prost_types::Duration { seconds, nanos });
+        for (seconds, nanos, says) in [
+            (0, 0, "0 ms"),
+            (0, 999_999, "under 1 ms"),
+            (0, 31_396_008, "31 ms"),
+            (1, 250_000_000, "1.2 s"),
+            (9, 999_999_999, "9.9 s"),
+            (61, 500_000_000, "61 s"),
+        ] {
+            assert_eq!(shown(seconds, nanos), says);
+        }
+        let times = ["2027-01-31T12:00:00.123Z", "2027-01-31T12:00:00Z"].map(|time| brief(Some(time)));
+        assert_eq!(times, ["2027-01-31T12:00:00Z"; 2]);
+    }
 }

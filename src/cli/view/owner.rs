@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::super::output::Shown;
 use super::guarantee::{Guarantee, rows};
 use super::limit::{LimitOverride, listed, own};
-use super::{cell, fields, id, time};
+use super::{brief, cell, fields, id, time};
 use crate::proto::keyward::admin::v1 as wire;
 
 /// Of `GetOwnerResponse` and `CreateOwnerResponse`.
@@ -39,6 +39,7 @@ pub(in super::super) struct Enabled {
 struct Owner {
     name: String,
     display_name: String,
+    state: Option<&'static str>,
     plan: String,
     create_time: Option<String>,
     disable_time: Option<String>,
@@ -47,17 +48,13 @@ struct Owner {
 }
 
 impl Owner {
-    fn state(&self) -> String {
-        if self.disable_time.is_some() { "disabled" } else { "active" }.to_owned()
-    }
-
     fn fields(&self) -> Vec<Vec<String>> {
         fields([
             ("name", self.name.clone()),
             ("display name", self.display_name.clone()),
             ("plan", self.plan.clone()),
             ("limits", listed(&self.limits)),
-            ("state", self.state()),
+            ("state", cell(self.state)),
             ("created", cell(self.create_time.as_deref())),
             ("disabled", cell(self.disable_time.as_deref())),
             ("etag", self.etag.clone()),
@@ -70,8 +67,8 @@ impl Owner {
             self.display_name.clone(),
             self.plan.clone(),
             listed(&self.limits),
-            self.state(),
-            cell(self.create_time.as_deref()),
+            cell(self.state),
+            brief(self.create_time.as_deref()),
         ]
     }
 }
@@ -155,11 +152,20 @@ impl From<wire::Owner> for Owner {
         Self {
             name: owner.name,
             display_name: owner.display_name,
+            state: state(owner.state),
             plan: owner.plan,
             create_time: time(owner.create_time),
             disable_time: time(owner.disable_time),
             etag: owner.etag,
             limits: own(owner.limits),
         }
+    }
+}
+
+fn state(state: i32) -> Option<&'static str> {
+    match wire::owner::State::try_from(state).unwrap_or_default() {
+        wire::owner::State::Unspecified => None,
+        wire::owner::State::Active => Some("active"),
+        wire::owner::State::Disabled => Some("disabled"),
     }
 }

@@ -119,7 +119,8 @@ fn draft(fields: &mut Fields, realm: &RealmId, key: &wire::Key) -> Option<KeyDra
     let expires = key.expire_time.as_ref().and_then(|at| fields.take("key.expire_time", fields::instant(at)));
     let binding = fields.unless_empty("key.binding", &key.binding, Binding::parse);
     let tenant = (!key.tenant.is_empty()).then(|| key.tenant.clone());
-    Some(KeyDraft { owner: owner?, label: key.label.clone(), environment, kind, plan, limits, tenant, scopes, addresses, expires, binding })
+    let (label, metadata) = (key.label.clone(), key.metadata.clone());
+    Some(KeyDraft { owner: owner?, label, environment, kind, plan, limits, tenant, scopes, addresses, expires, metadata, binding })
 }
 
 pub(super) fn of_realm(realm: &RealmId, owner: Target<OwnerId>) -> Result<OwnerId, String> {

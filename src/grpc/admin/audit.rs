@@ -48,7 +48,8 @@ impl AuditService for Audit {
         let before = page.after.and_then(|before| before.parse().ok());
         let sought = Sought { subject: request.subject, actor: request.actor, action: request.action };
         let past = self.keyring.audit(&caller, &sought, before, page.count).await?;
-        let next = past.before.map(|before| page::token(&before.to_string(), &question)).unwrap_or_default();
+        let next = past.before.map(|before| before.to_string());
+        let next = page::token(next.as_deref(), &question);
         Ok(Response::new(ListAuditResponse { entries: past.entries.into_iter().map(shown::entry).collect(), next_page_token: next }))
     }
 

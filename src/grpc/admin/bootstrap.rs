@@ -18,6 +18,6 @@ impl BootstrapService for Bootstrap {
     async fn bootstrap(&self, request: Request<BootstrapRequest>) -> Result<Response<BootstrapResponse>, Status> {
         let created = self.0.bootstrap(request.into_inner().secret.as_bytes()).await?;
         let token = created.secret.as_ref().map(keys::text).unwrap_or_default();
-        Ok(Response::new(BootstrapResponse { token, key: Some(shown::key(created.record)) }))
+        Ok(Response::new(BootstrapResponse { token, key: Some(shown::key(self.0.told(created.record).await)) }))
     }
 }

@@ -8,10 +8,9 @@ use super::super::admin_auth::caller;
 use super::asked::{self, Change};
 use super::fields::Fields;
 use super::mask::Masked as _;
-use super::{names, page, shown, update};
+use super::{filters, names, page, shown, update};
 use crate::domain::key::Secret;
-use crate::domain::name::{OwnerId, RealmId};
-use crate::keyring::{Keyring, KeyringError, Rotated};
+use crate::keyring::{Keyring, KeyringError, KeysOf, Rotated};
 use crate::proto::keyward::admin::v1::key_service_server::KeyService;
 use crate::proto::keyward::admin::v1::{
     CreateKeyRequest, CreateKeyResponse, DeleteKeyRequest, DeleteKeyResponse, EnableKeyRequest, EnableKeyResponse, GetKeyRequest,
@@ -31,7 +30,11 @@ impl KeyService for Keys {
         let new = asked::new_key(request.into_inner())?;
         let created = self.0.create_key(&caller, &new).await?;
         let secret = created.secret.as_ref().map(text).unwrap_or_default();
-        Ok(Response::new(CreateKeyResponse { key: Some(shown::key(created.record)), secret, replayed: created.replayed }))
+        Ok(Response::new(CreateKeyResponse {
+            key: Some(shown::key(self.0.told(created.record).await)),
+            secret,
+            replayed: created.replayed,
+        }))
     }
 
     async fn get_key(&self, request: Request<GetKeyRequest>) -> Result<Response<GetKeyResponse>, Status> {
@@ -40,19 +43,22 @@ impl KeyService for Keys {
         let mut fields = Fields::default();
         let target = fields.take("name", names::key(&name));
         fields.take("read_mask", Key::known(read_mask.as_ref()));
-        let record = self.0.key(&caller, &fields.all(target)?).await?;
-        Ok(Response::new(GetKeyResponse { key: Some(shown::key(record).masked(read_mask.as_ref())) }))
+        let seen = self.0.seen(self.0.key(&caller, &fields.all(target)?).await?).await?;
+        Ok(Response::new(GetKeyResponse { key: Some(shown::key(seen).masked(read_mask.as_ref())) }))
     }
 
     async fn list_keys(&self, request: Request<ListKeysRequest>) -> Result<Response<ListKeysResponse>, Status> {
         let caller = caller(&request)?;
         let request = request.into_inner();
         let question = asked::question("ListKeys", &ListKeysRequest { page_size: 0, page_token: String::new(), ..request.clone() });
-        let (realm, owner, page) = listed(&request, &question)?;
-        let listing = self.0.keys(&caller, &realm, owner.as_ref(), &page).await?;
-        let next = listing.items.last().filter(|_| listing.more).map(|last| page::token(last.id.as_str(), &question));
-        let keys = listing.items.into_iter().map(|record| shown::key(record).masked(request.read_mask.as_ref())).collect();
-        Ok(Response::new(ListKeysResponse { keys, next_page_token: next.unwrap_or_default() }))
+        let (asked, page) = listed(&request, &question)?;
+        let listing = self.0.keys(&caller, &asked, &page).await?;
+        let items = listing.items.into_iter().map(|seen| {
+            let id = seen.record.id.to_string();
+            (id, shown::key(seen).masked(request.read_mask.as_ref()))
+        });
+        let (keys, next) = page::cut(items, listing.next);
+        Ok(Response::new(ListKeysResponse { keys, next_page_token: page::token(next.as_deref(), &question) }))
     }
 
     async fn update_key(&self, request: Request<UpdateKeyRequest>) -> Result<Response<UpdateKeyResponse>, Status> {
@@ -60,7 +66,7 @@ impl KeyService for Keys {
         let update = update::key(request.into_inner())?;
         let changed = self.0.update_key(&caller, &update.target, &update.fields, &update.terms).await?;
         Ok(Response::new(UpdateKeyResponse {
-            key: Some(shown::key(changed.now)),
+            key: Some(shown::key(self.0.told(changed.now).await)),
             position: changed.position.unwrap_or(0),
             guarantee: changed.guarantee.map(shown::guarantee),
         }))
@@ -73,7 +79,7 @@ impl KeyService for Keys {
         let ((target, terms), cause) = (asked::change("RevokeKey", &asked, names::key)?, asked::cause(cause)?);
         let changed = self.0.revoke(&caller, &target, cause, &terms).await?;
         Ok(Response::new(RevokeKeyResponse {
-            key: Some(shown::key(changed.now)),
+            key: Some(shown::key(self.0.told(changed.now).await)),
             position: changed.position.unwrap_or(0),
             guarantee: changed.guarantee.map(shown::guarantee),
         }))
@@ -84,7 +90,7 @@ impl KeyService for Keys {
         let (target, grace, terms) = asked::rotation(request.into_inner())?;
         let Rotated { changed, secret } = self.0.rotate(&caller, &target, grace, &terms).await?;
         Ok(Response::new(RotateKeyResponse {
-            key: Some(shown::key(changed.now)),
+            key: Some(shown::key(self.0.told(changed.now).await)),
             replayed: secret.is_none(),
             secret: secret.as_ref().map(text).unwrap_or_default(),
             position: changed.position.unwrap_or(0),
@@ -100,7 +106,7 @@ impl KeyService for Keys {
         let (target, terms) = asked::change("RetireSecrets", &asked, names::key)?;
         let changed = self.0.retire(&caller, &target, &numbers, &terms).await?;
         Ok(Response::new(RetireSecretsResponse {
-            key: Some(shown::key(changed.now)),
+            key: Some(shown::key(self.0.told(changed.now).await)),
             position: changed.position.unwrap_or(0),
             guarantee: changed.guarantee.map(shown::guarantee),
         }))
@@ -112,7 +118,10 @@ impl KeyService for Keys {
         let asked = Change { name: &name, etag: &etag, request_id: &request_id, more: &[] };
         let (target, terms) = asked::change("EnableKey", &asked, names::key)?;
         let changed = self.0.enable_key(&caller, &target, &terms).await?;
-        Ok(Response::new(EnableKeyResponse { key: Some(shown::key(changed.now)), position: changed.position.unwrap_or(0) }))
+        Ok(Response::new(EnableKeyResponse {
+            key: Some(shown::key(self.0.told(changed.now).await)),
+            position: changed.position.unwrap_or(0),
+        }))
     }
 
     async fn delete_key(&self, request: Request<DeleteKeyRequest>) -> Result<Response<DeleteKeyResponse>, Status> {
@@ -130,14 +139,12 @@ pub(super) fn text(secret: &Secret) -> String {
     String::from_utf8_lossy(secret.expose()).into_owned()
 }
 
-fn listed(request: &ListKeysRequest, question: &page::Question) -> Result<(RealmId, Option<OwnerId>, Page), KeyringError> {
+fn listed(request: &ListKeysRequest, question: &page::Question) -> Result<(KeysOf, Page), KeyringError> {
     let mut fields = Fields::default();
-    let realm = fields.take("parent", names::realm(&request.parent));
-    let owner = fields.unless_empty("owner", &request.owner, |name| {
-        let owner = names::owner(name)?;
-        realm.as_ref().map_or(Ok(owner.id.clone()), |realm| asked::of_realm(realm, owner))
-    });
+    let asked = filters::keys(&mut fields, request);
+    let order = filters::order(&mut fields, &request.order_by);
     fields.take("read_mask", Key::known(request.read_mask.as_ref()));
     let page = page::asked(&mut fields, request.page_size, &request.page_token, question);
-    fields.all(realm.zip(page).map(|(realm, page)| (realm, owner, page)))
+    let page = page.zip(order).map(|(page, order)| Page { order, ..page });
+    fields.all(asked.zip(page))
 }

@@ -54,9 +54,12 @@ masked!(Key {
     revoke_cause,
     etag,
     limits,
-    binding
+    metadata,
+    binding,
+    state,
+    rotate_time
 });
-masked!(Owner { name, display_name, plan, create_time, disable_time, etag, limits });
+masked!(Owner { name, display_name, plan, create_time, disable_time, etag, limits, state });
 
 fn paths(mask: Option<&FieldMask>) -> &[String] {
     mask.map_or(&[], |mask| &mask.paths)

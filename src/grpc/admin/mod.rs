@@ -4,6 +4,7 @@ mod asked;
 mod audit;
 mod bootstrap;
 mod fields;
+mod filters;
 mod keys;
 mod leak;
 mod mask;

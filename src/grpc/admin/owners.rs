@@ -8,9 +8,9 @@ use super::super::admin_auth::caller;
 use super::asked::{self, Change};
 use super::fields::Fields;
 use super::mask::Masked as _;
-use super::{names, page, shown, update};
+use super::{filters, names, page, shown, update};
 use crate::domain::name::RealmId;
-use crate::keyring::{Keyring, KeyringError};
+use crate::keyring::{Keyring, KeyringError, OwnerFilter};
 use crate::proto::keyward::admin::v1::owner_service_server::OwnerService;
 use crate::proto::keyward::admin::v1::{
     CreateOwnerRequest, CreateOwnerResponse, DisableOwnerRequest, DisableOwnerResponse, EnableOwnerRequest, EnableOwnerResponse,
@@ -44,11 +44,14 @@ impl OwnerService for Owners {
         let caller = caller(&request)?;
         let request = request.into_inner();
         let question = asked::question("ListOwners", &ListOwnersRequest { page_size: 0, page_token: String::new(), ..request.clone() });
-        let (realm, page) = listed(&request, &question)?;
-        let listing = self.0.owners(&caller, &realm, &page).await?;
-        let next = listing.items.last().filter(|_| listing.more).map(|last| page::token(last.id.as_str(), &question));
-        let owners = listing.items.into_iter().map(|owner| shown::owner(owner).masked(request.read_mask.as_ref())).collect();
-        Ok(Response::new(ListOwnersResponse { owners, next_page_token: next.unwrap_or_default() }))
+        let (realm, filter, page) = listed(&request, &question)?;
+        let listing = self.0.owners(&caller, &realm, filter, &page).await?;
+        let items = listing.items.into_iter().map(|owner| {
+            let id = owner.id.to_string();
+            (id, shown::owner(owner).masked(request.read_mask.as_ref()))
+        });
+        let (owners, next) = page::cut(items, listing.next);
+        Ok(Response::new(ListOwnersResponse { owners, next_page_token: page::token(next.as_deref(), &question) }))
     }
 
     async fn update_owner(&self, request: Request<UpdateOwnerRequest>) -> Result<Response<UpdateOwnerResponse>, Status> {
@@ -85,10 +88,13 @@ impl OwnerService for Owners {
     }
 }
 
-fn listed(request: &ListOwnersRequest, question: &page::Question) -> Result<(RealmId, Page), KeyringError> {
+fn listed(request: &ListOwnersRequest, question: &page::Question) -> Result<(RealmId, OwnerFilter, Page), KeyringError> {
     let mut fields = Fields::default();
     let realm = fields.take("parent", names::realm(&request.parent));
+    let filter = filters::owners(&mut fields, request.state);
+    let order = filters::order(&mut fields, &request.order_by);
     fields.take("read_mask", Owner::known(request.read_mask.as_ref()));
     let page = page::asked(&mut fields, request.page_size, &request.page_token, question);
-    fields.all(realm.zip(page))
+    let page = page.zip(order).map(|(page, order)| Page { order, ..page });
+    fields.all(realm.zip(filter).zip(page).map(|((realm, filter), page)| (realm, filter, page)))
 }

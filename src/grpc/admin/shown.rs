@@ -5,17 +5,18 @@ use std::time::Duration;
 use prost_types::Timestamp;
 
 use super::names;
+use crate::domain::life::State;
 use crate::domain::limit::Override;
 use crate::domain::name::Word;
 use crate::domain::owner::Owner;
-use crate::domain::record::{Cause, KeptSecret, Record};
+use crate::domain::record::{Cause, KeptSecret};
 use crate::domain::time::StoreTime;
-use crate::keyring::{Guarantee, Noted};
+use crate::keyring::{Guarantee, Noted, Seen};
 use crate::proto::keyward::admin::v1 as wire;
 use crate::proto::keyward::store::v1::Changed;
 use crate::revocation::{Holder, Level, Registration};
 
-pub(super) fn key(record: Record) -> wire::Key {
+pub(super) fn key(Seen { record, state, rotates }: Seen) -> wire::Key {
     let mut secrets: Vec<&KeptSecret> = record.secrets.iter().collect();
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.created));
     wire::Key {
@@ -33,6 +34,9 @@ pub(super) fn key(record: Record) -> wire::Key {
         revoke_cause: cause(record.cause).into(),
         etag: etag(record.revision),
         limits: record.limits.iter().map(number).collect(),
+        state: key_state(state).into(),
+        rotate_time: rotates.map(instant),
+        metadata: record.metadata,
         label: record.label,
         binding: record.binding.as_ref().map(ToString::to_string).unwrap_or_default(),
         tenant: record.tenant.unwrap_or_default(),
@@ -47,6 +51,7 @@ pub(super) fn owner(owner: Owner) -> wire::Owner {
         disable_time: owner.disabled.map(instant),
         etag: etag(owner.revision),
         limits: owner.limits.iter().map(number).collect(),
+        state: if owner.disabled.is_some() { wire::owner::State::Disabled } else { wire::owner::State::Active }.into(),
         display_name: owner.name,
     }
 }
@@ -80,6 +85,16 @@ pub(super) fn lease((holder, registration): &(Holder, Registration)) -> wire::Le
 /// None is as long as a `Duration` of the wire cannot say.
 pub(super) fn duration(duration: Duration) -> Option<prost_types::Duration> {
     prost_types::Duration::try_from(duration).ok()
+}
+
+fn key_state(state: Option<State>) -> wire::key::State {
+    match state {
+        None => wire::key::State::Unspecified,
+        Some(State::Active) => wire::key::State::Active,
+        Some(State::Revoked) => wire::key::State::Revoked,
+        Some(State::Expired) => wire::key::State::Expired,
+        Some(State::OwnerDisabled) => wire::key::State::OwnerDisabled,
+    }
 }
 
 fn secret(kept: &KeptSecret) -> wire::KeySecret {

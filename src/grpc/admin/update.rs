@@ -20,7 +20,7 @@ struct Row<Message, Field> {
     read: fn(&mut Fields, &Message) -> Option<Field>,
 }
 
-const KEY: [Row<wire::Key, KeyField>; 6] = [
+const KEY: [Row<wire::Key, KeyField>; 7] = [
     Row { path: "label", is_set: |key| !key.label.is_empty(), read: |_, key| Some(KeyField::Label(key.label.clone())) },
     Row {
         path: "scopes",
@@ -53,6 +53,7 @@ const KEY: [Row<wire::Key, KeyField>; 6] = [
             fields.take("key.expire_time", fields::instant(at)).map(|at| KeyField::Expires(Some(at)))
         },
     },
+    Row { path: "metadata", is_set: |key| !key.metadata.is_empty(), read: |_, key| Some(KeyField::Metadata(key.metadata.clone())) },
 ];
 
 const OWNER: [Row<wire::Owner, OwnerField>; 3] = [

@@ -61,6 +61,11 @@ impl Store for Embedded {
         self.read(self.timeouts.admin, move |txn, _| read::owner(txn, &realm, &id)).await
     }
 
+    async fn owners_of(&self, realm: &RealmId, ids: &[OwnerId]) -> Result<Vec<Owner>, StoreError> {
+        let (realm, ids) = (realm.clone(), ids.to_vec());
+        self.read(self.timeouts.admin, move |txn, _| read::owners_of(txn, &realm, &ids)).await
+    }
+
     async fn keys(&self, realm: &RealmId, owner: Option<&OwnerId>, page: &Page) -> Result<Vec<Record>, StoreError> {
         let (realm, owner, page) = (realm.clone(), owner.cloned(), page.clone());
         let reading = move |txn: &ReadTransaction, _: &StoreClock| match owner {

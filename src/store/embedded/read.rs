@@ -15,7 +15,11 @@ use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
 use crate::revocation::At;
 use crate::store::record::{decode_key, decode_owner};
-use crate::store::{Due, Finding, Kept, Page, StoreError, What};
+use crate::store::{Due, Finding, Kept, Order, Page, StoreError, What};
+
+/// No id is empty, and every one is ASCII: this comes before all of them, and the other after.
+const FIRST: &str = "";
+const LAST: &str = "\u{10FFFF}";
 
 /// The key that one of the digests belongs to. Everything is read from one transaction, so place and record are of one instant.
 pub(super) fn find(txn: &ReadTransaction, realm: &RealmId, digests: &[Digest], clock: &StoreClock) -> Result<Finding, Stop> {
@@ -49,45 +53,32 @@ pub(super) fn owner(txn: &ReadTransaction, realm: &RealmId, id: &OwnerId) -> Res
     Ok(bytes.map(|bytes| decode_owner(bytes.value())).transpose()?)
 }
 
+pub(super) fn owners_of(txn: &ReadTransaction, realm: &RealmId, ids: &[OwnerId]) -> Result<Vec<Owner>, Stop> {
+    ids.iter().filter_map(|id| owner(txn, realm, id).transpose()).collect()
+}
+
 pub(super) fn keys(txn: &ReadTransaction, realm: &RealmId, page: &Page) -> Result<Vec<Record>, Stop> {
-    let table = txn.open_table(KEYS)?;
-    let mut records = Vec::new();
-    for entry in table.range(from((realm.as_str(), after(page))))?.take(page.count) {
-        let (name, bytes) = entry?;
-        if name.value().0 != realm.as_str() {
-            break;
-        }
-        records.push(decode_key(bytes.value())?);
-    }
-    Ok(records)
+    let (table, (low, high)) = (txn.open_table(KEYS)?, span(page));
+    let range = table.range(between((realm.as_str(), low), (realm.as_str(), high)))?;
+    listed(range, page, |entry| Ok(decode_key(entry?.1.value())?))
 }
 
 pub(super) fn keys_of(txn: &ReadTransaction, realm: &RealmId, owner: &OwnerId, page: &Page) -> Result<Vec<Record>, Stop> {
-    let (index, table) = (txn.open_table(KEYS_OF_OWNERS)?, txn.open_table(KEYS)?);
-    let mut records = Vec::new();
-    for entry in index.range(from((realm.as_str(), owner.as_str(), after(page))))?.take(page.count) {
-        let (name, _) = entry?;
-        let (of_realm, of_owner, id) = name.value();
-        if (of_realm, of_owner) != (realm.as_str(), owner.as_str()) {
-            break;
-        }
-        let bytes = table.get((of_realm, id))?.ok_or_else(|| missing("key", id))?;
-        records.push(decode_key(bytes.value())?);
-    }
-    Ok(records)
+    let (index, table, (low, high)) = (txn.open_table(KEYS_OF_OWNERS)?, txn.open_table(KEYS)?, span(page));
+    let named = |id| (realm.as_str(), owner.as_str(), id);
+    let range = index.range(between(named(low), named(high)))?;
+    listed(range, page, |entry| {
+        let name = entry?.0;
+        let (_, _, id) = name.value();
+        let bytes = table.get((realm.as_str(), id))?.ok_or_else(|| missing("key", id))?;
+        Ok(decode_key(bytes.value())?)
+    })
 }
 
 pub(super) fn owners(txn: &ReadTransaction, realm: &RealmId, page: &Page) -> Result<Vec<Owner>, Stop> {
-    let table = txn.open_table(OWNERS)?;
-    let mut owners = Vec::new();
-    for entry in table.range(from((realm.as_str(), after(page))))?.take(page.count) {
-        let (name, bytes) = entry?;
-        if name.value().0 != realm.as_str() {
-            break;
-        }
-        owners.push(decode_owner(bytes.value())?);
-    }
-    Ok(owners)
+    let (table, (low, high)) = (txn.open_table(OWNERS)?, span(page));
+    let range = table.range(between((realm.as_str(), low), (realm.as_str(), high)))?;
+    listed(range, page, |entry| Ok(decode_owner(entry?.1.value())?))
 }
 
 /// What is due before an instant.
@@ -112,13 +103,24 @@ fn holder(txn: &ReadTransaction, realm: &RealmId, id: &str) -> Result<Holder, St
     Ok(Holder { record, owner })
 }
 
-fn after(page: &Page) -> &str {
-    page.after.as_deref().unwrap_or("")
+/// A page of what is in a range.
+fn listed<E, T>(range: impl DoubleEndedIterator<Item = E>, page: &Page, read: impl FnMut(E) -> Result<T, Stop>) -> Result<Vec<T>, Stop> {
+    match page.order {
+        Order::Ascending => range.take(page.count).map(read).collect(),
+        Order::Descending => range.rev().take(page.count).map(read).collect(),
+    }
 }
 
-/// From after the page's last id: no id is empty, so the empty one comes before all.
-fn from<T>(name: T) -> (Bound<T>, Bound<T>) {
-    (Bound::Excluded(name), Bound::Unbounded)
+/// The ids between which those of a page are.
+fn span(page: &Page) -> (&str, &str) {
+    match (page.order, page.after.as_deref()) {
+        (Order::Ascending, after) => (after.unwrap_or(FIRST), LAST),
+        (Order::Descending, after) => (FIRST, after.unwrap_or(LAST)),
+    }
+}
+
+fn between<T>(low: T, high: T) -> (Bound<T>, Bound<T>) {
+    (Bound::Excluded(low), Bound::Excluded(high))
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "what map_err hands on")]

@@ -1,7 +1,7 @@
-//! Records, one by one and in the order of their ids.
+//! Records, one by one and by the order of their ids.
 
 use ::redis::aio::MultiplexedConnection;
-use ::redis::{RedisResult, cmd};
+use ::redis::{Cmd, RedisResult, cmd};
 use tokio::time::Instant;
 
 use super::pool::Pool;
@@ -9,7 +9,7 @@ use super::{names, stored};
 use crate::domain::name::{KeyId, OwnerId, RealmId};
 use crate::domain::owner::Owner;
 use crate::domain::record::Record;
-use crate::store::{Page, StoreError};
+use crate::store::{Order, Page, StoreError};
 
 pub(super) async fn key(pool: &Pool, deadline: Instant, realm: &RealmId, id: &KeyId) -> Result<Option<Record>, StoreError> {
     one(pool, deadline, &names::keys(realm), id.as_str()).await?.map(|kept| stored::read_key(&kept)).transpose()
@@ -17,6 +17,20 @@ pub(super) async fn key(pool: &Pool, deadline: Instant, realm: &RealmId, id: &Ke
 
 pub(super) async fn owner(pool: &Pool, deadline: Instant, realm: &RealmId, id: &OwnerId) -> Result<Option<Owner>, StoreError> {
     one(pool, deadline, &names::owners(realm), id.as_str()).await?.map(|kept| stored::read_owner(&kept)).transpose()
+}
+
+/// Those that are there.
+pub(super) async fn owners_of(pool: &Pool, deadline: Instant, realm: &RealmId, ids: &[OwnerId]) -> Result<Vec<Owner>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (records, ids): (_, Vec<&str>) = (names::owners(realm), ids.iter().map(OwnerId::as_str).collect());
+    let kept = pool.run(deadline, |mut connection| {
+        let mut read = cmd("HMGET");
+        read.arg(&records).arg(&ids);
+        async move { read.query_async::<Vec<Option<Vec<u8>>>>(&mut connection).await }
+    });
+    kept.await?.into_iter().flatten().map(|kept| stored::read_owner(&kept)).collect()
 }
 
 /// Keys of a realm, or of one of its owners.
@@ -29,31 +43,45 @@ pub(super) async fn keys(
     let ids = owner.map_or_else(|| names::key_ids(realm), |owner| names::key_ids_of(realm, owner));
     let records = names::keys(realm);
     let kept = pool.run(deadline, |connection| many(connection, &ids, &records, page)).await?;
-    kept.into_iter().map(|kept| stored::read_key(&present(kept)?)).collect()
+    kept.into_iter().map(|kept| stored::read_key(&kept)).collect()
 }
 
 pub(super) async fn owners(pool: &Pool, deadline: Instant, realm: &RealmId, page: &Page) -> Result<Vec<Owner>, StoreError> {
     let (ids, records) = (names::owner_ids(realm), names::owners(realm));
     let kept = pool.run(deadline, |connection| many(connection, &ids, &records, page)).await?;
-    kept.into_iter().map(|kept| stored::read_owner(&present(kept)?)).collect()
+    kept.into_iter().map(|kept| stored::read_owner(&kept)).collect()
 }
 
 async fn one(pool: &Pool, deadline: Instant, records: &str, id: &str) -> Result<Option<Vec<u8>>, StoreError> {
     pool.run(deadline, |mut connection| async move { cmd("HGET").arg(records).arg(id).query_async(&mut connection).await }).await
 }
 
-/// Ids first, then their records: a record is never removed, so none is missing between the two.
-async fn many(mut connection: MultiplexedConnection, ids: &str, records: &str, page: &Page) -> RedisResult<Vec<Option<Vec<u8>>>> {
-    let from = page.after.as_ref().map_or_else(|| "-".into(), |after| format!("({after}"));
-    let mut range = cmd("ZRANGEBYLEX");
-    range.arg(ids).arg(from).arg("+").arg("LIMIT").arg(0).arg(page.count);
-    let ids: Vec<String> = range.query_async(&mut connection).await?;
-    if ids.is_empty() {
-        return Ok(Vec::new());
+/// Ids first, then their records. A record may be removed between the two: it is passed over, and the page filled up from what follows, so that
+/// one that is not full is still the last.
+async fn many(mut connection: MultiplexedConnection, ids: &str, records: &str, page: &Page) -> RedisResult<Vec<Vec<u8>>> {
+    let (mut kept, mut after) = (Vec::new(), page.after.clone());
+    loop {
+        let wanted = page.count - kept.len();
+        let part: Vec<String> = range(ids, after.as_deref(), page.order, wanted).query_async(&mut connection).await?;
+        let Some(last) = part.last().cloned() else { return Ok(kept) };
+        let full = part.len() == wanted;
+        let read: Vec<Option<Vec<u8>>> = cmd("HMGET").arg(records).arg(part).query_async(&mut connection).await?;
+        kept.extend(read.into_iter().flatten());
+        if !full || kept.len() == page.count {
+            return Ok(kept);
+        }
+        after = Some(last);
     }
-    cmd("HMGET").arg(records).arg(ids).query_async(&mut connection).await
 }
 
-fn present(kept: Option<Vec<u8>>) -> Result<Vec<u8>, StoreError> {
-    kept.ok_or_else(|| StoreError::Corrupt("an id in a list that has no record".into()))
+/// So many ids after this one, in this order.
+fn range(ids: &str, after: Option<&str>, order: Order, count: usize) -> Cmd {
+    let (name, start, end) = match order {
+        Order::Ascending => ("ZRANGEBYLEX", "-", "+"),
+        Order::Descending => ("ZREVRANGEBYLEX", "+", "-"),
+    };
+    let from = after.map_or_else(|| start.to_owned(), |after| format!("({after}"));
+    let mut range = cmd(name);
+    range.arg(ids).arg(from).arg(end).arg("LIMIT").arg(0).arg(count);
+    range
 }

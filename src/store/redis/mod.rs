@@ -194,6 +194,12 @@ impl Store for RedisStore {
         list::owner(&self.admin, deadline, realm, id).await
     }
 
+    async fn owners_of(&self, realm: &RealmId, ids: &[OwnerId]) -> Result<Vec<Owner>, StoreError> {
+        let deadline = self.for_admin();
+        self.fitting(deadline).await?;
+        list::owners_of(&self.admin, deadline, realm, ids).await
+    }
+
     async fn keys(&self, realm: &RealmId, owner: Option<&OwnerId>, page: &Page) -> Result<Vec<Record>, StoreError> {
         let deadline = self.for_admin();
         self.fitting(deadline).await?;

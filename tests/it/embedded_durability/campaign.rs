@@ -348,7 +348,7 @@ impl World {
                 self.lose(Loss::Record, &format!("{owner:?} is {found:?}"));
             }
         }
-        let listed = store.keys(&realm(), None, &Page { after: None, count: usize::MAX }).await.unwrap_or_default();
+        let listed = store.keys(&realm(), None, &Page { count: usize::MAX, ..Page::default() }).await.unwrap_or_default();
         if listed != self.keys.values().cloned().collect::<Vec<_>>() {
             self.lose(Loss::Record, "the list is another");
         }

@@ -95,7 +95,7 @@ async fn a_disk_that_fails_makes_the_store_away_and_when_it_is_well_the_store_co
     assert!(is_away(&store.settle(std::slice::from_ref(&ticket(1))).await));
     assert!(is_away(&is_there(&store, 1).await));
     assert!(is_away(&store.key(&realm(), &key_id(1)).await));
-    assert!(is_away(&store.keys(&realm(), None, &keyward::store::Page { after: None, count: 9 }).await));
+    assert!(is_away(&store.keys(&realm(), None, &keyward::store::Page { count: 9, ..Default::default() }).await));
     assert!(is_away(&store.claim_peppers(&[claim("1", 1)]).await));
     let log = speaks_of_the_log(&store).await;
     assert!(log.iter().all(is_away), "{log:?}");

@@ -10,6 +10,7 @@ mod following;
 mod listing;
 mod noting;
 mod on_redis;
+mod paging;
 mod peeking;
 mod renewing;
 mod samples;
@@ -79,11 +80,15 @@ sentences! {
     listing:
         a_key_is_read_in_its_own_realm_only,
         an_owner_is_read_in_its_own_realm_only,
-        pages_follow_one_another_without_gap_or_repetition,
+        several_owners_are_read_as_one_is_and_who_is_not_there_is_left_out,
         a_key_that_changes_its_owner_is_listed_with_the_new_one,
         a_pepper_of_a_known_version_and_another_check_value_is_refused,
         peppers_none_of_which_is_known_are_refused_where_others_are,
         it_never_goes_backwards;
+    paging:
+        pages_follow_one_another_without_gap_or_repetition_in_either_order,
+        pages_go_on_while_keys_are_added,
+        a_page_that_is_not_full_is_the_last_one;
     noting:
         every_change_has_its_entry_in_the_log_with_the_digests_that_its_key_had_and_has,
         a_commit_names_everyone_who_holds_a_lease,

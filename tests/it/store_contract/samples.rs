@@ -123,7 +123,7 @@ pub(super) fn request(caller: &str, id: &str, content: u8) -> RequestId {
 }
 
 pub(super) fn page(after: Option<&str>, count: usize) -> Page {
-    Page { after: after.map(String::from), count }
+    Page { after: after.map(String::from), count, ..Page::default() }
 }
 
 /// Of `acme`, or of one of its keys.

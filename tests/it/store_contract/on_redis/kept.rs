@@ -12,8 +12,8 @@ use prost::Message;
 use redis::streams::StreamRangeReply;
 
 use super::super::samples::{
-    DAY, MINUTE, changed_key, charge, commit, digest, holder, key, new_key, new_owner, owner, put, realm, renewal, request, settlement,
-    subject,
+    DAY, MINUTE, changed_key, charge, commit, digest, holder, key, new_key, new_owner, owner, page, put, realm, renewal, request,
+    settlement, subject,
 };
 use super::seed;
 use crate::support::campaign::figure;
@@ -74,6 +74,21 @@ async fn state_of_keys_is_in_one_hash_slot_and_windows_are_in_their_owners() {
     assert_eq!(slots.len(), 3);
     assert_eq!(slots.values().collect::<BTreeSet<_>>().len(), 1, "{slots:?}");
     assert!(!state.values().any(|slot| slots.values().any(|other| other == slot)));
+}
+
+/// Whoever lists reads ids first: a key that is removed before its record is read is as one that was removed before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_id_whose_record_is_gone_is_passed_over_and_its_page_filled_up() {
+    let server = RedisServer::start();
+    let store = server.store();
+    put(&*store, (0..8).map(|number| new_key(&key(&format!("key_{number}"), &[digest(number)]))).collect()).await;
+    let gone: i64 = server.ask("HDEL kw:1:{kw}:keys:otesse key_1 key_2 key_3 key_7");
+    let listed = async |after, count| {
+        let keys = store.keys(&realm("otesse"), None, &page(after, count)).await.unwrap();
+        keys.iter().map(|key| key.id.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!((gone, listed(None, 3).await), (4, ["key_0", "key_4", "key_5"].map(String::from).into()));
+    assert_eq!(listed(Some("key_5"), 3).await, ["key_6"], "and none comes after them");
 }
 
 /// A lease, a log that was found rolled back twice, and something made durable.

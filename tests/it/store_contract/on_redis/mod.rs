@@ -32,6 +32,7 @@ async fn each_method(store: &dyn Store) -> [(&'static str, Result<(), StoreError
         ("commit", store.commit(&commit(vec![new_key(&key("key_9", &[digest(9)]))])).await.map(|_| ())),
         ("key", store.key(&realm, &key_id("key_1")).await.map(|_| ())),
         ("owner", store.owner(&realm, &owner_id("acme")).await.map(|_| ())),
+        ("owners_of", store.owners_of(&realm, &[owner_id("acme")]).await.map(|_| ())),
         ("keys", store.keys(&realm, None, &page).await.map(|_| ())),
         ("owners", store.owners(&realm, &page).await.map(|_| ())),
         ("claim_peppers", store.claim_peppers(&[claim("1", 1)]).await),
