@@ -21,7 +21,7 @@ pub(crate) struct Filled {
     /// From its start until it was ready.
     pub(crate) start: Duration,
     redis: Option<RedisServer>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// What putting keys into a store took.
@@ -42,7 +42,7 @@ impl Filled {
         let filling = Filling { time: begun.elapsed(), bytes: (used() - before) / keys as f64 };
         let begun = Instant::now();
         let keyward = Keyward::without_token(realms, &Store::Redis(&redis.url()), |config| config);
-        Self { keyward, filling, start: begun.elapsed(), redis: Some(redis), _folder: folder }
+        Self { keyward, filling, start: begun.elapsed(), redis: Some(redis), folder }
     }
 
     /// In an embedded store.
@@ -63,7 +63,13 @@ impl Filled {
         let keyward = Keyward::without_token(realms, &Store::Embedded, |config| {
             config.replace("folder: data", &there) + &format!("pepper_file: {}\n", peppers.display())
         });
-        Self { keyward, filling, start: begun.elapsed(), redis: None, _folder: folder }
+        Self { keyward, filling, start: begun.elapsed(), redis: None, folder }
+    }
+
+    /// For the first admin token.
+    pub(crate) fn bootstrap_secret(&self) -> String {
+        let file = if self.redis.is_some() { self.keyward.at("bootstrap") } else { self.folder.path().join("data/bootstrap") };
+        std::fs::read_to_string(file).unwrap()
     }
 
     /// Of its Redis, if it has one.

@@ -17,6 +17,7 @@ mod filled;
 mod keys;
 mod late;
 mod limits;
+mod lists;
 mod load;
 mod outage;
 mod peer;
@@ -39,11 +40,12 @@ use yardstick::Yardstick;
 /// What can be measured by itself: its name, and how.
 type Part = (&'static str, fn(&Runtime));
 
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 9] = [
     ("hot", costs::hot),
     ("cold", costs::cold),
     ("one-core", costs::on_one_core),
     ("limits", limits::measure),
+    ("lists", lists::measure),
     ("through", through::measure),
     ("late", late::measure),
     ("outage", outage::measure),

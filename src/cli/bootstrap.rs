@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::client::{self, ClientArgs};
 use super::failure::Failure;
-use super::output::{self, Output};
+use super::output::Output;
 use super::view::Redeemed;
 use crate::proto::keyward::admin::v1::BootstrapRequest;
 
@@ -21,7 +21,7 @@ pub(super) struct Bootstrap {
 impl Bootstrap {
     pub(super) async fn run(self, client: &ClientArgs, output: Output) -> Result<(), Failure> {
         output.can_show_a_secret()?;
-        let bytes = if self.secret_file.as_os_str() == "-" { output::stdin()? } else { client::read(&self.secret_file)? };
+        let bytes = client::read(&self.secret_file)?;
         let secret = String::from_utf8(bytes).map_err(|_| Failure::usage("the one-time secret is not text"))?;
         let request = BootstrapRequest { secret: secret.trim().to_owned() };
         let response = client.bootstrap().await?.bootstrap(request).await.map_err(client.failed())?.into_inner();

@@ -17,7 +17,7 @@ pub(super) struct CheckConfig {
     /// The server's file, and with it the realm files that it names.
     #[arg(long, value_name = "FILE", required_unless_present = "paths")]
     config: Option<PathBuf>,
-    /// Realm files, or folders of them.
+    /// Realm files, or folders of them; `-`: standard input.
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
 }
@@ -25,7 +25,7 @@ pub(super) struct CheckConfig {
 impl CheckConfig {
     pub(super) fn run(self) -> Result<(), Failure> {
         let of_file = self.config.as_deref().map(|file| config::load(file).map(|config| config.realms));
-        let of_paths = (!self.paths.is_empty()).then(|| config::realms(&self.paths));
+        let of_paths = (!self.paths.is_empty()).then(|| config::realms(&self.paths.iter().map(place).collect::<Vec<_>>()));
         let (mut realms, mut problems, mut doubts) = (0, Vec::new(), Vec::new());
         for read in [of_file, of_paths].into_iter().flatten() {
             match read {
@@ -46,6 +46,11 @@ impl CheckConfig {
             Err(Failure::Usage(Problems(problems).to_string()))
         }
     }
+}
+
+/// Where a path is read.
+fn place(path: &PathBuf) -> PathBuf {
+    if path.as_os_str() == "-" { PathBuf::from("/dev/stdin") } else { path.clone() }
 }
 
 /// The built-in realm is in no file.

@@ -11,6 +11,7 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity
 use tonic::{Request, Status};
 
 use super::failure::Failure;
+use super::output;
 use crate::proto::keyward::admin::v1::bootstrap_service_client::BootstrapServiceClient;
 use crate::proto::keyward::admin::v1::key_service_client::KeyServiceClient;
 use crate::proto::keyward::admin::v1::owner_service_client::OwnerServiceClient;
@@ -37,7 +38,7 @@ pub(super) struct ClientArgs {
     /// PEM file of its private key.
     #[arg(long, global = true, env = "KEYWARD_CLIENT_KEY", value_name = "FILE", requires = "client_cert")]
     client_key: Option<PathBuf>,
-    /// File that holds the admin token; or the token itself in the environment's `KEYWARD_TOKEN`.
+    /// File that holds the admin token, `-` for standard input; or the token itself in the environment's `KEYWARD_TOKEN`.
     #[arg(long, global = true, env = "KEYWARD_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
 }
@@ -125,7 +126,10 @@ pub(super) fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Re
     runtime.map_err(|error| Failure::Refused(format!("error: no runtime: {error}")))?.block_on(command)
 }
 
-/// A file's bytes.
+/// A file's bytes; `-` is standard input.
 pub(super) fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+    if file.as_os_str() == "-" {
+        return output::stdin();
+    }
     std::fs::read(file).map_err(|error| Failure::usage(format_args!("{} cannot be read: {error}", file.display())))
 }

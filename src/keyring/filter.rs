@@ -76,3 +76,90 @@ impl OwnerFilter {
 fn is<T: PartialEq>(asked: Option<&T>, own: Option<&T>) -> bool {
     asked.is_none() || asked == own
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::domain::address::AddressList;
+    use crate::domain::name::{KeyId, OwnerId, RealmId};
+    use crate::domain::record::Cause;
+
+    const NOW: StoreTime = StoreTime(1_000);
+
+    fn seen() -> Seen {
+        let record = Record {
+            realm: RealmId::parse("otesse").unwrap(),
+            id: KeyId::parse("key_1").unwrap(),
+            owner: OwnerId::parse("acme").unwrap(),
+            label: "build-7".into(),
+            environment: Some(Word::parse("live").unwrap()),
+            kind: None,
+            plan: Some(Word::parse("gold").unwrap()),
+            limits: Vec::new(),
+            tenant: None,
+            scopes: ["a:read", "a:write"].map(|scope| Scope::parse(scope).unwrap()).into(),
+            addresses: AddressList::default(),
+            created: StoreTime(1),
+            expires: Some(StoreTime(2_000)),
+            revoked: None,
+            cause: Cause::Asked,
+            metadata: BTreeMap::new(),
+            binding: None,
+            secrets: Vec::new(),
+            revision: 1,
+            generation: 0,
+        };
+        Seen { record, state: Some(State::Active), rotates: Some(NOW) }
+    }
+
+    #[test]
+    fn each_part_of_a_filter_takes_what_it_says_and_nothing_else() {
+        let (word, scope) = (|text| Some(Word::parse(text).unwrap()), |text| Some(Scope::parse(text).unwrap()));
+        let any = KeyFilter::default;
+        for (number, (takes, other)) in [
+            (KeyFilter { label: Some("build-7".into()), ..any() }, KeyFilter { label: Some("build".into()), ..any() }),
+            (KeyFilter { label_prefix: Some("build".into()), ..any() }, KeyFilter { label_prefix: Some("uild".into()), ..any() }),
+            (KeyFilter { environment: word("live"), ..any() }, KeyFilter { environment: word("test"), ..any() }),
+            (KeyFilter { plan: word("gold"), ..any() }, KeyFilter { plan: word("go"), ..any() }),
+            (KeyFilter { scope: scope("a:write"), ..any() }, KeyFilter { scope: scope("a"), ..any() }),
+            (KeyFilter { state: Some(State::Active), ..any() }, KeyFilter { state: Some(State::Expired), ..any() }),
+            (
+                KeyFilter { expiring_before: Some(StoreTime(2_001)), ..any() },
+                KeyFilter { expiring_before: Some(StoreTime(2_000)), ..any() },
+            ),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            assert!(takes.takes(&seen(), NOW) && !other.takes(&seen(), NOW), "part {number}");
+            assert!(!takes.takes_all() && !other.takes_all(), "part {number}");
+        }
+        assert!(any().takes_all() && any().takes(&seen(), NOW));
+        let without = Record { environment: None, plan: None, expires: None, scopes: Vec::new(), ..seen().record };
+        for filter in [
+            KeyFilter { environment: word("live"), ..any() },
+            KeyFilter { plan: word("gold"), ..any() },
+            KeyFilter { scope: scope("a:read"), ..any() },
+            KeyFilter { expiring_before: Some(StoreTime(i64::MAX)), ..any() },
+        ] {
+            assert!(!filter.may_take(&without), "what a key has not is not what is asked for: {filter:?}");
+        }
+    }
+
+    #[test]
+    fn rotation_is_due_from_its_time_on_until_the_key_has_ended() {
+        let due = KeyFilter { rotation_due: true, ..KeyFilter::default() };
+        assert!(due.takes(&seen(), NOW) && !due.takes(&seen(), StoreTime(999)));
+        assert!(!due.takes(&Seen { rotates: None, ..seen() }, NOW));
+        assert!(!due.takes(&Seen { state: Some(State::Expired), ..seen() }, NOW));
+        assert!(due.takes(&Seen { state: Some(State::OwnerDisabled), ..seen() }, NOW));
+    }
+
+    #[test]
+    fn a_state_that_is_not_known_is_none_that_is_asked_for() {
+        let active = KeyFilter { state: Some(State::Active), ..KeyFilter::default() };
+        assert!(!active.takes(&Seen { state: None, ..seen() }, NOW));
+    }
+}

@@ -165,6 +165,7 @@ fn draft() -> KeyDraft {
         addresses: AddressList::default(),
         expires: None,
         binding: None,
+        metadata: BTreeMap::new(),
     }
 }
 

@@ -25,10 +25,12 @@ macro_rules! on_every_store {
 mod bootstrap;
 mod etags;
 mod fields;
+mod filters;
 mod guarantee;
 mod keys;
 mod leases;
 mod levels;
+mod life;
 mod owners;
 mod pages;
 mod peppers;

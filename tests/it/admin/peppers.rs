@@ -1,5 +1,7 @@
 //! A newer pepper beside an older one: what was made under the older is still known, and is not made twice.
 
+use std::collections::BTreeMap;
+
 use keyward::domain::address::AddressList;
 use keyward::domain::key::Secret;
 use keyward::domain::name::{OwnerId, RealmId};
@@ -49,6 +51,7 @@ fn given() -> NewKey {
         addresses: AddressList::default(),
         expires: None,
         binding: None,
+        metadata: BTreeMap::new(),
     };
     NewKey { realm: RealmId::parse("ocus").unwrap(), key, secret: Some(Secret::new(OLD.into())), once: None }
 }

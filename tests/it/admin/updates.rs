@@ -36,15 +36,17 @@ async fn what_the_mask_names_is_changed_and_the_rest_stays(world: World) {
         plan: "test".into(),
         limits: own(&[("minute", 100), ("hour", 5)]),
         expire_time: at(4_000_000_000),
+        metadata: [("team".into(), "billing".into())].into(),
         ..old.clone()
     };
-    let rows: [(&str, Put); 6] = [
+    let rows: [(&str, Put); 7] = [
         ("label", |key, full| key.label.clone_from(&full.label)),
         ("scopes", |key, full| key.scopes.clone_from(&full.scopes)),
         ("allowed_addresses", |key, _| key.allowed_addresses = vec!["192.0.2.7/32".into()]),
         ("plan", |key, full| key.plan.clone_from(&full.plan)),
         ("limits", |key, full| key.limits.clone_from(&full.limits)),
         ("expire_time", |key, full| key.expire_time = full.expire_time),
+        ("metadata", |key, full| key.metadata.clone_from(&full.metadata)),
     ];
     let mut expected = old;
     for (path, put) in rows {

@@ -6,6 +6,7 @@ use keyward::config;
 use keyward::domain::address::AddressSource;
 use keyward::domain::credential::{Place, QueryRemoval};
 use keyward::domain::format::{Alphabet, Checksum};
+use keyward::domain::life::KeyLife;
 use keyward::domain::limit::Per;
 use keyward::domain::name;
 use keyward::domain::realm::{FailureRate, LimitStance, RecordStance, Transport};
@@ -23,7 +24,7 @@ fn the_example_of_the_reference_is_accepted_and_has_every_key_that_there_is() {
     let every = "realm hosts https credentials header scheme query removal cookie keys prefix alphabet length min max minted checksum \
                  environment kind plan tenant required client_address addresses allow deny scopes routes path methods extensions kinds \
                  environments cost anonymous plans limit per most window zone counts only except shadow default_plan limit_headers feed_envoy identity denials status headers json grpc code \
-                 message when_store_is_away records limits failing_sources look_ups";
+                 message when_store_is_away records limits failing_sources look_ups key_life max_lifetime rotate_after";
     for key in every.split_whitespace() {
         assert!(example.contains(&format!("{key}:")), "{key}");
     }
@@ -106,6 +107,27 @@ fn sources_that_keep_failing_have_a_rate_or_none() {
         ("{per: 1d}", "failing_sources.per", "must be a time from 1s to 1h"),
     ] {
         refused_at(&format!("{VALID}failing_sources: {text}\n"), line, key, says);
+    }
+}
+
+#[test]
+fn a_realm_says_how_long_its_keys_live_or_does_not() {
+    let said = |text: &str| read(&format!("{VALID}key_life: {text}\n")).life;
+    let days = |days: u64| Some(Duration::from_hours(24 * days));
+    assert_eq!(read(VALID).life, KeyLife::default());
+    assert_eq!(said("{max_lifetime: 90d, rotate_after: 1440h}"), KeyLife { longest: days(90), rotate_after: days(60) });
+    assert_eq!(said("{rotate_after: 1h}"), KeyLife { longest: None, rotate_after: Some(Duration::from_hours(1)) });
+    let line = VALID.lines().count() + 1;
+    for (text, key, says) in [
+        ("90d", "key_life", "must be a map"),
+        ("{max_lifetime: 59m}", "key_life.max_lifetime", "must be a time from 1h to 3660d, such as 24h or 90d"),
+        ("{max_lifetime: 3661d}", "key_life.max_lifetime", "must be a time from 1h to 3660d"),
+        ("{rotate_after: never}", "key_life.rotate_after", "must be a time"),
+        ("{rotate_after: 999999999999999999999d}", "key_life.rotate_after", "must be a time"),
+        ("{max_lifetime: 90d, rotate_after: 2160h}", "key_life.rotate_after", "must be below max_lifetime, which is 90d"),
+        ("{longest: 90d}", "key_life.longest", ""),
+    ] {
+        refused_at(&format!("{VALID}key_life: {text}\n"), line, key, says);
     }
 }
 

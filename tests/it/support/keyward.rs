@@ -203,7 +203,7 @@ impl Keyward {
         self.process.said()
     }
 
-    fn at(&self, name: &str) -> PathBuf {
+    pub fn at(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 }
