@@ -62,3 +62,97 @@ pub fn newest(record: &Record) -> StoreTime {
 fn after(at: StoreTime, span: Duration) -> StoreTime {
     StoreTime(at.0.saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::domain::address::AddressList;
+    use crate::domain::key::{Digest, Scheme};
+    use crate::domain::name::{KeyId, OwnerId, RealmId, Word};
+    use crate::domain::record::{Cause, KeptSecret};
+
+    const NOW: StoreTime = StoreTime(1_000);
+
+    fn owner(disabled: Option<i64>) -> Owner {
+        Owner {
+            realm: RealmId::parse("otesse").unwrap(),
+            id: OwnerId::parse("acme").unwrap(),
+            name: String::new(),
+            plan: None,
+            limits: [].into(),
+            created: StoreTime(1),
+            disabled: disabled.map(StoreTime),
+            revision: 1,
+            generation: 0,
+        }
+    }
+
+    fn key(revoked: Option<i64>, expires: Option<i64>) -> Record {
+        let secret = |created| KeptSecret {
+            digest: Digest([1; 32]),
+            pepper: Word::parse("1").unwrap(),
+            prefix: String::new(),
+            last_four: String::new(),
+            created: StoreTime(created),
+            number: 1,
+            ends: None,
+            scheme: Scheme::Secret,
+        };
+        Record {
+            realm: RealmId::parse("otesse").unwrap(),
+            id: KeyId::parse("key_1").unwrap(),
+            owner: OwnerId::parse("acme").unwrap(),
+            label: String::new(),
+            environment: None,
+            kind: None,
+            plan: None,
+            limits: Vec::new(),
+            tenant: None,
+            scopes: Vec::new(),
+            addresses: AddressList::default(),
+            created: StoreTime(5),
+            expires: expires.map(StoreTime),
+            revoked: revoked.map(StoreTime),
+            cause: Cause::Asked,
+            metadata: BTreeMap::new(),
+            binding: None,
+            secrets: [7, 9, 8].map(secret).into(),
+            revision: 1,
+            generation: 0,
+        }
+    }
+
+    #[test]
+    fn the_state_of_a_key_is_that_of_the_table() {
+        use State::{Active, Expired, OwnerDisabled, Revoked};
+        for (revoked, expires, disabled, state) in [
+            (None, None, None, Active),
+            (None, Some(1_001), None, Active),
+            (None, Some(1_000), None, Expired),
+            (None, None, Some(1), OwnerDisabled),
+            (None, Some(999), Some(1), Expired),
+            (Some(1), None, None, Revoked),
+            (Some(1), Some(999), Some(1), Revoked),
+        ] {
+            let (key, owner) = (key(revoked, expires), owner(disabled));
+            assert_eq!(State::of(&key, Some(&owner), NOW), Some(state), "{revoked:?} {expires:?} {disabled:?}");
+            let hangs_on_the_owner = matches!(state, Active | OwnerDisabled);
+            assert_eq!(State::of(&key, None, NOW), (!hangs_on_the_owner).then_some(state));
+        }
+    }
+
+    #[test]
+    fn spans_count_from_the_newest_secret_and_advice_ends_with_the_key() {
+        let life = KeyLife { longest: Some(Duration::from_secs(1)), rotate_after: Some(Duration::from_millis(1)) };
+        assert_eq!(newest(&key(None, None)), StoreTime(9));
+        assert_eq!(newest(&Record { secrets: Vec::new(), ..key(None, None) }), StoreTime(5));
+        assert_eq!((life.latest_end(StoreTime(9)), life.rotates(&key(None, None))), (Some(StoreTime(1_009)), Some(StoreTime(10))));
+        assert_eq!(life.rotates(&key(Some(1), None)), None);
+        let says_nothing = KeyLife::default();
+        assert_eq!((says_nothing.latest_end(NOW), says_nothing.rotates(&key(None, None))), (None, None));
+        let for_ever = KeyLife { longest: Some(Duration::MAX), rotate_after: None };
+        assert_eq!(for_ever.latest_end(NOW), Some(StoreTime(i64::MAX)));
+    }
+}

@@ -28,10 +28,9 @@ impl Keyring {
 
     /// A key that was made or changed. That is done, so whatever cannot be read now is left open, and is no error.
     pub async fn told(&self, record: Record) -> Seen {
-        match self.seen(record.clone()).await {
-            Ok(seen) => seen,
-            Err(_) => self.see(record, None, StoreTime::default()),
-        }
+        // of a revoked one all is known: a revocation is answered without asking anybody anything more
+        let seen = if record.revoked.is_none() { self.seen(record.clone()).await.ok() } else { None };
+        seen.unwrap_or_else(|| self.see(record, None, StoreTime::default()))
     }
 
     /// Keys of a realm; their owners are read at once, and only those whose keys' state hangs on them.

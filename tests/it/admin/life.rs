@@ -11,13 +11,14 @@ use keyward::domain::time::StoreTime;
 use keyward::keyring::Keyring;
 use keyward::proto::keyward::admin::v1::key_service_client::KeyServiceClient;
 use keyward::proto::keyward::admin::v1::{CreateKeyRequest, Key, ListKeysRequest, RevokeKeyRequest, UpdateKeyRequest, UpdateKeyResponse};
-use keyward::store::{AuditNote, Change, Commit, Expect};
+use keyward::store::{Change, Expect};
 use prost_types::{FieldMask, Timestamp};
 use tonic::Status;
 use tonic::transport::Channel;
 use tonic_types::StatusExt as _;
 
 use super::world::{World, fields, otesse, peppers, serve};
+use crate::support::seed;
 
 const DAY: i64 = 24 * 60 * 60;
 
@@ -67,32 +68,32 @@ async fn no_key_is_made_or_changed_to_end_later_than_its_realm_allows(world: Wor
 }
 
 async fn only_another_secret_buys_a_key_more_time(world: World) {
-    let mut keys = strict(&world, "{max_lifetime: 90d}").await;
+    let mut keys = strict(&world, "{max_lifetime: 9d}").await;
     let made = keys.create_key(world.ask(otesse("made"))).await.unwrap().into_inner().key.unwrap();
     let created = made.create_time.unwrap().seconds;
-    world.time.pass(Duration::from_hours(30 * 24));
-    let more = at(created + 100 * DAY);
+    world.time.pass(Duration::from_hours(3 * 24));
+    let more = at(created + 10 * DAY);
     assert_eq!(fields(&update(&world, &mut keys, &made, more).await.unwrap_err()), ["key.expire_time"], "its age is that of its secret");
-    a_newer_secret(&world, &made, created + 30 * DAY).await;
+    a_newer_secret(&world, &made, created + 3 * DAY).await;
     assert_eq!(update(&world, &mut keys, &made, more).await.unwrap().key.unwrap().expire_time, more);
-    let too_much = at(created + 121 * DAY);
+    let too_much = at(created + 13 * DAY);
     assert_eq!(fields(&update(&world, &mut keys, &made, too_much).await.unwrap_err()), ["key.expire_time"]);
 }
 
 async fn advice_to_rotate_comes_and_is_listed_while_it_is_due(world: World) {
-    let mut keys = strict(&world, "{rotate_after: 60d}").await;
+    let mut keys = strict(&world, "{rotate_after: 2d}").await;
     let made = keys.create_key(world.ask(otesse("old"))).await.unwrap().into_inner().key.unwrap();
     let created = made.create_time.unwrap();
-    assert_eq!(made.rotate_time, Some(Timestamp { seconds: created.seconds + 60 * DAY, ..created }));
+    assert_eq!(made.rotate_time, Some(Timestamp { seconds: created.seconds + 2 * DAY, ..created }));
     assert_eq!(due(&world, &mut keys).await, [""; 0]);
-    world.time.pass(Duration::from_hours(60 * 24 + 1));
+    world.time.pass(Duration::from_hours(2 * 24 + 1));
     let young = keys.create_key(world.ask(otesse("young"))).await.unwrap().into_inner().key.unwrap();
     // what has ended needs no other secret: this one is over when its advice would be due
     keys.create_key(world.ask(ending(at(young.create_time.unwrap().seconds + DAY)))).await.unwrap();
     assert_eq!(due(&world, &mut keys).await, ["old"]);
-    a_newer_secret(&world, &made, created.seconds + 60 * DAY).await;
+    a_newer_secret(&world, &made, created.seconds + 2 * DAY).await;
     assert_eq!(due(&world, &mut keys).await, [""; 0], "another secret took over");
-    world.time.pass(Duration::from_hours(60 * 24));
+    world.time.pass(Duration::from_hours(2 * 24 - 1));
     assert_eq!(due(&world, &mut keys).await, ["old"]);
     world.time.pass(Duration::from_hours(2));
     assert_eq!(due(&world, &mut keys).await, ["old", "young"]);
@@ -164,8 +165,7 @@ async fn a_newer_secret(world: &World, key: &Key, seconds: i64) {
     record.secrets.push(newer);
     record.revision += 1;
     let expect = Expect::Revision(record.revision - 1);
-    let audit = AuditNote { actor: None, action: "RotateKey", subject: key.name.clone() };
-    world.store.commit(&Commit { changes: vec![Change::Key { record, expect }], audit, request: None, once: None }).await.unwrap();
+    seed::commit(&*world.store, vec![Change::Key { record, expect }]).await;
 }
 
 async fn due(world: &World, keys: &mut KeyServiceClient<Channel>) -> Vec<String> {

@@ -21,7 +21,7 @@ use super::samples::{
 };
 
 /// What every method of the trait says; `Ok` where it answers.
-async fn each_method(store: &dyn Store) -> [(&'static str, Result<(), StoreError>); 18] {
+async fn each_method(store: &dyn Store) -> [(&'static str, Result<(), StoreError>); 19] {
     let (realm, page) = (realm("otesse"), page(None, 9));
     let charge = charge(vec![subject(None, &[(DAY, 1_000)])], 1);
     [
