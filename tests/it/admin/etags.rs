@@ -28,7 +28,7 @@ async fn a_change_of_what_was_not_seen_is_refused_and_changes_nothing(world: Wor
 async fn an_etag_of_the_future_is_refused(world: World) {
     let key = world.otesse("young").await.key.unwrap();
     for request_id in ["", "5b0c2a62-3a1e-4d8f-9d8b-0d2e5a3c7f10"] {
-        let revoke = RevokeKeyRequest { name: key.name.clone(), etag: "\"2\"".into(), request_id: request_id.into() };
+        let revoke = RevokeKeyRequest { name: key.name.clone(), etag: "\"2\"".into(), request_id: request_id.into(), ..Default::default() };
         let refused = world.keys().revoke_key(world.ask(revoke)).await.unwrap_err();
         assert_eq!(reason(&refused), (Code::Aborted, "ETAG_MISMATCH".into()));
     }

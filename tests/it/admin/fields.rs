@@ -156,7 +156,8 @@ async fn reads_and_changes_with_a_wrong_field_are_refused_with_its_path(world: W
     let owners = ListOwnersRequest { parent: "realms/otesse".into(), page_size: -1, ..Default::default() };
     assert_eq!(fields(&world.owners().list_owners(world.ask(owners)).await.unwrap_err()), ["page_size"]);
     for etag in ["1", "\"x\"", "W/\"1\"", "\""] {
-        let revoke = RevokeKeyRequest { name: "realms/otesse/keys/key_1".into(), etag: etag.into(), request_id: "1".into() };
+        let revoke =
+            RevokeKeyRequest { name: "realms/otesse/keys/key_1".into(), etag: etag.into(), request_id: "1".into(), ..Default::default() };
         assert_eq!(fields(&world.keys().revoke_key(world.ask(revoke)).await.unwrap_err()), ["etag", "request_id"], "{etag}");
     }
 }

@@ -76,7 +76,12 @@ async fn a_given_secret_is_part_of_the_content(world: World) {
 
 async fn a_repeated_change_succeeds_though_its_etag_is_old_by_now(world: World) {
     let key = world.otesse("leaked").await.key.unwrap();
-    let revoke = |request_id: &str| RevokeKeyRequest { name: key.name.clone(), etag: key.etag.clone(), request_id: request_id.into() };
+    let revoke = |request_id: &str| RevokeKeyRequest {
+        name: key.name.clone(),
+        etag: key.etag.clone(),
+        request_id: request_id.into(),
+        ..Default::default()
+    };
     let first = world.keys().revoke_key(world.ask(revoke(ID))).await.unwrap().into_inner();
     let again = world.keys().revoke_key(world.ask(revoke(ID))).await.unwrap().into_inner();
     assert_eq!((again.key, again.position), (first.key, first.position));
