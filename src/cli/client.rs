@@ -12,8 +12,10 @@ use tonic::{Request, Status};
 
 use super::failure::Failure;
 use super::output;
+use crate::proto::keyward::admin::v1::audit_service_client::AuditServiceClient;
 use crate::proto::keyward::admin::v1::bootstrap_service_client::BootstrapServiceClient;
 use crate::proto::keyward::admin::v1::key_service_client::KeyServiceClient;
+use crate::proto::keyward::admin::v1::leak_service_client::LeakServiceClient;
 use crate::proto::keyward::admin::v1::owner_service_client::OwnerServiceClient;
 use crate::proto::keyward::admin::v1::revocation_service_client::RevocationServiceClient;
 
@@ -64,6 +66,15 @@ impl ClientArgs {
     pub(super) async fn revocation(&self) -> Result<RevocationServiceClient<Authorized>, Failure> {
         let bearer = self.bearer()?;
         Ok(RevocationServiceClient::with_interceptor(self.connect().await?, bearer))
+    }
+
+    pub(super) async fn audit(&self) -> Result<AuditServiceClient<Authorized>, Failure> {
+        let bearer = self.bearer()?;
+        Ok(AuditServiceClient::with_interceptor(self.connect().await?, bearer))
+    }
+
+    pub(super) async fn leak(&self) -> Result<LeakServiceClient<Channel>, Failure> {
+        Ok(LeakServiceClient::new(self.connect().await?))
     }
 
     pub(super) async fn bootstrap(&self) -> Result<BootstrapServiceClient<Channel>, Failure> {

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::client::ClientArgs;
 use super::failure::Failure;
+use super::life::{One, Retire, RevokeMany, Rotate};
 use super::list::ListKeys;
 use super::output::{self, Name, Output};
 use super::update::{self, Number, Pair, UpdateKey};
@@ -21,8 +22,18 @@ pub(super) enum Keys {
     List(Box<ListKeys>),
     /// Changes fields of a key; ends when no replica goes by what it took away.
     Update(Box<UpdateKey>),
+    /// Mints another secret for a key, shows it this once, and lets the old one live on for a grace.
+    Rotate(Rotate),
+    /// Ends old secrets of a key now; ends when no replica admits them.
+    Retire(Retire),
     /// Revokes a key; ends when no replica admits it.
     Revoke(Revoke),
+    /// Revokes keys that are named in a file, or that a filter finds; ends when no replica admits any of them.
+    RevokeMany(Box<RevokeMany>),
+    /// Lets a revoked key in again.
+    Enable(One),
+    /// Removes a key; ends when no replica admits it.
+    Delete(One),
 }
 
 #[derive(Debug, Args)]
@@ -97,7 +108,12 @@ impl Keys {
             Self::Get(name) => get(&name, client, output).await,
             Self::List(list) => list.run(client, output).await,
             Self::Update(change) => change_key(*change, client, output).await,
+            Self::Rotate(rotate) => rotate.run(client, output).await,
+            Self::Retire(retire) => retire.run(client, output).await,
             Self::Revoke(revoke) => revoke.run(client, output).await,
+            Self::RevokeMany(many) => many.run(client, output).await,
+            Self::Enable(one) => one.enable(client, output).await,
+            Self::Delete(one) => one.delete(client, output).await,
         }
     }
 }

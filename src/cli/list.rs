@@ -94,7 +94,12 @@ impl ListKeys {
         if wide { output.print(&view::WideKeys::from(keys)) } else { output.print(&view::Keys::from(keys)) }
     }
 
-    fn request(self) -> ListKeysRequest {
+    /// `realms/{realm}`.
+    pub(super) fn parent(&self) -> String {
+        format!("realms/{}", self.realm)
+    }
+
+    pub(super) fn request(self) -> ListKeysRequest {
         let parent = format!("realms/{}", self.realm);
         ListKeysRequest {
             owner: if self.owner.is_empty() { self.owner } else { format!("{parent}/owners/{}", self.owner) },

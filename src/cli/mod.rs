@@ -1,10 +1,12 @@
 //! The command line: `serve` and `check-config` for the server, the rest for the admin API, which is all that a client speaks.
 
+mod audit;
 mod bootstrap;
 mod check_config;
 mod client;
 mod failure;
 mod keys;
+mod life;
 mod list;
 mod output;
 mod owners;
@@ -60,12 +62,17 @@ enum Command {
     /// Makes, reads, updates, disables and enables owners.
     #[command(subcommand)]
     Owners(owners::Owners),
-    /// Makes, reads, updates and revokes keys.
+    /// Makes, reads, updates, rotates, revokes and deletes keys.
     #[command(subcommand)]
     Keys(keys::Keys),
     /// Tells what revocations stand on, waits for one, and goes on after the log was rolled back.
     #[command(subcommand)]
     Revocation(revocation::Revocation),
+    /// Reads, follows, exports and verifies the audit log.
+    #[command(subcommand)]
+    Audit(audit::Audit),
+    /// Ends a secret that was seen where it should not be. Needs no admin token.
+    ReportLeak(life::ReportLeak),
     /// Prints a script that completes this command line.
     Completions(shell::Completions),
     /// Writes the manual's pages.
@@ -98,6 +105,8 @@ impl Cli {
             Command::Bootstrap(bootstrap) => client::block_on(bootstrap.run(&self.client, self.output)),
             Command::Owners(owners) => client::block_on(owners.run(&self.client, self.output)),
             Command::Keys(keys) => client::block_on(keys.run(&self.client, self.output)),
+            Command::Audit(audit) => client::block_on(audit.run(&self.client, self.output)),
+            Command::ReportLeak(leak) => client::block_on(leak.run(&self.client, self.output)),
             Command::Completions(completions) => completions.run(),
             Command::Man(man) => man.run(),
             Command::Revocation(revocation) => client::block_on(revocation.run(&self.client, self.output)),

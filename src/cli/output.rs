@@ -68,6 +68,11 @@ pub(super) fn stdin() -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
+/// A line of JSON.
+pub(super) fn one_line<T: Serialize>(result: &T) -> Result<String, Failure> {
+    serde_json::to_string(result).map_err(failed)
+}
+
 fn json<T: Serialize>(result: &T) -> Result<String, Failure> {
     serde_json::to_string_pretty(result).map_err(failed)
 }

@@ -20,11 +20,21 @@ pub(super) fn duration(at: &At<'_>, range: &RangeInclusive<Duration>) -> Read<Du
 
 /// A long span within bounds: days are a unit too, each of 24 hours.
 pub(super) fn long(at: &At<'_>, range: &RangeInclusive<Duration>) -> Read<Duration> {
-    let text = at.text()?;
-    let days = text.strip_suffix('d').map(|days| parse(&format!("{days}h")).map(|hours| hours.saturating_mul(24)));
-    match days.unwrap_or_else(|| parse(text)).filter(|duration| range.contains(duration)) {
+    match parse_long(at.text()?).filter(|duration| range.contains(duration)) {
         Some(duration) => Ok(duration),
         None => at.must_be(format_args!("a time from {} to {}, such as 24h or 90d", show_long(*range.start()), show_long(*range.end()))),
+    }
+}
+
+/// A long span, as it is written on a command line.
+pub fn duration_of(text: &str) -> Result<Duration, String> {
+    parse_long(text).ok_or_else(|| format!("must be a time such as 90s, 12h or 7d, and is {text:?}"))
+}
+
+fn parse_long(text: &str) -> Option<Duration> {
+    match text.strip_suffix('d') {
+        Some(days) => parse(&format!("{days}h")).map(|hours| hours.saturating_mul(24)),
+        None => parse(text),
     }
 }
 

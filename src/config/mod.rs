@@ -45,6 +45,7 @@ mod yaml;
 
 pub use admin::admin_realm;
 pub use doubts::doubts;
+pub use duration::duration_of;
 pub use listen::{Endpoint, Listen, Tls};
 pub use load::load;
 pub use peppers::peppers;

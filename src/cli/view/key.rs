@@ -82,7 +82,7 @@ impl Key {
         self.metadata.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("\n")
     }
 
-    fn fields(&self) -> Vec<Vec<String>> {
+    pub(super) fn fields(&self) -> Vec<Vec<String>> {
         fields([
             ("name", self.name.clone()),
             ("owner", id(&self.owner)),
@@ -161,6 +161,13 @@ impl From<wire::CreateKeyResponse> for Made {
 
 impl From<wire::RevokeKeyResponse> for ChangedKey {
     fn from(response: wire::RevokeKeyResponse) -> Self {
+        let guarantee = response.guarantee.map(Guarantee::from);
+        Self { key: response.key.unwrap_or_default().into(), position: response.position, guarantee }
+    }
+}
+
+impl From<wire::RetireSecretsResponse> for ChangedKey {
+    fn from(response: wire::RetireSecretsResponse) -> Self {
         let guarantee = response.guarantee.map(Guarantee::from);
         Self { key: response.key.unwrap_or_default().into(), position: response.position, guarantee }
     }

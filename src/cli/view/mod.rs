@@ -1,15 +1,19 @@
 //! Results as they are printed: JSON has the fields of the API's messages under their own names; times are RFC 3339, or null; durations are
 //! seconds, such as `0.25s`; levels are the words of the configuration.
 
+mod audit;
 mod guarantee;
 mod key;
 mod keys;
+mod life;
 mod limit;
 mod owner;
 mod revocation;
 
+pub(super) use audit::{AuditEntries, Exported, Verified};
 pub(super) use key::{ChangedKey, Made, OneKey, Redeemed};
 pub(super) use keys::{Keys, WideKeys};
+pub(super) use life::{Deleted, EnabledKey, Leak, Many, Rotated};
 pub(super) use owner::{ChangedOwner, Enabled, OneOwner, Owners};
 pub(super) use revocation::{Resumed, Stands, Waited};
 

@@ -8,14 +8,14 @@ use super::super::admin_auth::caller;
 use super::asked::{self, Change};
 use super::fields::Fields;
 use super::mask::Masked as _;
-use super::{filters, names, page, shown, update};
+use super::{filters, many, names, page, shown, update};
 use crate::domain::key::Secret;
 use crate::keyring::{Keyring, KeyringError, KeysOf, Rotated};
 use crate::proto::keyward::admin::v1::key_service_server::KeyService;
 use crate::proto::keyward::admin::v1::{
     CreateKeyRequest, CreateKeyResponse, DeleteKeyRequest, DeleteKeyResponse, EnableKeyRequest, EnableKeyResponse, GetKeyRequest,
     GetKeyResponse, Key, ListKeysRequest, ListKeysResponse, RetireSecretsRequest, RetireSecretsResponse, RevokeKeyRequest,
-    RevokeKeyResponse, RotateKeyRequest, RotateKeyResponse, UpdateKeyRequest, UpdateKeyResponse,
+    RevokeKeyResponse, RevokeKeysRequest, RevokeKeysResponse, RotateKeyRequest, RotateKeyResponse, UpdateKeyRequest, UpdateKeyResponse,
 };
 use crate::store::Page;
 
@@ -131,6 +131,13 @@ impl KeyService for Keys {
         let (target, terms) = asked::change("DeleteKey", &asked, names::key)?;
         let deleted = self.0.delete_key(&caller, &target, &terms).await?;
         Ok(Response::new(DeleteKeyResponse { position: deleted.position, guarantee: Some(shown::guarantee(deleted.guarantee)) }))
+    }
+
+    async fn revoke_keys(&self, request: Request<RevokeKeysRequest>) -> Result<Response<RevokeKeysResponse>, Status> {
+        let caller = caller(&request)?;
+        let many = many::asked(request.into_inner())?;
+        let ending = self.0.revoke_many(&caller, (&many.realm, &many.which), many.cause, many.run).await?;
+        Ok(Response::new(many.answered(ending)))
     }
 }
 

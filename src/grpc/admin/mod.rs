@@ -7,6 +7,7 @@ mod fields;
 mod filters;
 mod keys;
 mod leak;
+mod many;
 mod mask;
 mod names;
 mod owners;
