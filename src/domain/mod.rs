@@ -28,6 +28,7 @@ pub mod request;
 pub mod route;
 pub mod template;
 pub mod ticket;
+pub mod usage;
 pub mod verdict;
 pub mod window;
 

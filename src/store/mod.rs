@@ -14,6 +14,7 @@ pub mod record;
 pub mod redis;
 pub mod round;
 pub mod together;
+pub mod usage;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +27,7 @@ pub use commit::{Change, Commit, Committed, Expect, RequestId};
 pub use error::StoreError;
 pub use page::{Order, Page};
 pub use round::Round;
+pub use usage::{Counts, Usage, UsagePiece, UsageRange};
 
 pub use crate::domain::audit::Head as AuditHead;
 use crate::domain::audit::Sealed;
@@ -35,6 +37,7 @@ use crate::domain::owner::Owner;
 use crate::domain::record::Holder;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
+use crate::domain::usage::LastUse;
 use crate::revocation::{At, Footing, Holder as LeaseHolder, Pushed, Registration, Renewal, Renewed, Standing};
 
 /// A store, shared.
@@ -84,6 +87,23 @@ pub trait Store: Send + Sync {
     /// - a ticket that is too old is settled no more
     /// - a settlement that was acknowledged is not repeated after a crash
     async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError>;
+
+    /// Adds to what is counted of owners and their keys, and says of each piece what became of it.
+    ///
+    /// - usage is summed whoever adds it by the minute and by the day
+    /// - a piece that is added again is counted once
+    /// - the latest use of each secret is kept whatever comes last
+    async fn add_usage(&self, pieces: &[UsagePiece]) -> Result<Vec<Result<(), StoreError>>, StoreError>;
+
+    /// What was counted of a key, or of an owner: by the minute for two hours, by the day for a year.
+    ///
+    /// - a range has what was counted in it and nothing else
+    async fn usage(&self, of: &SubjectName, range: &UsageRange) -> Result<Usage, StoreError>;
+
+    /// When each of these keys of a realm was used last, and where from; `None`: not for a year, or never.
+    ///
+    /// - last uses are told in the order of the keys asked for
+    async fn last_used(&self, realm: &RealmId, keys: &[(KeyId, OwnerId)]) -> Result<Vec<Option<LastUse>>, StoreError>;
 
     /// Applies all changes of a commit, each with its entry in the log, and appends one entry to the audit log, or does nothing.
     ///

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::{
     AuditHead, AuditNote, Charge, Commit, Committed, Due, Finding, Kept, LeaseHolder, Page, PepperClaim, Round, Settled, Settlement,
-    SharedStore, Store, StoreError, Taken, What,
+    SharedStore, Store, StoreError, SubjectName, Taken, Usage, UsagePiece, UsageRange, What,
 };
 use crate::domain::audit::Sealed;
 use crate::domain::key::Digest;
@@ -15,6 +15,7 @@ use crate::domain::name::{KeyId, OwnerId, RealmId};
 use crate::domain::owner::Owner;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
+use crate::domain::usage::LastUse;
 use crate::revocation::{At, Footing, Registration, Renewal, Renewed, Standing};
 use crate::telemetry::metrics::Metrics;
 
@@ -71,6 +72,18 @@ impl Round for Observed {
 
     async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
         self.observe("settle", self.inner.settle(settlements)).await
+    }
+
+    async fn add_usage(&self, pieces: &[UsagePiece]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+        self.observe("add_usage", self.inner.add_usage(pieces)).await
+    }
+
+    async fn usage(&self, of: &SubjectName, range: &UsageRange) -> Result<Usage, StoreError> {
+        self.observe("usage", self.inner.usage(of, range)).await
+    }
+
+    async fn last_used(&self, realm: &RealmId, keys: &[(KeyId, OwnerId)]) -> Result<Vec<Option<LastUse>>, StoreError> {
+        self.observe("last_used", self.inner.last_used(realm, keys)).await
     }
 
     async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {

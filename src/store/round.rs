@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::{
     AuditHead, AuditNote, Charge, Commit, Committed, Due, Finding, Kept, LeaseHolder, Page, PepperClaim, Settled, Settlement, Store,
-    StoreError, SubjectName, Taken, What,
+    StoreError, SubjectName, Taken, Usage, UsagePiece, UsageRange, What,
 };
 use crate::domain::audit::Sealed;
 use crate::domain::key::Digest;
@@ -14,6 +14,7 @@ use crate::domain::name::{KeyId, OwnerId, RealmId};
 use crate::domain::owner::Owner;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
+use crate::domain::usage::LastUse;
 use crate::revocation::{At, Footing, Pushed, Registration, Renewal, Renewed, Standing};
 
 /// Whoever is this is a [`Store`]. Its methods are those of the trait.
@@ -40,6 +41,18 @@ pub trait Round: Send + Sync {
 
     async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
         self.inner()?.settle(settlements).await
+    }
+
+    async fn add_usage(&self, pieces: &[UsagePiece]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+        self.inner()?.add_usage(pieces).await
+    }
+
+    async fn usage(&self, of: &SubjectName, range: &UsageRange) -> Result<Usage, StoreError> {
+        self.inner()?.usage(of, range).await
+    }
+
+    async fn last_used(&self, realm: &RealmId, keys: &[(KeyId, OwnerId)]) -> Result<Vec<Option<LastUse>>, StoreError> {
+        self.inner()?.last_used(realm, keys).await
     }
 
     async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {
@@ -147,6 +160,18 @@ impl<T: Round> Store for T {
 
     async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
         Round::settle(self, settlements).await
+    }
+
+    async fn add_usage(&self, pieces: &[UsagePiece]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+        Round::add_usage(self, pieces).await
+    }
+
+    async fn usage(&self, of: &SubjectName, range: &UsageRange) -> Result<Usage, StoreError> {
+        Round::usage(self, of, range).await
+    }
+
+    async fn last_used(&self, realm: &RealmId, keys: &[(KeyId, OwnerId)]) -> Result<Vec<Option<LastUse>>, StoreError> {
+        Round::last_used(self, realm, keys).await
     }
 
     async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {

@@ -10,17 +10,18 @@ use super::clock::StoreClock;
 use super::glance;
 use super::log::{self, Stands};
 use super::writer::Job;
-use super::{Embedded, audit, away, drawn, read};
+use super::{Embedded, audit, away, drawn, read, usage};
 use crate::domain::audit::Sealed;
 use crate::domain::key::Digest;
 use crate::domain::name::{KeyId, OwnerId, RealmId};
 use crate::domain::owner::Owner;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
+use crate::domain::usage::LastUse;
 use crate::revocation::{At, Footing, Mark, Pushed, Registration, Renewal, Renewed, Standing};
 use crate::store::{
     AuditHead, AuditNote, Charge, Commit, Committed, Due, Finding, Kept, LeaseHolder, Page, PepperClaim, Settled, Settlement, Store,
-    StoreError, Taken, What,
+    StoreError, SubjectName, Taken, Usage, UsagePiece, UsageRange, What,
 };
 
 #[async_trait]
@@ -41,6 +42,21 @@ impl Store for Embedded {
 
     async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
         self.ask(self.timeouts.admin, |reply| Job::Settle(settlements.to_vec(), reply)).await
+    }
+
+    async fn add_usage(&self, pieces: &[UsagePiece]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+        self.ask(self.timeouts.admin, |reply| Job::AddUsage(pieces.to_vec(), reply)).await?;
+        Ok(vec![Ok(()); pieces.len()])
+    }
+
+    async fn usage(&self, of: &SubjectName, range: &UsageRange) -> Result<Usage, StoreError> {
+        let (of, range) = (of.clone(), *range);
+        self.read(self.timeouts.admin, move |txn, _| usage::usage(txn, &of, &range)).await
+    }
+
+    async fn last_used(&self, realm: &RealmId, keys: &[(KeyId, OwnerId)]) -> Result<Vec<Option<LastUse>>, StoreError> {
+        let (realm, keys) = (realm.clone(), keys.to_vec());
+        self.read(self.timeouts.admin, move |txn, _| usage::last_used(txn, &realm, &keys)).await
     }
 
     async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {

@@ -15,6 +15,7 @@ mod read;
 mod tables;
 mod take;
 mod turn;
+mod usage;
 mod windows;
 mod writer;
 

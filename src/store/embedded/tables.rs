@@ -16,6 +16,8 @@ pub(super) type Owned = (&'static str, &'static str, &'static str);
 type Minted = (i64, &'static [u8; 16]);
 /// When, and a key.
 type Dued = (i64, &'static str, &'static str);
+/// Which text of counts, realm, owner, and a key's id, or nothing for the owner itself.
+pub(super) type Timed = (i64, &'static str, &'static str, &'static str);
 /// Position and mark.
 type Place = (u64, u64);
 
@@ -46,6 +48,10 @@ pub(super) const PEPPERS: TableDefinition<&str, &[u8; 32]> = TableDefinition::ne
 pub(super) const WINDOWS: TableDefinition<Owned, &[u8]> = TableDefinition::new("windows");
 /// Tickets that are settled, by when they were minted: kept as long as they could be settled again.
 pub(super) const SETTLED: TableDefinition<Minted, ()> = TableDefinition::new("settled");
+/// What was counted, by the minute and by the day.
+pub(super) const MINUTES: TableDefinition<Timed, &str> = TableDefinition::new("usage_by_minute");
+pub(super) const DAYS: TableDefinition<Timed, &str> = TableDefinition::new("usage_by_day");
+pub(super) const LAST_USED: TableDefinition<Owned, &str> = TableDefinition::new("last_used");
 
 const SCHEMA: &str = "schema";
 const SCHEMA_VERSION: u64 = 1;
@@ -77,6 +83,9 @@ pub(super) struct Tables<'t> {
     pub peppers: Table<'t, &'static str, &'static [u8; 32]>,
     pub windows: Table<'t, Owned, &'static [u8]>,
     pub settled: Table<'t, Minted, ()>,
+    pub minutes: Table<'t, Timed, &'static str>,
+    pub days: Table<'t, Timed, &'static str>,
+    pub last_used: Table<'t, Owned, &'static str>,
 }
 
 impl<'t> Tables<'t> {
@@ -99,6 +108,9 @@ impl<'t> Tables<'t> {
             peppers: txn.open_table(PEPPERS)?,
             windows: txn.open_table(WINDOWS)?,
             settled: txn.open_table(SETTLED)?,
+            minutes: txn.open_table(MINUTES)?,
+            days: txn.open_table(DAYS)?,
+            last_used: txn.open_table(LAST_USED)?,
         })
     }
 
@@ -161,7 +173,7 @@ fn prepared(database: &Database) -> Result<(Persisted, bool), Stop> {
         Err(redb::TableError::TableDoesNotExist(_)) => return Ok((Persisted::default(), false)),
         meta => meta?,
     };
-    let whole = txn.list_tables()?.any(|table| table.name() == REVOKED.name());
+    let whole = txn.list_tables()?.any(|table| table.name() == LAST_USED.name());
     match meta.get(SCHEMA)?.map(|version| version.value()) {
         Some(SCHEMA_VERSION) => {
             let time = StoreTime(meta.get(TIME)?.map_or(0, |time| time.value().cast_signed()));

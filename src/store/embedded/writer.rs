@@ -14,12 +14,12 @@ use super::mutate::Made;
 use super::tables::{self, Tables};
 use super::turn::{Effects, Turn};
 use super::windows::Cursor;
-use super::{audit, log, mutate, take, windows};
+use super::{audit, log, mutate, take, usage, windows};
 use crate::domain::audit::Head;
 use crate::domain::time::BootTime;
 use crate::revocation::{At, Mark};
 use crate::store::audit::Told;
-use crate::store::{AuditNote, Charge, Commit, PepperClaim, Settled, Settlement, StoreError, Taken};
+use crate::store::{AuditNote, Charge, Commit, PepperClaim, Settled, Settlement, StoreError, Taken, UsagePiece};
 
 /// Where an answer goes.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -30,6 +30,7 @@ pub(super) enum Job {
     Commit(Box<Commit>, Mark, Reply<Made>),
     Take(Vec<Charge>, Reply<Vec<Taken>>),
     Settle(Vec<Settlement>, Reply<Vec<Settled>>),
+    AddUsage(Vec<UsagePiece>, Reply<()>),
     ClaimPeppers(Vec<PepperClaim>, Reply<()>),
     /// A place that was promised to somebody is not in the log.
     Miss(At, Reply<()>),
@@ -52,6 +53,8 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     opener: Opener,
     cursor: Cursor,
+    /// Of last uses.
+    used: Cursor,
     /// When the time was persisted last.
     persisted: BootTime,
     /// Dropped when the writer has ended.
@@ -61,7 +64,7 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn new(shared: Arc<Shared>, opener: Opener, ended: SyncSender<()>) -> Self {
         let persisted = shared.clock.boot();
-        Self { shared, opener, cursor: None, persisted, _ended: ended }
+        Self { shared, opener, cursor: None, used: None, persisted, _ended: ended }
     }
 
     /// Works until nobody can ask any more.
@@ -102,6 +105,7 @@ impl Writer {
             return Ok(txn.abort()?);
         }
         windows::sweep(&mut turn.tables, at.now, &mut self.cursor, turn.effects.windows + SWEPT)?;
+        usage::sweep(&mut turn.tables, at.now, &mut self.used, SWEPT)?;
         windows::forget_settled(&mut turn.tables, at.now, MOST)?;
         turn.tables.set_time(at.now)?;
         drop(turn);
@@ -163,7 +167,11 @@ impl Job {
             Self::Take(_, reply) => !reply.is_closed(),
             Self::Settle(_, reply) => !reply.is_closed(),
             Self::Note(_, reply) => !reply.is_closed(),
-            Self::ClaimPeppers(_, reply) | Self::Miss(_, reply) | Self::Resume(_, reply) | Self::DropAudit(.., reply) => !reply.is_closed(),
+            Self::ClaimPeppers(_, reply)
+            | Self::AddUsage(_, reply)
+            | Self::Miss(_, reply)
+            | Self::Resume(_, reply)
+            | Self::DropAudit(.., reply) => !reply.is_closed(),
             Self::Open => true,
         }
     }
@@ -180,6 +188,10 @@ impl Job {
             }
             Self::Settle(settlements, reply) => {
                 let answer = take::settle(turn, &settlements);
+                wait(reply, answer, turn)
+            }
+            Self::AddUsage(pieces, reply) => {
+                let answer = usage::add(turn, &pieces);
                 wait(reply, answer, turn)
             }
             Self::ClaimPeppers(claims, reply) => {
@@ -213,7 +225,11 @@ impl Job {
             Self::Take(_, reply) => drop(reply.send(Err(why.clone()))),
             Self::Settle(_, reply) => drop(reply.send(Err(why.clone()))),
             Self::Note(_, reply) => drop(reply.send(Err(why.clone()))),
-            Self::ClaimPeppers(_, reply) | Self::Miss(_, reply) | Self::Resume(_, reply) | Self::DropAudit(.., reply) => {
+            Self::ClaimPeppers(_, reply)
+            | Self::AddUsage(_, reply)
+            | Self::Miss(_, reply)
+            | Self::Resume(_, reply)
+            | Self::DropAudit(.., reply) => {
                 drop(reply.send(Err(why.clone())));
             }
             Self::Open => {}

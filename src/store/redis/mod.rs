@@ -31,6 +31,7 @@ mod step;
 mod stored;
 pub mod take;
 mod terms;
+mod usage;
 mod way;
 
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -49,7 +50,7 @@ use self::spread::Spread;
 use self::way::Way;
 use super::{
     AuditHead, AuditNote, Charge, Commit, Committed, Due, Finding, Kept, LeaseHolder, Page, PepperClaim, Settled, Settlement, Store,
-    StoreError, SubjectName, Taken, What,
+    StoreError, SubjectName, Taken, Usage, UsagePiece, UsageRange, What,
 };
 use crate::domain::audit::Sealed;
 use crate::domain::key::Digest;
@@ -57,6 +58,7 @@ use crate::domain::name::{KeyId, OwnerId, RealmId};
 use crate::domain::owner::Owner;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
+use crate::domain::usage::LastUse;
 use crate::revocation::{At, Footing, Pushed, Registration, Renewal, Renewed, Standing};
 
 /// How much longer a grant is waited for than it can be spent: what comes late is known, and can be returned. Who waits for it is the
@@ -174,6 +176,24 @@ impl Store for RedisStore {
         let deadline = self.for_admin();
         self.fitting(deadline).await?;
         settle::settle(self.windows(), deadline, settlements).await
+    }
+
+    async fn add_usage(&self, pieces: &[UsagePiece]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+        let deadline = self.for_admin();
+        self.fitting(deadline).await?;
+        usage::add(self.windows(), deadline, pieces).await
+    }
+
+    async fn usage(&self, of: &SubjectName, range: &UsageRange) -> Result<Usage, StoreError> {
+        let deadline = self.for_admin();
+        self.fitting(deadline).await?;
+        usage::usage(self.windows(), deadline, of, range).await
+    }
+
+    async fn last_used(&self, realm: &RealmId, keys: &[(KeyId, OwnerId)]) -> Result<Vec<Option<LastUse>>, StoreError> {
+        let deadline = self.for_admin();
+        self.fitting(deadline).await?;
+        usage::last_used(self.windows(), deadline, realm, keys).await
     }
 
     async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {

@@ -4,6 +4,7 @@
 //! No name can be read in two ways: ids hold none of the characters `/ : { }`, and what people choose freely stands last.
 
 use crate::domain::name::{OwnerId, RealmId};
+use crate::domain::usage::Granularity;
 use crate::store::{RequestId, SubjectName};
 
 /// The hash tag of everything but windows.
@@ -95,17 +96,34 @@ pub(super) fn settled(subject: &SubjectName, together: i64) -> String {
     format!("kw:1:{{{}}}:settled:{together}", tag(subject))
 }
 
+/// What was counted of a subject in an hour's minutes, or in 32 days, by their number since the epoch: a string that expires.
+pub(super) fn counts(subject: &SubjectName, granularity: Granularity, text: i64) -> String {
+    let letter = match granularity {
+        Granularity::Minute => 'm',
+        Granularity::Day => 'd',
+    };
+    format!("kw:1:{{{}}}:{letter}:{text}/{}", tag(subject), subject.key.as_ref().map_or("", |key| key.as_str()))
+}
+
+/// When a subject was used last: a string that expires.
+pub(super) fn last_used(subject: &SubjectName) -> String {
+    format!("kw:1:{{{}}}:last:/{}", tag(subject), subject.key.as_ref().map_or("", |key| key.as_str()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::name::KeyId;
 
     #[test]
-    fn windows_of_an_owner_and_of_its_keys_and_its_settled_tickets_are_in_one_hash_slot() {
+    fn whatever_is_counted_of_an_owner_and_of_its_keys_is_in_one_hash_slot() {
         let owner = SubjectName { realm: RealmId::parse("otesse").unwrap(), owner: OwnerId::parse("acme").unwrap(), key: None };
         let key = SubjectName { key: Some(KeyId::parse("key_1").unwrap()), ..owner.clone() };
         assert_eq!(windows(&owner), "kw:1:{otesse/acme}");
         assert_eq!(windows(&key), "kw:1:{otesse/acme}key_1");
         assert_eq!(settled(&key, 2_983_333), "kw:1:{otesse/acme}:settled:2983333");
+        assert_eq!(counts(&key, Granularity::Minute, 500_000), "kw:1:{otesse/acme}:m:500000/key_1");
+        assert_eq!(counts(&owner, Granularity::Day, 651), "kw:1:{otesse/acme}:d:651/");
+        assert_eq!([last_used(&key), last_used(&owner)], ["kw:1:{otesse/acme}:last:/key_1", "kw:1:{otesse/acme}:last:/"]);
     }
 }

@@ -17,6 +17,7 @@ mod samples;
 mod settling;
 mod taking;
 mod topology;
+mod using;
 
 /// The sentences, and the engines that they are run on.
 macro_rules! sentences {
@@ -62,6 +63,12 @@ sentences! {
         a_ticket_that_is_too_old_is_settled_no_more,
         a_settlement_that_was_acknowledged_is_not_repeated_after_a_crash,
         a_settlement_gives_back_where_it_says_and_to_nothing_that_is_gone;
+    using:
+        usage_is_summed_whoever_adds_it_by_the_minute_and_by_the_day,
+        a_piece_that_is_added_again_is_counted_once,
+        the_latest_use_of_each_secret_is_kept_whatever_comes_last,
+        a_range_has_what_was_counted_in_it_and_nothing_else,
+        last_uses_are_told_in_the_order_of_the_keys_asked_for;
     committing:
         a_commit_that_expects_another_revision_is_a_conflict_and_changes_nothing,
         a_secret_that_another_key_of_the_realm_has_is_refused_and_changes_nothing,

@@ -11,9 +11,10 @@ use crate::support::peppers::claim;
 use std::time::Duration;
 
 use keyward::domain::time::StoreTime;
+use keyward::domain::usage::{Granularity, LastUse};
 use keyward::revocation::At;
 use keyward::store::redis::{RedisStore, Settings};
-use keyward::store::{Store, StoreError, What};
+use keyward::store::{Counts, Store, StoreError, SubjectName, UsagePiece, UsageRange, What};
 
 use super::samples::{
     DAY, charge, commit, digest, holder, key, key_id, new_key, new_owner, owner, owner_id, page, peeks, realm, renewal, settlement,
@@ -21,7 +22,7 @@ use super::samples::{
 };
 
 /// What every method of the trait says; `Ok` where it answers.
-async fn each_method(store: &dyn Store) -> [(&'static str, Result<(), StoreError>); 19] {
+async fn each_method(store: &dyn Store) -> [(&'static str, Result<(), StoreError>); 22] {
     let (realm, page) = (realm("otesse"), page(None, 9));
     let charge = charge(vec![subject(None, &[(DAY, 1_000)])], 1);
     [
@@ -29,6 +30,12 @@ async fn each_method(store: &dyn Store) -> [(&'static str, Result<(), StoreError
         ("take", takes(store, charge.clone()).await),
         ("peek", peeks(store, charge.clone()).await),
         ("settle", settles(store, settlement(1, &charge, StoreTime(4_000_000_000_000))).await),
+        ("add_usage", store.add_usage(&[uses(charge.subjects[0].name.clone())]).await.and_then(|mut added| added.remove(0))),
+        (
+            "usage",
+            store.usage(&charge.subjects[0].name, &UsageRange { granularity: Granularity::Day, first: 1, last: 9 }).await.map(|_| ()),
+        ),
+        ("last_used", store.last_used(&realm, &[(key_id("key_1"), owner_id("acme"))]).await.map(|_| ())),
         ("commit", store.commit(&commit(vec![new_key(&key("key_9", &[digest(9)]))])).await.map(|_| ())),
         ("key", store.key(&realm, &key_id("key_1")).await.map(|_| ())),
         ("owner", store.owner(&realm, &owner_id("acme")).await.map(|_| ())),
@@ -58,6 +65,13 @@ pub(super) async fn each_answers(store: &dyn Store) {
     for (method, said) in each_method(store).await {
         assert_eq!(said, Ok(()), "{method}");
     }
+}
+
+/// One use.
+fn uses(owner: SubjectName) -> UsagePiece {
+    let (at, key) = (StoreTime(4_000_000_000_000), Some(key_id("key_1")));
+    let counts = vec![Counts { key, minutes: Vec::new(), last: vec![(1, LastUse { at, address: None })] }];
+    UsagePiece { owner, by: 1, number: 1, at, counts }
 }
 
 /// A key and its owner, to be found.
