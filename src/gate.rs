@@ -15,10 +15,12 @@ use crate::domain::reason::Reason;
 use crate::domain::request::Request;
 use crate::domain::route::Route;
 use crate::domain::time::StoreTime;
+use crate::domain::usage::{Counter, LastUse};
 use crate::domain::verdict::{Counted, Grant, Refusal};
 use crate::replica::records::{Records, Unfound};
 use crate::replica::tokens::{Order, Receipt, Spent, TicketIds, Tokens};
 use crate::store::{Generations, StoreError};
+use crate::usage::Meter;
 
 /// The gate of one replica.
 pub struct Gate {
@@ -27,6 +29,7 @@ pub struct Gate {
     records: Records,
     tokens: Tokens,
     tickets: TicketIds,
+    meter: Arc<Meter>,
 }
 
 /// A request that may pass, and what it was charged: dropped before the answer is on its way, that goes back.
@@ -50,8 +53,13 @@ enum Undecided {
 const ATTEMPTS: usize = 4;
 
 impl Gate {
-    pub fn new(realms: Arc<Realms>, peppers: Arc<Peppers>, records: Records, tokens: Tokens, tickets: TicketIds) -> Self {
-        Self { realms, peppers, records, tokens, tickets }
+    pub fn new(
+        (realms, peppers): (Arc<Realms>, Arc<Peppers>),
+        records: Records,
+        (tokens, tickets): (Tokens, TicketIds),
+        meter: Arc<Meter>,
+    ) -> Self {
+        Self { realms, peppers, records, tokens, tickets, meter }
     }
 
     /// Decides by `deadline`: a store that has not answered by then is away. Each of its two calls has its own stance.
@@ -89,11 +97,16 @@ impl Gate {
         let begun = self.tokens.begin();
         let (bearer, now) = self.find(realm, &presented, address, deadline).await?;
         let asked = Asked { now, demands: route.map(|route| &route.demands), tenant, address };
-        let whose = |refusal: Refusal| Refusal { bearer: Some(bearer.clone()), ..refusal };
+        let count = |counter| self.meter.decided(&bearer, counter, LastUse { at: now, address });
+        let whose = |refusal: Refusal| {
+            count(Counter::Refused(refusal.reason));
+            Refusal { bearer: Some(bearer.clone()), ..refusal }
+        };
         bearer.opens(&asked).map_err(|reason| whose(reason.into()))?;
         let cost = route.map_or(1, |route| route.cost.get());
         let order = Order { realm, bearer: &bearer, format, cost, begun, generations };
         let charged = self.charge(&order, deadline).await.map_err(|undecided| undecided.with(whose))?;
+        count(Counter::Allowed);
         let onward = realm.onward(request, &target, Some(&realm.who(&bearer, format)));
         Ok(self.admit(Grant { cost, ..Grant::new(realm.clone(), Some(bearer), onward) }, charged))
     }

@@ -1,7 +1,7 @@
 //! keyward answers one question for a mesh: *may this request, with this API key, pass?*
 //!
-//! Read it from the top: [`domain`] has the rules, [`revocation`] those that replicas keep among one another; [`gate`], [`keyring`] and [`settlement`] are
-//! what is done with them; [`replica`] is what one process remembers; [`store`] is where state is kept; [`grpc`] is the wire; [`config`] reads files; [`telemetry`] tells operators;
+//! Read it from the top: [`domain`] has the rules, [`revocation`] those that replicas keep among one another; [`gate`], [`keyring`], [`settlement`] and
+//! [`usage`] are what is done with them; [`replica`] is what one process remembers; [`store`] is where state is kept; [`grpc`] is the wire; [`config`] reads files; [`telemetry`] tells operators;
 //! [`server`] puts it together; [`cli`] is the command line.
 
 pub mod domain;
@@ -12,6 +12,7 @@ mod furnished;
 pub mod gate;
 pub mod keyring;
 pub mod settlement;
+pub mod usage;
 
 pub mod clock;
 pub mod replica;

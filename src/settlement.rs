@@ -21,6 +21,7 @@ use crate::replica::session::Session;
 use crate::store::together::{Bounds, ByPart, send_all};
 use crate::store::{Return, Settled, Settlement, SharedStore, StoreError, SubjectName, TICKETS_LIVE};
 use crate::telemetry::metrics::Metrics;
+use crate::usage::Meter;
 
 /// Takes tickets in and has them settled in the background.
 pub struct Settlements {
@@ -36,6 +37,8 @@ pub struct Parts {
     pub session: Arc<Session>,
     pub peppers: Arc<Peppers>,
     pub metrics: Arc<Metrics>,
+    /// Counts how requests ended.
+    pub meter: Arc<Meter>,
 }
 
 /// What became of a ticket.
@@ -103,6 +106,7 @@ impl Settlements {
         if !self.shared.lives(ticket.minted) {
             return Err(Fate::TooLate);
         }
+        self.shared.parts.meter.ended(&ticket, outcome, self.shared.parts.session.now());
         let settlement = settlement(&ticket, outcome).ok_or(Fate::Counted)?;
         let part = settlement.returns.first().map_or(0, |back| self.shared.parts.store.part(&back.subject));
         self.queues.with(part, || self.begin(), |queue| self.put(queue, settlement))

@@ -24,6 +24,8 @@ use crate::store::embedded::{Embedded, Timeouts};
 use crate::store::observed::Observed;
 use crate::store::redis::{Certificates, Place, RedisStore, Settings, User};
 use crate::telemetry::metrics::Metrics;
+use crate::usage::Meter;
+use crate::usage::flush::{self, Flusher};
 
 /// What the ports are made of.
 pub(super) struct Parts {
@@ -37,6 +39,8 @@ pub(super) struct Parts {
     /// Closed until its peppers are claimed.
     pub(super) store: Arc<Claimed>,
     pub(super) session: Arc<Session>,
+    /// Of what the gate and the access log count.
+    pub(super) usage: Flusher,
 }
 
 /// `leaving`: when streams that have no end of their own are to end.
@@ -54,14 +58,29 @@ pub(super) fn parts(config: &Config, clock: SharedClock, leaving: CancellationTo
     let tokens = Tokens::new(tokens::Parts { store: store.clone(), clock, session: session.clone(), memory: told, once });
     metrics.watch(replica::watched(&records, memory, session.clone(), tokens.clone()));
     let tickets = TicketIds::new(getrandom::u64().context("the operating system gives no randomness")?);
-    let gate = Gate::new(realms.clone(), peppers.clone(), records, tokens, tickets);
+    let (meter, usage) = usage(&store, &session, &metrics)?;
+    let gate = Gate::new((realms.clone(), peppers.clone()), records, (tokens, tickets), meter.clone());
     let secret = envoy_secret(config)?;
     let authorizer = Authorizer::new(gate, config.check_deadline, metrics.clone());
-    let settled = settlement::Parts { store: store.clone(), session: session.clone(), peppers: peppers.clone(), metrics: metrics.clone() };
-    let settlements = Arc::new(Settlements::new(settled));
+    let settlements = Arc::new(Settlements::new(settlement::Parts {
+        store: store.clone(),
+        session: session.clone(),
+        peppers: peppers.clone(),
+        metrics: metrics.clone(),
+        meter,
+    }));
     let access_log = AccessLog::new(settlements.clone(), secret.clone(), metrics.clone(), leaving);
     let keyring = Arc::new(Keyring::new(store, realms, peppers, files.bootstrap, guard).with_certified(config.certified.clone()));
-    Ok(Parts { authorizer, secret, access_log, settlements, keyring, metrics, store: claimed, session })
+    Ok(Parts { authorizer, secret, access_log, settlements, keyring, metrics, store: claimed, session, usage })
+}
+
+/// What counts, and what brings that to the store.
+fn usage(store: &SharedStore, session: &Arc<Session>, metrics: &Arc<Metrics>) -> anyhow::Result<(Arc<Meter>, Flusher)> {
+    let meter = Arc::<Meter>::default();
+    let by = getrandom::u64().context("the operating system gives no randomness")?;
+    let (store, session, metrics) = (store.clone(), session.clone(), metrics.clone());
+    let flusher = Flusher::new(flush::Parts { meter: meter.clone(), store, session, metrics, every: flush::EVERY, by });
+    Ok((meter, flusher))
 }
 
 /// What a revocation must reach to be told as done.

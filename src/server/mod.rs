@@ -22,7 +22,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use axum::Router as Pages;
 use serde::Serialize;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::transport::server::Router;
@@ -38,6 +38,7 @@ use crate::store::StoreError;
 use crate::store::claimed::Claimed;
 use crate::telemetry::http::{self, Stage};
 use crate::telemetry::traces;
+use crate::usage::flush::Flusher;
 
 /// How long calls in flight may take to end once the server stops.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -62,6 +63,7 @@ pub struct Bound {
     store: Arc<Claimed>,
     session: Arc<Session>,
     settlements: Arc<Settlements>,
+    usage: Flusher,
     /// No more calls are begun, and streams without an end of their own are ended.
     stopping: CancellationToken,
     claimed: Claim,
@@ -123,6 +125,7 @@ pub async fn bind(config: &Config, clock: SharedClock) -> anyhow::Result<Bound> 
         store: parts.store,
         session: parts.session,
         settlements: parts.settlements,
+        usage: parts.usage,
         stopping,
         claimed,
     })
@@ -164,6 +167,8 @@ impl Bound {
         });
         let session = self.session.clone();
         let mut session = AbortOnDropHandle::new(tokio::spawn(async move { session.run().await }));
+        let (counted, all_counted) = oneshot::channel::<Infallible>();
+        let usage = AbortOnDropHandle::new(tokio::spawn(self.usage.run(async move { drop(all_counted.await) }, FAREWELL)));
         tokio::select! {
             ended = &mut serving => return ended.map(|_| ()),
             never = becomes_ready(&self.session, self.lease, &self.health, &self.stage) => match never {},
@@ -181,6 +186,8 @@ impl Bound {
         let ended = tokio::time::timeout(DRAIN, &mut serving).await;
         drop(serving);
         settled(&self.settlements).await;
+        drop(counted);
+        let _ = usage.await;
         session.abort();
         give_up(&self.session).await;
         lanes::close(threads).await;

@@ -18,6 +18,7 @@ use super::audit::AuditEnds;
 use super::overload::Overload;
 use super::replica::{OfReplica, Replica};
 use super::settling::Settling;
+use super::usage::Usage;
 use crate::domain::allowance::{Allowance, tightest, would_refuse};
 use crate::domain::audit::Head;
 use crate::domain::name::{RealmId, Word};
@@ -36,6 +37,7 @@ pub struct Metrics {
     audit: AuditEnds,
     settling: Settling,
     overload: Overload,
+    usage: Usage,
     replica: OfReplica,
     look: OnceLock<Box<dyn Fn() -> Replica + Send + Sync>>,
 }
@@ -122,9 +124,24 @@ impl Default for Metrics {
         let audit = AuditEnds::registered(&mut registry);
         let settling = Settling::registered(&mut registry);
         let overload = Overload::registered(&mut registry);
+        let usage = Usage::registered(&mut registry);
         let replica = OfReplica::registered(&mut registry);
         let look = OnceLock::new();
-        Self { registry, checks, uncounted, limited, would_refuse, store_calls, store_seconds, audit, settling, overload, replica, look }
+        Self {
+            registry,
+            checks,
+            uncounted,
+            limited,
+            would_refuse,
+            store_calls,
+            store_seconds,
+            audit,
+            settling,
+            overload,
+            usage,
+            replica,
+            look,
+        }
     }
 }
 
@@ -172,6 +189,16 @@ impl Metrics {
     /// Counts a check that was refused undecided, by why.
     pub fn shed(&self, cause: &'static str) {
         self.overload.check(cause);
+    }
+
+    /// Counts checks whose count was added to the store or dropped.
+    pub fn usage_checks(&self, fate: &'static str, count: u64) {
+        self.usage.checks(fate, count);
+    }
+
+    /// Counts that usage was brought to the store, with what it has not taken yet.
+    pub fn usage_flushed(&self, outcome: &'static str, held: usize) {
+        self.usage.flushed(outcome, held);
     }
 
     /// How many checks wait.

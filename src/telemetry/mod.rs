@@ -7,3 +7,4 @@ mod overload;
 pub mod replica;
 mod settling;
 pub mod traces;
+mod usage;

@@ -101,7 +101,8 @@ impl World {
         let realms = Arc::new(Realms::new([keyward::config::realm("settle.yaml", REALM).unwrap()]).unwrap());
         let (peppers, metrics) = (Arc::new(peppers()), Arc::new(Metrics::default()));
         let gate = replica.gate(realms, peppers.clone(), PATIENCE);
-        let parts = Parts { store: self.store.clone(), session: replica.session.clone(), peppers, metrics: metrics.clone() };
+        let (session, meter) = (replica.session.clone(), replica.meter.clone());
+        let parts = Parts { store: self.store.clone(), session, peppers, metrics: metrics.clone(), meter };
         let settlements = Arc::new(Settlements::new(parts));
         let secret = secret.map(|secret| EnvoySecret::new(secret.as_bytes()));
         let log = AccessLog::new(settlements.clone(), secret, metrics.clone(), CancellationToken::new());

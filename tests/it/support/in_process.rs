@@ -14,12 +14,15 @@ use keyward::replica::session::Session;
 use keyward::replica::tokens::{self, TicketIds, Tokens, TokensMemory};
 use keyward::revocation::{Holder, Terms};
 use keyward::store::SharedStore;
+use keyward::usage::Meter;
 use tokio_util::task::AbortOnDropHandle;
 
 /// Its session runs as long as this lives.
 pub struct Replica {
     pub session: Arc<Session>,
     pub memory: Arc<Memory>,
+    /// Of its gates.
+    pub meter: Arc<Meter>,
     told: Arc<TokensMemory>,
     parts: Box<dyn Fn() -> Parts + Send + Sync>,
     _running: AbortOnDropHandle<()>,
@@ -49,7 +52,7 @@ impl Replica {
             Parts { store, clock, session, memory, patience: PATIENCE }
         };
         let running = AbortOnDropHandle::new(tokio::spawn(async move { running.run().await }));
-        Self { session, memory, told, parts: Box::new(parts), _running: running }
+        Self { session, memory, meter: Arc::default(), told, parts: Box::new(parts), _running: running }
     }
 
     /// Its tokens, each for `once` where they are not held in advance.
@@ -60,7 +63,8 @@ impl Replica {
 
     /// A gate on it.
     pub fn gate(&self, realms: Arc<Realms>, peppers: Arc<Peppers>, once: Duration) -> Gate {
-        Gate::new(realms, peppers, self.records(), self.tokens(once), TicketIds::new(getrandom::u64().unwrap()))
+        let tickets = TicketIds::new(getrandom::u64().unwrap());
+        Gate::new((realms, peppers), self.records(), (self.tokens(once), tickets), self.meter.clone())
     }
 
     /// Its records, as a gate has them.
