@@ -12,6 +12,7 @@ const PROTOS: &[&str] = &[
     "keyward/admin/v1/leak_service.proto",
     "keyward/admin/v1/owner_service.proto",
     "keyward/admin/v1/revocation_service.proto",
+    "keyward/admin/v1/usage_service.proto",
     "keyward/store/v1/stored.proto",
     "envoy/service/auth/v3/external_auth.proto",
     "envoy/service/accesslog/v3/als.proto",

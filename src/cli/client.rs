@@ -18,6 +18,7 @@ use crate::proto::keyward::admin::v1::key_service_client::KeyServiceClient;
 use crate::proto::keyward::admin::v1::leak_service_client::LeakServiceClient;
 use crate::proto::keyward::admin::v1::owner_service_client::OwnerServiceClient;
 use crate::proto::keyward::admin::v1::revocation_service_client::RevocationServiceClient;
+use crate::proto::keyward::admin::v1::usage_service_client::UsageServiceClient;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -75,6 +76,11 @@ impl ClientArgs {
 
     pub(super) async fn leak(&self) -> Result<LeakServiceClient<Channel>, Failure> {
         Ok(LeakServiceClient::new(self.connect().await?))
+    }
+
+    pub(super) async fn usage(&self) -> Result<UsageServiceClient<Authorized>, Failure> {
+        let bearer = self.bearer()?;
+        Ok(UsageServiceClient::with_interceptor(self.connect().await?, bearer))
     }
 
     pub(super) async fn bootstrap(&self) -> Result<BootstrapServiceClient<Channel>, Failure> {

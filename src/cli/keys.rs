@@ -9,6 +9,7 @@ use super::life::{One, Retire, RevokeMany, Rotate};
 use super::list::ListKeys;
 use super::output::{self, Name, Output};
 use super::update::{self, Number, Pair, UpdateKey};
+use super::usage::Usage;
 use super::view::{ChangedKey, Made, OneKey};
 use crate::proto::keyward::admin::v1::{CreateKeyRequest, GetKeyRequest, Key, RevokeCause, RevokeKeyRequest};
 
@@ -18,6 +19,8 @@ pub(super) enum Keys {
     Create(Box<Create>),
     /// Shows one key. Its secret is never shown.
     Get(Name),
+    /// Shows how often a key was let in and refused, and when each of its secrets was used last.
+    Usage(Usage),
     /// Lists the keys of a realm, oldest first, or some of them.
     List(Box<ListKeys>),
     /// Changes fields of a key; ends when no replica goes by what it took away.
@@ -106,6 +109,7 @@ impl Keys {
         match self {
             Self::Create(create) => create.run(client, output).await,
             Self::Get(name) => get(&name, client, output).await,
+            Self::Usage(usage) => usage.run("keys", client, output).await,
             Self::List(list) => list.run(client, output).await,
             Self::Update(change) => change_key(*change, client, output).await,
             Self::Rotate(rotate) => rotate.run(client, output).await,

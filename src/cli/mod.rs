@@ -14,6 +14,7 @@ mod revocation;
 mod serve;
 mod shell;
 mod update;
+mod usage;
 mod view;
 
 use std::process::ExitCode;

@@ -7,6 +7,7 @@ use super::failure::Failure;
 use super::list::ListOwners;
 use super::output::{Name, Output};
 use super::update::{self, Number, UpdateOwner};
+use super::usage::Usage;
 use super::view::{ChangedOwner, Enabled, OneOwner};
 use crate::proto::keyward::admin::v1::{CreateOwnerRequest, DisableOwnerRequest, EnableOwnerRequest, GetOwnerRequest, Owner};
 
@@ -16,6 +17,8 @@ pub(super) enum Owners {
     Create(Create),
     /// Shows one owner.
     Get(Name),
+    /// Shows how often the keys of an owner were let in and refused.
+    Usage(Usage),
     /// Lists the owners of a realm.
     List(ListOwners),
     /// Changes fields of an owner; ends when no replica goes by what it took away.
@@ -61,6 +64,7 @@ impl Owners {
         match self {
             Self::Create(create) => create.run(client, output).await,
             Self::Get(name) => get(&name, client, output).await,
+            Self::Usage(usage) => usage.run("owners", client, output).await,
             Self::List(list) => list.run(client, output).await,
             Self::Update(change) => change_owner(change, client, output).await,
             Self::Disable(change) => change.disable(client, output).await,

@@ -42,6 +42,7 @@ const ROLES: [(&str, Role, Sight); 23] = [
     ("/keyward.admin.v1.RevocationService/WaitRevocation", Role::Revoker, Sight::EvenRolledBack),
     ("/keyward.admin.v1.RevocationService/GetRevocationStatus", Role::Viewer, Sight::EvenRolledBack),
     ("/keyward.admin.v1.RevocationService/Resume", Role::Admin, Sight::EvenRolledBack),
+    ("/keyward.admin.v1.UsageService/GetUsage", Role::Viewer, Sight::EvenRolledBack),
 ];
 
 /// A service that is reached by callers with the right role alone.

@@ -28,6 +28,7 @@ mod rotate;
 mod seen;
 mod terms;
 mod update;
+mod usage;
 mod walk;
 
 use std::fmt;
@@ -53,6 +54,7 @@ pub use rotate::Rotated;
 pub use seen::Seen;
 pub use terms::{Once, Target, Terms};
 pub use update::{KeyField, OwnerField};
+pub use usage::{LastUses, Span, Used};
 pub use walk::LOOKS;
 
 use crate::domain::actor::Certified;

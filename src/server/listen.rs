@@ -119,6 +119,7 @@ pub(super) fn admin(keyring: &Arc<Keyring>, leaving: CancellationToken) -> anyho
         .add_service(services.revocation)
         .add_service(services.audit)
         .add_service(services.leak)
+        .add_service(services.usage)
         .add_service(services.bootstrap)
         .add_service(reflection().register_encoded_file_descriptor_set(HEALTH).build_v1()?)
         .add_service(reflection().register_encoded_file_descriptor_set(HEALTH).build_v1alpha()?))

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::super::output::Shown;
 use super::guarantee::{Guarantee, rows};
 use super::limit::{LimitOverride, listed, own};
+use super::usage::used;
 use super::{cell, fields, id, time};
 use crate::proto::keyward::admin::v1 as wire;
 
@@ -70,6 +71,8 @@ pub(super) struct KeySecret {
     prefix: String,
     pub(super) last_four: String,
     create_time: Option<String>,
+    last_use_time: Option<String>,
+    last_use_address: String,
 }
 
 impl Key {
@@ -80,6 +83,14 @@ impl Key {
 
     fn metadata(&self) -> String {
         self.metadata.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Those that were used, each with how it looks where there are several.
+    fn last_used(&self) -> String {
+        let looks = |secret: &KeySecret| if self.secrets.len() > 1 { format!("...{} ", secret.last_four) } else { String::new() };
+        let used = |secret: &KeySecret| format!("{}{}", looks(secret), used(secret.last_use_time.as_deref(), &secret.last_use_address));
+        let used = self.secrets.iter().filter(|secret| secret.last_use_time.is_some()).map(used);
+        used.collect::<Vec<_>>().join(", ")
     }
 
     pub(super) fn fields(&self) -> Vec<Vec<String>> {
@@ -98,6 +109,7 @@ impl Key {
             ("addresses", self.allowed_addresses.join(" ")),
             ("looks like", self.secrets()),
             ("metadata", self.metadata()),
+            ("last used", self.last_used()),
             ("created", cell(self.create_time.as_deref())),
             ("expires", cell(self.expire_time.as_deref())),
             ("rotate by", cell(self.rotate_time.as_deref())),
@@ -225,6 +237,12 @@ fn state(state: i32) -> Option<&'static str> {
 
 impl From<wire::KeySecret> for KeySecret {
     fn from(secret: wire::KeySecret) -> Self {
-        Self { prefix: secret.prefix, last_four: secret.last_four, create_time: time(secret.create_time) }
+        Self {
+            prefix: secret.prefix,
+            last_four: secret.last_four,
+            create_time: time(secret.create_time),
+            last_use_time: time(secret.last_use_time),
+            last_use_address: secret.last_use_address,
+        }
     }
 }

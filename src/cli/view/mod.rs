@@ -9,6 +9,7 @@ mod life;
 mod limit;
 mod owner;
 mod revocation;
+mod usage;
 
 pub(super) use audit::{AuditEntries, Exported, Verified};
 pub(super) use key::{ChangedKey, Made, OneKey, Redeemed};
@@ -16,6 +17,7 @@ pub(super) use keys::{Keys, WideKeys};
 pub(super) use life::{Deleted, EnabledKey, Leak, Many, Rotated};
 pub(super) use owner::{ChangedOwner, Enabled, OneOwner, Owners};
 pub(super) use revocation::{Resumed, Stands, Waited};
+pub(super) use usage::Used;
 
 use jiff::Timestamp;
 

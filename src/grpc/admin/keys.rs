@@ -43,8 +43,10 @@ impl KeyService for Keys {
         let mut fields = Fields::default();
         let target = fields.take("name", names::key(&name));
         fields.take("read_mask", Key::known(read_mask.as_ref()));
-        let seen = self.0.seen(self.0.key(&caller, &fields.all(target)?).await?).await?;
-        Ok(Response::new(GetKeyResponse { key: Some(shown::key(seen).masked(read_mask.as_ref())) }))
+        let record = self.0.key(&caller, &fields.all(target)?).await?;
+        let uses = self.0.last_uses(&record).await?;
+        let seen = self.0.seen(record).await?;
+        Ok(Response::new(GetKeyResponse { key: Some(shown::used_key(seen, &uses).masked(read_mask.as_ref())) }))
     }
 
     async fn list_keys(&self, request: Request<ListKeysRequest>) -> Result<Response<ListKeysResponse>, Status> {

@@ -16,6 +16,7 @@ mod revocation;
 mod shown;
 mod status;
 mod update;
+mod usage;
 
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ use crate::proto::keyward::admin::v1::key_service_server::KeyServiceServer;
 use crate::proto::keyward::admin::v1::leak_service_server::LeakServiceServer;
 use crate::proto::keyward::admin::v1::owner_service_server::OwnerServiceServer;
 use crate::proto::keyward::admin::v1::revocation_service_server::RevocationServiceServer;
+use crate::proto::keyward::admin::v1::usage_service_server::UsageServiceServer;
 
 /// The services of the admin port.
 #[derive(Debug, Clone)]
@@ -39,6 +41,7 @@ pub struct Services {
     pub audit: Authenticated<AuditServiceServer<audit::Audit>>,
     /// Needs no token: a secret is token enough to end itself.
     pub leak: LeakServiceServer<leak::Leak>,
+    pub usage: Authenticated<UsageServiceServer<usage::UsageOf>>,
     /// Needs no token: it makes the first one.
     pub bootstrap: BootstrapServiceServer<bootstrap::Bootstrap>,
 }
@@ -50,12 +53,14 @@ pub fn services(keyring: &Arc<Keyring>, leaving: CancellationToken) -> Services 
     let owners = OwnerServiceServer::new(owners::Owners(keyring.clone()));
     let revocation = RevocationServiceServer::new(revocation::Revocation(keyring.clone()));
     let audit = AuditServiceServer::new(audit::Audit { keyring: keyring.clone(), leaving });
+    let usage = UsageServiceServer::new(usage::UsageOf(keyring.clone()));
     Services {
         audit: Authenticated::new(audit, keyring.clone()),
         keys: Authenticated::new(keys, keyring.clone()),
         owners: Authenticated::new(owners, keyring.clone()),
         revocation: Authenticated::new(revocation, keyring.clone()),
         leak: LeakServiceServer::new(leak::Leak(keyring.clone())),
+        usage: Authenticated::new(usage, keyring.clone()),
         bootstrap: BootstrapServiceServer::new(bootstrap::Bootstrap(keyring.clone())),
     }
 }

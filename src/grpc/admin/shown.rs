@@ -9,16 +9,15 @@ use crate::domain::life::State;
 use crate::domain::limit::Override;
 use crate::domain::name::Word;
 use crate::domain::owner::Owner;
-use crate::domain::record::{Cause, KeptSecret};
+use crate::domain::record::{Cause, KeptSecret, Record};
 use crate::domain::time::StoreTime;
-use crate::keyring::{Guarantee, Noted, Seen};
+use crate::domain::usage::LastUse;
+use crate::keyring::{Guarantee, LastUses, Noted, Seen};
 use crate::proto::keyward::admin::v1 as wire;
 use crate::proto::keyward::store::v1::Changed;
 use crate::revocation::{Holder, Level, Registration};
 
 pub(super) fn key(Seen { record, state, rotates }: Seen) -> wire::Key {
-    let mut secrets: Vec<&KeptSecret> = record.secrets.iter().collect();
-    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.created));
     wire::Key {
         name: names::of_key(&record.realm, &record.id),
         owner: names::of_owner(&record.realm, &record.owner),
@@ -27,7 +26,7 @@ pub(super) fn key(Seen { record, state, rotates }: Seen) -> wire::Key {
         plan: text(record.plan.as_ref()),
         scopes: record.scopes.iter().map(ToString::to_string).collect(),
         allowed_addresses: record.addresses.0.iter().map(ToString::to_string).collect(),
-        secrets: secrets.into_iter().map(secret).collect(),
+        secrets: newest_first(&record).into_iter().map(secret).collect(),
         create_time: Some(instant(record.created)),
         expire_time: record.expires.map(instant),
         revoke_time: record.revoked.map(instant),
@@ -41,6 +40,17 @@ pub(super) fn key(Seen { record, state, rotates }: Seen) -> wire::Key {
         binding: record.binding.as_ref().map(ToString::to_string).unwrap_or_default(),
         tenant: record.tenant.unwrap_or_default(),
     }
+}
+
+/// With when its secrets were used last.
+pub(super) fn used_key(seen: Seen, uses: &LastUses) -> wire::Key {
+    let last: Vec<Option<LastUse>> = newest_first(&seen.record).into_iter().map(|secret| uses.get(&secret.number).copied()).collect();
+    let mut key = key(seen);
+    for (secret, last) in key.secrets.iter_mut().zip(last) {
+        secret.last_use_time = last.map(|last| instant(last.at));
+        secret.last_use_address = last.and_then(|last| last.address).map(|address| address.to_string()).unwrap_or_default();
+    }
+    key
 }
 
 pub(super) fn owner(owner: Owner) -> wire::Owner {
@@ -97,6 +107,12 @@ fn key_state(state: Option<State>) -> wire::key::State {
     }
 }
 
+fn newest_first(record: &Record) -> Vec<&KeptSecret> {
+    let mut secrets: Vec<&KeptSecret> = record.secrets.iter().collect();
+    secrets.sort_by_key(|secret| std::cmp::Reverse((secret.created, secret.number)));
+    secrets
+}
+
 fn secret(kept: &KeptSecret) -> wire::KeySecret {
     wire::KeySecret {
         prefix: kept.prefix.clone(),
@@ -104,6 +120,8 @@ fn secret(kept: &KeptSecret) -> wire::KeySecret {
         create_time: Some(instant(kept.created)),
         number: kept.number,
         end_time: kept.ends.map(instant),
+        last_use_time: None,
+        last_use_address: String::new(),
     }
 }
 

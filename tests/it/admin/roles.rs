@@ -37,6 +37,7 @@ const MAY: &[(&str, &[&str])] = &[
     ("RevocationService/WaitRevocation", &["revoker", "admin"]),
     ("RevocationService/GetRevocationStatus", &["viewer", "admin"]),
     ("RevocationService/Resume", &["admin"]),
+    ("UsageService/GetUsage", &["viewer", "admin"]),
 ];
 
 /// What an empty message is answered by every method that is reached: it lacks something, or, where nothing has to be said, the method is

@@ -19,6 +19,7 @@ use keyward::proto::keyward::admin::v1::bootstrap_service_client::BootstrapServi
 use keyward::proto::keyward::admin::v1::key_service_client::KeyServiceClient;
 use keyward::proto::keyward::admin::v1::owner_service_client::OwnerServiceClient;
 use keyward::proto::keyward::admin::v1::revocation_service_client::RevocationServiceClient;
+use keyward::proto::keyward::admin::v1::usage_service_client::UsageServiceClient;
 use keyward::proto::keyward::admin::v1::{
     BootstrapRequest, CreateKeyRequest, CreateKeyResponse, CreateOwnerRequest, GetRevocationStatusRequest, Key, Owner,
 };
@@ -152,6 +153,10 @@ impl World {
 
     pub fn revocation(&self) -> RevocationServiceClient<Channel> {
         RevocationServiceClient::new(self.channel.clone())
+    }
+
+    pub fn usage(&self) -> UsageServiceClient<Channel> {
+        UsageServiceClient::new(self.channel.clone())
     }
 
     /// Time passes on the boot clock, and the lease is renewed.
@@ -310,6 +315,7 @@ pub async fn serve(keyring: &Arc<Keyring>) -> Channel {
         .add_service(services.revocation)
         .add_service(services.audit)
         .add_service(services.leak)
+        .add_service(services.usage)
         .add_service(services.bootstrap);
     tokio::spawn(router.serve_with_incoming(TcpListenerStream::new(listener)));
     Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap()
