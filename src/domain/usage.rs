@@ -128,10 +128,10 @@ impl Tally {
 }
 
 impl LastUse {
-    /// The later of two.
+    /// The later of two; of two in one millisecond the second.
     #[must_use]
     pub fn later(self, other: Self) -> Self {
-        if other.at > self.at { other } else { self }
+        if other.at >= self.at { other } else { self }
     }
 }
 

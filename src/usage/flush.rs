@@ -37,7 +37,7 @@ pub struct Parts {
 }
 
 /// How long counts stay in memory unless a test says otherwise: so much is lost when a replica is killed.
-pub const EVERY: Duration = Duration::from_secs(5);
+pub const EVERY: Duration = Duration::from_secs(10);
 /// Pieces in one call.
 const TOGETHER: usize = 256;
 /// Keys and owners whose counts are held while the store is away.

@@ -1,5 +1,5 @@
 //! Use case 4: what is counted of keys and owners, for people. A check counts in a sheet of the thread that decides it, which is memory that no
-//! other check waits for; every few seconds the sheets are collected and added to the store ([`flush`]).
+//! other check waits for; every ten seconds the sheets are collected and added to the store ([`flush`]).
 //!
 //! These numbers err towards less, and by little: what a replica counted and had not added yet is lost when it is killed. What is added is added
 //! once. Only the classes of upstreams' answers may be too many, where an access log comes twice.

@@ -24,14 +24,15 @@ pub(super) struct Sheet {
     dropped: u64,
 }
 
-/// Checks of one bearer in one minute.
+/// Checks of one bearer in one minute. What every check touches is at its beginning.
+#[repr(C)]
 pub(super) struct Checks {
-    /// Held, so that nobody else comes to stand at its address.
-    pub(super) bearer: Arc<Bearer>,
-    pub(super) minute: i64,
+    pub(super) last: LastUse,
     /// By the counters' places.
     counts: [u32; COUNTERS.len()],
-    pub(super) last: LastUse,
+    pub(super) minute: i64,
+    /// Held, so that nobody else comes to stand at its address.
+    pub(super) bearer: Arc<Bearer>,
 }
 
 /// Whose line it is, by the address of what is remembered of it: a key that was read anew has another line.

@@ -32,6 +32,7 @@ const WALLS: &[(&str, &[&str])] = &[
         "src/settlement.rs",
         &["tonic", "prost", "redis", "redb", "embedded", "crate::grpc", "crate::config", "crate::proto", "crate::server"],
     ),
+    ("src/usage", &["tonic", "prost", "redis", "redb", "embedded", "crate::grpc", "crate::config", "crate::proto", "crate::server"]),
     ("src/keyring", &["tonic", "prost", "redis", "redb", "embedded", "crate::grpc", "crate::config", "crate::proto", "crate::server"]),
     ("src/replica", &["tonic", "prost", "redis", "redb", "embedded", "crate::grpc", "crate::config", "crate::proto", "crate::server"]),
     ("src/store", &["tonic", "crate::grpc", "crate::config", "crate::gate", "crate::keyring", "crate::server", "crate::replica"]),

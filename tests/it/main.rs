@@ -32,5 +32,6 @@ mod stances;
 mod store_contract;
 mod support;
 mod traps;
+mod usage;
 mod window_script;
 mod wire;

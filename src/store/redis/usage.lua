@@ -13,20 +13,25 @@ local function word()
 end
 local function number() return tonumber(word()) end
 
-local function get(name) return redis.call('GET', name) or '' end
+-- The owner's text of this hour is read and written once, though two things are put into it.
+local texts, kept_for = {}, {}
+local function get(name)
+  texts[name] = texts[name] or redis.call('GET', name) or ''
+  return texts[name]
+end
+local function keep(name, text, kept) texts[name], kept_for[name] = text, kept end
 
--- What an entry says, or nothing, and the text with another one in its place. No name has a character that patterns know.
+-- What an entry says, or nothing, and what comes before and after it. A pattern would look at every character of the text.
 local function entry(text, name)
-  local from, to, said = string.find(text, ';' .. name .. ' ([^;]*)')
-  return said or '', function(instead)
-    local written = ';' .. name .. ' ' .. instead
-    if not from then return text .. written end
-    return string.sub(text, 1, from - 1) .. written .. string.sub(text, to + 1)
-  end
+  local from, to = string.find(text, ';' .. name .. ' ', 1, true)
+  if not from then return '', text, '' end
+  local over = string.find(text, ';', to, true) or #text + 1
+  return string.sub(text, to + 1, over - 1), string.sub(text, 1, from - 1), string.sub(text, over)
 end
 
 local function add_counts(text)
-  local said, put = entry(text, word())
+  local name = word()
+  local said, before, after = entry(text, name)
   local order, counts = {}, {}
   local function add(counter, count)
     if not counts[counter] then order[#order + 1] = counter end
@@ -35,27 +40,29 @@ local function add_counts(text)
   for counter, count in string.gmatch(said, '(%d+):(%d+)') do add(counter, tonumber(count)) end
   for _ = 1, number() do add(word(), number()) end
   for i, counter in ipairs(order) do order[i] = counter .. ':' .. string.format('%.0f', counts[counter]) end
-  return put(table.concat(order, ' '))
+  return before .. ';' .. name .. ' ' .. table.concat(order, ' ') .. after
 end
 
 local function see(text)
-  local said, put = entry(text, word())
+  local name = word()
+  local said, before, after = entry(text, name)
   local at, address = word(), word()
   local seen = tonumber(string.match(said, '^(%d+) ') or 0)
   if tonumber(at) < seen then return text end
-  return put(at .. ' ' .. address)
+  return before .. ';' .. name .. ' ' .. at .. ' ' .. address .. after
 end
 
-local added, put = entry(get(KEYS[1]), '@' .. word())
-local piece = word()
+local by, piece = '@' .. word(), word()
+local added, before, after = entry(get(KEYS[1]), by)
 if (tonumber(added) or 0) >= tonumber(piece) then return 0 end
-redis.call('SET', KEYS[1], put(piece), 'PX', number())
+keep(KEYS[1], before .. ';' .. by .. ' ' .. piece .. after, word())
 local counted = number()
 for i = 2, #KEYS do
-  local text, kept = get(KEYS[i]), number()
+  local text, kept = get(KEYS[i]), word()
   for _ = 1, number() do
     if i - 1 <= counted then text = add_counts(text) else text = see(text) end
   end
-  redis.call('SET', KEYS[i], text, 'PX', kept)
+  keep(KEYS[i], text, kept)
 end
+for name, kept in pairs(kept_for) do redis.call('SET', name, texts[name], 'PX', kept) end
 return 1

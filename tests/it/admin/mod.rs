@@ -37,3 +37,4 @@ mod peppers;
 mod request_ids;
 mod roles;
 mod updates;
+mod usage;

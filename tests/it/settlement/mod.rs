@@ -2,6 +2,7 @@
 //! control beside it: the same thing without it changes what is counted.
 
 mod campaign;
+mod classes;
 mod hostile;
 mod leaving;
 mod meshes;

@@ -71,8 +71,8 @@ pub(super) struct World {
 pub(super) struct Node {
     pub(super) address: SocketAddr,
     pub(super) settlements: Arc<Settlements>,
-    metrics: Arc<Metrics>,
-    _replica: Replica,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) replica: Replica,
     _serving: AbortOnDropHandle<()>,
 }
 
@@ -116,7 +116,7 @@ impl World {
             .add_service(CheckServer::new(authorizer))
             .add_service(AccessLogServiceServer::new(log).max_decoding_message_size(16 << 20));
         let serving = AbortOnDropHandle::new(tokio::spawn(async move { router.serve_with_incoming(incoming).await.unwrap() }));
-        Node { address, settlements, metrics, _replica: replica, _serving: serving }
+        Node { address, settlements, metrics, replica, _serving: serving }
     }
 
     pub(super) async fn counted(&self) -> Counted {

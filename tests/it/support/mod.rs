@@ -34,6 +34,7 @@ pub mod seed;
 pub mod sentinel;
 pub mod shell;
 pub mod upstream;
+pub mod usage;
 pub mod visitors;
 pub mod windows;
 

@@ -5,14 +5,15 @@ use std::collections::{BTreeSet, HashMap};
 use keyward::domain::address::AddressList;
 use keyward::domain::record::Record;
 use keyward::domain::time::StoreTime;
+use keyward::domain::usage::{Counter, Granularity, LastUse, Tally};
 use keyward::proto::keyward::store::v1::{Audit, Entry, Sealed};
 use keyward::revocation::{At, Mark, Renewal};
-use keyward::store::{Charge, Commit, Settled, Settlement, Store, StoreError, TICKETS_LIVE, Taken, What};
+use keyward::store::{Charge, Commit, Counts, Settled, Settlement, Store, StoreError, TICKETS_LIVE, Taken, UsagePiece, What};
 use prost::Message;
 use redis::streams::StreamRangeReply;
 
 use super::super::samples::{
-    DAY, MINUTE, changed_key, charge, commit, digest, holder, key, new_key, new_owner, owner, page, put, realm, renewal, request,
+    DAY, MINUTE, changed_key, charge, commit, digest, holder, key, key_id, new_key, new_owner, owner, page, put, realm, renewal, request,
     settlement, subject,
 };
 use super::seed;
@@ -258,4 +259,33 @@ async fn a_position_is_the_same_after_the_store_is_made_again() {
     let again = server.store();
     assert_eq!(again.find(&realm("otesse"), &[]).await.unwrap().at.position, 2);
     assert_eq!(put(&*again, vec![new_key(&key("key_2", &[digest(2)]))]).await.position, 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn usage_ends_by_itself_and_a_key_that_nobody_uses_has_none() {
+    let server = RedisServer::start();
+    let store = server.store();
+    seed(&*store).await;
+    let names = |server: &RedisServer| server.ask::<Vec<String>>("KEYS kw:1:{otesse/*");
+    assert_eq!(names(&server), Vec::<String>::new(), "control: records alone have no usage");
+    let now = store.now().await.unwrap();
+    let mut tally = Tally::default();
+    tally.add(Counter::Allowed, 1);
+    let last = vec![(1, LastUse { at: now, address: None })];
+    let counts = Counts { key: Some(key_id("key_1")), minutes: vec![(Granularity::Minute.number(now), tally)], last };
+    let owner = subject(None, &[]).name;
+    store.add_usage(&[UsagePiece { owner, by: 1, number: 1, at: now, counts: vec![counts] }]).await.unwrap().remove(0).unwrap();
+    let mut kept: Vec<(String, u64)> = names(&server).into_iter().map(|name| (kind(&name), server.ask(&format!("PTTL {name}")))).collect();
+    kept.sort();
+    let hours: Vec<(&str, u64)> = kept.iter().map(|(kind, ms)| (kind.as_str(), ms.div_ceil(3_600_000))).collect();
+    assert_eq!(
+        hours,
+        [("d", 400 * 24), ("last", 400 * 24), ("m", 3), ("m", 3)],
+        "the second one tells of what replica up to where it was added"
+    );
+}
+
+/// What a name of usage stands for.
+fn kind(name: &str) -> String {
+    name.split(':').nth(3).unwrap().to_owned()
 }

@@ -7,14 +7,30 @@ mod users;
 
 use std::time::{Duration, Instant};
 
-use keyward::store::{Store, Taken};
+use keyward::domain::usage::LastUse;
+use keyward::store::{Counts, Store, SubjectName, Taken, UsagePiece};
 
-use super::samples::{DAY, charge, commit, digest, key, new_key, realm, subject};
+use super::samples::{DAY, charge, commit, digest, key, key_id, new_key, owner_id, realm, subject};
 use crate::support::sentinel::Node;
 
 /// A commit, a find, a take.
 async fn works(store: &dyn Store, number: u16) {
     tries(store, number).await.unwrap();
+}
+
+/// Usage of ten owners, which a Cluster has on several nodes.
+async fn uses(store: &dyn Store, number: u16) -> Result<(), keyward::store::StoreError> {
+    let at = store.now().await?;
+    let piece = |owner: u16| {
+        let owner = SubjectName { owner: owner_id(&format!("owner-{owner}")), ..subject(None, &[]).name };
+        let counts = Counts { key: Some(key_id("key_1")), minutes: Vec::new(), last: vec![(number.into(), LastUse { at, address: None })] };
+        UsagePiece { owner, by: number.into(), number: 1, at, counts: vec![counts] }
+    };
+    let pieces: Vec<UsagePiece> = (0..10).map(piece).collect();
+    store.add_usage(&pieces).await?.into_iter().collect::<Result<(), _>>()?;
+    let keys: Vec<_> = pieces.iter().map(|piece| (key_id("key_1"), piece.owner.owner.clone())).collect();
+    assert!(store.last_used(&realm("otesse"), &keys).await?.iter().all(Option::is_some));
+    Ok(())
 }
 
 /// The same, if it does, and at this node.
@@ -34,6 +50,7 @@ async fn tries(store: &dyn Store, number: u16) -> Result<(), keyward::store::Sto
     store.find(&realm("otesse"), &[]).await?;
     let taken = store.take(&[charge(vec![subject(None, &[(DAY, 1_000_000)])], 1)]).await?;
     assert!(matches!(taken[..], [Taken::Granted { tokens: 1, .. }]), "{taken:?}");
+    uses(store, number).await?;
     Ok(())
 }
 
