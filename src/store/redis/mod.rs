@@ -128,6 +128,13 @@ impl RedisStore {
         Instant::now() + self.connect_timeout + self.timeout
     }
 
+    /// When a call for admins must have ended, of a server that is fit.
+    async fn ready(&self) -> Result<Instant, StoreError> {
+        let deadline = self.for_admin();
+        self.fitting(deadline).await?;
+        Ok(deadline)
+    }
+
     async fn fitting(&self, deadline: Instant) -> Result<(), StoreError> {
         if self.fit.initialized() {
             return Ok(());
@@ -163,9 +170,7 @@ impl Store for RedisStore {
     }
 
     async fn peek(&self, charges: &[Charge]) -> Result<Vec<Taken>, StoreError> {
-        let deadline = self.for_admin();
-        self.fitting(deadline).await?;
-        take::peek(self.windows(), deadline, charges).await
+        take::peek(self.windows(), self.ready().await?, charges).await
     }
 
     fn part(&self, owner: &SubjectName) -> u64 {
@@ -173,69 +178,47 @@ impl Store for RedisStore {
     }
 
     async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
-        let deadline = self.for_admin();
-        self.fitting(deadline).await?;
-        settle::settle(self.windows(), deadline, settlements).await
+        settle::settle(self.windows(), self.ready().await?, settlements).await
     }
 
     async fn add_usage(&self, pieces: &[UsagePiece]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
-        let deadline = self.for_admin();
-        self.fitting(deadline).await?;
-        usage::add(self.windows(), deadline, pieces).await
+        usage::add(self.windows(), self.ready().await?, pieces).await
     }
 
     async fn usage(&self, of: &SubjectName, range: &UsageRange) -> Result<Usage, StoreError> {
-        let deadline = self.for_admin();
-        self.fitting(deadline).await?;
-        usage::usage(self.windows(), deadline, of, range).await
+        usage::usage(self.windows(), self.ready().await?, of, range).await
     }
 
     async fn last_used(&self, realm: &RealmId, keys: &[(KeyId, OwnerId)]) -> Result<Vec<Option<LastUse>>, StoreError> {
-        let deadline = self.for_admin();
-        self.fitting(deadline).await?;
-        usage::last_used(self.windows(), deadline, realm, keys).await
+        usage::last_used(self.windows(), self.ready().await?, realm, keys).await
     }
 
     async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {
-        let deadline = self.for_admin();
-        self.fitting(deadline).await?;
-        commit::commit(&self.admin, deadline, self.demand, commit).await
+        commit::commit(&self.admin, self.ready().await?, self.demand, commit).await
     }
 
     async fn key(&self, realm: &RealmId, id: &KeyId) -> Result<Option<Record>, StoreError> {
-        let deadline = self.for_admin();
-        self.fitting(deadline).await?;
-        list::key(&self.admin, deadline, realm, id).await
+        list::key(&self.admin, self.ready().await?, realm, id).await
     }
 
     async fn owner(&self, realm: &RealmId, id: &OwnerId) -> Result<Option<Owner>, StoreError> {
-        let deadline = self.for_admin();
-        self.fitting(deadline).await?;
-        list::owner(&self.admin, deadline, realm, id).await
+        list::owner(&self.admin, self.ready().await?, realm, id).await
     }
 
     async fn owners_of(&self, realm: &RealmId, ids: &[OwnerId]) -> Result<Vec<Owner>, StoreError> {
-        let deadline = self.for_admin();
-        self.fitting(deadline).await?;
-        list::owners_of(&self.admin, deadline, realm, ids).await
+        list::owners_of(&self.admin, self.ready().await?, realm, ids).await
     }
 
     async fn keys(&self, realm: &RealmId, owner: Option<&OwnerId>, page: &Page) -> Result<Vec<Record>, StoreError> {
-        let deadline = self.for_admin();
-        self.fitting(deadline).await?;
-        list::keys(&self.admin, deadline, (realm, owner), page).await
+        list::keys(&self.admin, self.ready().await?, (realm, owner), page).await
     }
 
     async fn owners(&self, realm: &RealmId, page: &Page) -> Result<Vec<Owner>, StoreError> {
-        let deadline = self.for_admin();
-        self.fitting(deadline).await?;
-        list::owners(&self.admin, deadline, realm, page).await
+        list::owners(&self.admin, self.ready().await?, realm, page).await
     }
 
     async fn claim_peppers(&self, claims: &[PepperClaim]) -> Result<(), StoreError> {
-        let deadline = self.for_admin();
-        self.fitting(deadline).await?;
-        terms::claim_peppers(&self.admin, deadline, claims).await
+        terms::claim_peppers(&self.admin, self.ready().await?, claims).await
     }
 
     async fn now(&self) -> Result<StoreTime, StoreError> {
@@ -245,9 +228,7 @@ impl Store for RedisStore {
     }
 
     async fn renew(&self, renewal: &Renewal) -> Result<Renewed, StoreError> {
-        let deadline = self.for_admin();
-        self.fitting(deadline).await?;
-        let renewed = lease::renew(&self.leases, deadline, self.demand, renewal).await?;
+        let renewed = lease::renew(&self.leases, self.ready().await?, self.demand, renewal).await?;
         Ok(Renewed { now: self.told(renewed.now), ..renewed })
     }
 
@@ -257,69 +238,47 @@ impl Store for RedisStore {
     }
 
     async fn acknowledge(&self, holder: &LeaseHolder, applied: At) -> Result<(), StoreError> {
-        let deadline = self.for_admin();
-        self.fitting(deadline).await?;
-        lease::acknowledge(&self.leases, deadline, holder, applied).await
+        lease::acknowledge(&self.leases, self.ready().await?, holder, applied).await
     }
 
     async fn holders(&self) -> Result<Vec<(LeaseHolder, Registration)>, StoreError> {
-        let deadline = self.for_admin();
-        self.fitting(deadline).await?;
-        lease::registered(&self.admin, deadline).await
+        lease::registered(&self.admin, self.ready().await?).await
     }
 
     async fn dismiss(&self, holder: &LeaseHolder, renewals: u64) -> Result<(), StoreError> {
-        let deadline = self.for_admin();
-        self.fitting(deadline).await?;
-        lease::dismiss(&self.leases, deadline, holder, renewals).await
+        lease::dismiss(&self.leases, self.ready().await?, holder, renewals).await
     }
 
     async fn vouch(&self, footing: &Footing) -> Result<(), StoreError> {
-        let deadline = self.for_admin();
-        self.fitting(deadline).await?;
-        lease::vouch(&self.leases, deadline, footing).await
+        lease::vouch(&self.leases, self.ready().await?, footing).await
     }
 
     async fn secure(&self, what: &What) -> Result<(Option<Kept>, Standing), StoreError> {
-        let deadline = self.for_admin();
-        self.fitting(deadline).await?;
-        secure::secure(&self.admin, deadline, self.demand, what).await
+        secure::secure(&self.admin, self.ready().await?, self.demand, what).await
     }
 
     async fn resume(&self, audit: &AuditNote) -> Result<(), StoreError> {
-        let deadline = self.for_admin();
-        self.fitting(deadline).await?;
-        audit::resume(&self.admin, deadline, audit).await
+        audit::resume(&self.admin, self.ready().await?, audit).await
     }
 
     async fn note(&self, audit: &AuditNote) -> Result<AuditHead, StoreError> {
-        let deadline = self.for_admin();
-        self.fitting(deadline).await?;
-        audit::note(&self.admin, deadline, audit, None).await
+        audit::note(&self.admin, self.ready().await?, audit, None).await
     }
 
     async fn audit(&self, after: u64, count: usize) -> Result<Vec<Sealed>, StoreError> {
-        let deadline = self.for_admin();
-        self.fitting(deadline).await?;
-        audit::entries(&self.admin, deadline, after, count).await
+        audit::entries(&self.admin, self.ready().await?, after, count).await
     }
 
     async fn audit_head(&self) -> Result<AuditHead, StoreError> {
-        let deadline = self.for_admin();
-        self.fitting(deadline).await?;
-        audit::head(&self.admin, deadline).await
+        audit::head(&self.admin, self.ready().await?).await
     }
 
     async fn drop_audit(&self, through: u64, audit: &AuditNote) -> Result<(), StoreError> {
-        let deadline = self.for_admin();
-        self.fitting(deadline).await?;
-        audit::drop(&self.admin, deadline, through, audit).await
+        audit::drop(&self.admin, self.ready().await?, through, audit).await
     }
 
     async fn due(&self, what: Due, before: StoreTime, count: usize) -> Result<Vec<(RealmId, KeyId)>, StoreError> {
-        let deadline = self.for_admin();
-        self.fitting(deadline).await?;
-        due::due(&self.admin, deadline, (what, before), count).await
+        due::due(&self.admin, self.ready().await?, (what, before), count).await
     }
 }
 
