@@ -159,7 +159,11 @@ pub(super) fn read_last(text: &str) -> Result<BTreeMap<u32, LastUse>, StoreError
 }
 
 pub(super) fn write_last(all: &BTreeMap<u32, LastUse>) -> String {
-    all.iter().map(|(secret, last)| format!(";{secret} {} {}", last.at.0, address(last))).collect()
+    let mut text = String::new();
+    for (secret, last) in all {
+        let _ = write!(text, ";{secret} {} {}", last.at.0, address(last));
+    }
+    text
 }
 
 pub(super) fn address(last: &LastUse) -> String {

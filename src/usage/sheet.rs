@@ -52,25 +52,25 @@ pub(super) enum Room {
 
 impl Sheet {
     pub(super) fn decided(&mut self, bearer: &Arc<Bearer>, counter: Counter, used: LastUse) -> Room {
-        let Some(counted) = counter.place() else { return Room::Enough };
+        let Some(at) = counter.place() else { return Room::Enough };
         let line = Line { address: Arc::as_ptr(bearer).addr(), minute: Granularity::Minute.number(used.at) };
         let known = self.places.get(&line).and_then(|place| self.lines.get_mut(*place as usize));
         if let Some(checks) = known {
-            checks.counts[counted] = checks.counts[counted].saturating_add(1);
+            checks.counts[at] = checks.counts[at].saturating_add(1);
             checks.last = checks.last.later(used);
             return Room::Enough;
         }
-        self.begin(line, bearer, counted, used)
+        self.begin(line, bearer, at, used)
     }
 
     #[cold]
-    fn begin(&mut self, line: Line, bearer: &Arc<Bearer>, counted: usize, used: LastUse) -> Room {
+    fn begin(&mut self, line: Line, bearer: &Arc<Bearer>, at: usize, used: LastUse) -> Room {
         let Some(place) = u32::try_from(self.lines.len()).ok().filter(|_| self.lines.len() < MOST) else {
             self.dropped += 1;
             return Room::Enough;
         };
         let mut checks = Checks { bearer: bearer.clone(), minute: line.minute, counts: [0; COUNTERS.len()], last: used };
-        checks.counts[counted] = 1;
+        checks.counts[at] = 1;
         self.lines.push(checks);
         self.places.insert(line, place);
         if self.lines.len() == MANY { Room::Little } else { Room::Enough }
@@ -124,7 +124,9 @@ struct Mix(u64);
 
 impl Hasher for Mix {
     fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
     }
 
     fn write_u64(&mut self, number: u64) {

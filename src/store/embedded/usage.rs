@@ -1,5 +1,6 @@
 //! Usage, as texts in tables: counts by when their text began, so that what is over is at the front; last uses by whose they are.
 
+use std::collections::BTreeMap;
 use std::ops::RangeBounds;
 
 use redb::{ReadTransaction, ReadableTable, Table};
@@ -61,7 +62,7 @@ fn see(tables: &mut Tables<'_>, of: &SubjectName, counts: &Counts) -> Result<(),
     let name = owned(of);
     let mut all = match tables.last_used.get(name)? {
         Some(text) => read_last(text.value())?,
-        None => Default::default(),
+        None => BTreeMap::new(),
     };
     for (secret, last) in &counts.last {
         all.entry(*secret).and_modify(|known| *known = known.later(*last)).or_insert(*last);

@@ -87,12 +87,16 @@ impl Ask for Piece<'_> {
             for (place, tally) in places {
                 let counted: Vec<_> = tally.counted().filter_map(|(counter, count)| Some((counter.place()?, count))).collect();
                 call.arg(place).arg(counted.len());
-                counted.into_iter().for_each(|(counter, count)| _ = call.arg(counter).arg(count));
+                for (counter, count) in counted {
+                    call.arg(counter).arg(count);
+                }
             }
         }
         for uses in last {
             call.arg(ms(LAST_KEPT)).arg(uses.len());
-            uses.iter().for_each(|(secret, last)| _ = call.arg(*secret).arg(last.at.0).arg(address(last)));
+            for (secret, last) in uses {
+                call.arg(*secret).arg(last.at.0).arg(address(last));
+            }
         }
     }
 }
