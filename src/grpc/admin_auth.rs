@@ -18,7 +18,7 @@ use crate::keyring::{Caller, Keyring, KeyringError, Role, Sight, Visitor};
 /// The role that each RPC needs, and whether it is answered while the log is rolled back: what reads, restricts, or ends that state is. Until
 /// then a token is as good as the store, which may have forgotten that it was revoked; so nobody is given anything. Bootstrap has no row: it
 /// stands outside, for it makes the first token.
-const ROLES: [(&str, Role, Sight); 23] = [
+const ROLES: &[(&str, Role, Sight)] = &[
     ("/keyward.admin.v1.KeyService/CreateKey", Role::Issuer, Sight::Leased),
     ("/keyward.admin.v1.KeyService/GetKey", Role::Viewer, Sight::EvenRolledBack),
     ("/keyward.admin.v1.KeyService/ListKeys", Role::Viewer, Sight::EvenRolledBack),
