@@ -40,7 +40,8 @@ impl Keyring {
         let fresh = self.kept((&target.realm, format, now), &secret);
         let change = |record: &mut Record, now: StoreTime| {
             if record.revoked.is_none() {
-                take_over(&mut record.secrets, &fresh, now, grace);
+                let grace = Grace { now, span: grace, key_ends: record.expires };
+                take_over(&mut record.secrets, &fresh, &grace);
             }
         };
         let changed = self.edit(Edit { caller, action: "RotateKey", effect: Effect::Restricts, target, change: &change }, terms).await?;
@@ -99,13 +100,28 @@ fn can_go_on(record: &Record, now: StoreTime) -> Result<(), KeyringError> {
     if live >= MOST_SECRETS { Err(KeyringError::TooManySecrets(MOST_SECRETS)) } else { Ok(()) }
 }
 
+/// How long the old secrets may stay.
+struct Grace {
+    now: StoreTime,
+    span: Duration,
+    /// None lives longer for the fresh one, by which the key may be given a later end: or it could outlive what its realm allows.
+    key_ends: Option<StoreTime>,
+}
+
+impl Grace {
+    fn end(&self) -> StoreTime {
+        let end = StoreTime(self.now.0.saturating_add(i64::try_from(self.span.as_millis()).unwrap_or(i64::MAX)));
+        self.key_ends.map_or(end, |own| own.min(end))
+    }
+}
+
 /// Done twice it is as done once, for the fresh secret is there then.
-fn take_over(secrets: &mut Vec<KeptSecret>, fresh: &KeptSecret, now: StoreTime, grace: Duration) {
+fn take_over(secrets: &mut Vec<KeptSecret>, fresh: &KeptSecret, grace: &Grace) {
     if secrets.iter().any(|kept| kept.digest == fresh.digest) {
         return;
     }
     let number = secrets.iter().map(|kept| kept.number).max().unwrap_or(0) + 1;
-    let end = StoreTime(now.0.saturating_add(i64::try_from(grace.as_millis()).unwrap_or(i64::MAX)));
+    let (now, end) = (grace.now, grace.end());
     for kept in secrets.iter_mut() {
         kept.ends = Some(kept.ends.map_or(end, |own| own.min(end)));
     }
@@ -132,9 +148,14 @@ mod tests {
         }
     }
 
-    fn after(mut secrets: Vec<KeptSecret>, grace: Duration) -> Vec<(u32, Option<i64>)> {
+    fn after(secrets: Vec<KeptSecret>, span: Duration) -> Vec<(u32, Option<i64>)> {
+        after_in_a_key(None, secrets, span)
+    }
+
+    /// Of a key that ends.
+    fn after_in_a_key(ends: Option<i64>, mut secrets: Vec<KeptSecret>, span: Duration) -> Vec<(u32, Option<i64>)> {
         for now in [1_000, 5_000] {
-            take_over(&mut secrets, &kept(9, 0, None), StoreTime(now), grace);
+            take_over(&mut secrets, &kept(9, 0, None), &Grace { now: StoreTime(now), span, key_ends: ends.map(StoreTime) });
         }
         secrets.iter().map(|kept| (kept.number, kept.ends.map(|ends| ends.0))).collect()
     }
@@ -146,5 +167,7 @@ mod tests {
         assert_eq!(after(vec![kept(1, 4, Some(1_500)), kept(2, 5, None)], grace), [(4, Some(1_500)), (5, Some(2_000)), (6, None)]);
         assert_eq!(after(vec![kept(1, 4, Some(999)), kept(2, 5, None)], grace), [(5, Some(2_000)), (6, None)]);
         assert_eq!(after(vec![kept(1, 1, None)], Duration::ZERO), [(2, None)]);
+        assert_eq!(after_in_a_key(Some(1_200), vec![kept(1, 1, None)], grace), [(1, Some(1_200)), (2, None)], "with the key, as it was");
+        assert_eq!(after_in_a_key(Some(9_000), vec![kept(1, 1, None)], grace), [(1, Some(2_000)), (2, None)]);
     }
 }

@@ -10,7 +10,9 @@ use keyward::domain::name::{KeyId, RealmId};
 use keyward::domain::time::StoreTime;
 use keyward::keyring::Keyring;
 use keyward::proto::keyward::admin::v1::key_service_client::KeyServiceClient;
-use keyward::proto::keyward::admin::v1::{CreateKeyRequest, Key, ListKeysRequest, RevokeKeyRequest, UpdateKeyRequest, UpdateKeyResponse};
+use keyward::proto::keyward::admin::v1::{
+    CreateKeyRequest, GetKeyRequest, Key, ListKeysRequest, RevokeKeyRequest, RotateKeyRequest, UpdateKeyRequest, UpdateKeyResponse,
+};
 use keyward::store::{Change, Expect};
 use prost_types::{FieldMask, Timestamp};
 use tonic::Status;
@@ -74,8 +76,20 @@ async fn only_another_secret_buys_a_key_more_time(world: World) {
     world.time.pass(Duration::from_hours(3 * 24));
     let more = at(created + 10 * DAY);
     assert_eq!(fields(&update(&world, &mut keys, &made, more).await.unwrap_err()), ["key.expire_time"], "its age is that of its secret");
-    a_newer_secret(&world, &made, created + 3 * DAY).await;
+    let grace = Some(prost_types::Duration { seconds: 30 * DAY, nanos: 0 });
+    let rotation = RotateKeyRequest { name: made.name.clone(), grace, ..Default::default() };
+    let rotated = keys.rotate_key(world.ask(rotation)).await.unwrap().into_inner().key.unwrap();
+    assert_eq!(rotated.expire_time, made.expire_time, "it lets the end be moved, and does not move it");
     assert_eq!(update(&world, &mut keys, &made, more).await.unwrap().key.unwrap().expire_time, more);
+    let old = &keys
+        .get_key(world.ask(GetKeyRequest { name: made.name.clone(), read_mask: None }))
+        .await
+        .unwrap()
+        .into_inner()
+        .key
+        .unwrap()
+        .secrets[1];
+    assert_eq!(old.end_time, made.expire_time, "whatever the grace: the old secret lives no longer for it");
     let too_much = at(created + 13 * DAY);
     assert_eq!(fields(&update(&world, &mut keys, &made, too_much).await.unwrap_err()), ["key.expire_time"]);
 }
