@@ -33,6 +33,9 @@ pub(super) struct ListKeys {
     /// Only keys that end before, or have ended.
     #[arg(long, value_name = "RFC3339")]
     expiring_before: Option<Timestamp>,
+    /// Only keys that were made before and that nobody has presented since; at most 400 days ago.
+    #[arg(long, value_name = "RFC3339")]
+    unused_since: Option<Timestamp>,
     /// Only keys that another secret should have taken over by now.
     #[arg(long)]
     rotation_due: bool,
@@ -109,6 +112,7 @@ impl ListKeys {
             environment: self.environment,
             state: self.state.map_or(key::State::Unspecified, key::State::from).into(),
             expiring_before: self.expiring_before.map(update::instant),
+            unused_since: self.unused_since.map(update::instant),
             rotation_due: self.rotation_due,
             scope: self.scope,
             plan: self.plan,

@@ -6,6 +6,7 @@ use crate::domain::name::{Scope, Word};
 use crate::domain::owner::Owner;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
+use crate::domain::usage::LastUse;
 
 /// What keys must be to be listed: all that is said here. What is not said, any may be.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -22,6 +23,8 @@ pub struct KeyFilter {
     pub state: Option<State>,
     /// It ends before, or has ended.
     pub expiring_before: Option<StoreTime>,
+    /// It was made before, and not presented since. Not longer ago than uses are kept.
+    pub unused_since: Option<StoreTime>,
     /// Another secret should have taken over by now, and the key has not ended.
     pub rotation_due: bool,
 }
@@ -51,6 +54,7 @@ impl KeyFilter {
             && is(self.plan.as_ref(), record.plan.as_ref())
             && self.scope.as_ref().is_none_or(|scope| record.scopes.contains(scope))
             && self.expiring_before.is_none_or(|end| record.expires.is_some_and(|expires| expires < end))
+            && self.unused_since.is_none_or(|since| record.created < since)
     }
 
     /// Whether the key is listed, by what is known of it at this time.
@@ -59,6 +63,11 @@ impl KeyFilter {
         let is_due = || seen.rotates.is_some_and(|at| at <= now) && seen.state != Some(State::Expired);
         self.may_take(&seen.record) && self.state.is_none_or(|state| seen.state == Some(state)) && (!self.rotation_due || is_due())
     }
+}
+
+/// Whether a key whose last use this is was not presented since. `None`: it was not for as long as uses are kept, or never.
+pub(super) fn is_unused(last: Option<LastUse>, since: StoreTime) -> bool {
+    last.is_none_or(|last| last.at < since)
 }
 
 impl OwnerFilter {
@@ -129,6 +138,7 @@ mod tests {
                 KeyFilter { expiring_before: Some(StoreTime(2_001)), ..any() },
                 KeyFilter { expiring_before: Some(StoreTime(2_000)), ..any() },
             ),
+            (KeyFilter { unused_since: Some(StoreTime(2)), ..any() }, KeyFilter { unused_since: Some(StoreTime(1)), ..any() }),
         ]
         .into_iter()
         .enumerate()
@@ -155,6 +165,13 @@ mod tests {
         assert!(!due.takes(&Seen { rotates: None, ..seen() }, NOW));
         assert!(!due.takes(&Seen { state: Some(State::Expired), ..seen() }, NOW));
         assert!(due.takes(&Seen { state: Some(State::OwnerDisabled), ..seen() }, NOW));
+    }
+
+    #[test]
+    fn a_key_is_unused_since_an_instant_if_nobody_presented_it_from_then_on() {
+        let last = |at| Some(LastUse { at: StoreTime(at), address: None });
+        assert!(is_unused(None, NOW) && is_unused(last(999), NOW));
+        assert!(!is_unused(last(1_000), NOW) && !is_unused(last(1_001), NOW));
     }
 
     #[test]

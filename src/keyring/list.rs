@@ -1,11 +1,13 @@
 //! Lists of keys and owners, page by page, of what is there for a caller.
 
-use super::filter::{KeyFilter, OwnerFilter};
+use super::filter::{KeyFilter, OwnerFilter, is_unused};
 use super::seen::Seen;
 use super::walk::{Takes, Walk};
-use super::{Caller, Keyring, KeyringError};
+use super::{Caller, Keyring, KeyringError, Wrong};
 use crate::domain::name::{OwnerId, RealmId};
 use crate::domain::owner::Owner;
+use crate::domain::time::StoreTime;
+use crate::store::usage::LAST_KEPT;
 use crate::store::{Order, Page};
 
 /// A part of a list.
@@ -40,6 +42,7 @@ impl Keyring {
             return Ok(Listing { items: Vec::new(), next: None });
         }
         let now = self.store.now().await?;
+        may_be_known(filter.unused_since, now)?;
         let takes = if filter.takes_all() { Takes::All } else { Takes::Some };
         let mut walk = Walk::new(page, takes, |seen: &Seen| seen.record.id.as_str());
         loop {
@@ -48,6 +51,9 @@ impl Keyring {
             let open = part.into_iter().filter(|record| filter.may_take(record)).collect();
             let mut kept = self.all_seen(realm, open, now).await?;
             kept.retain(|seen| filter.takes(seen, now));
+            if let Some(since) = filter.unused_since {
+                kept = self.unused(realm, kept, since).await?;
+            }
             if let Some(listing) = walk.got(read, last, kept) {
                 return Ok(listing);
             }
@@ -72,6 +78,17 @@ impl Keyring {
         }
     }
 
+    /// Those that nobody has presented since.
+    async fn unused(&self, realm: &RealmId, seen: Vec<Seen>, since: StoreTime) -> Result<Vec<Seen>, KeyringError> {
+        if seen.is_empty() {
+            return Ok(seen);
+        }
+        let keys: Vec<_> = seen.iter().map(|seen| (seen.record.id.clone(), seen.record.owner.clone())).collect();
+        let last = self.store.last_used(realm, &keys).await?;
+        let unused = seen.into_iter().zip(last).filter(|(_, last)| is_unused(*last, since));
+        Ok(unused.map(|(seen, _)| seen).collect())
+    }
+
     /// The list of one owner, which is there for its caller.
     async fn only(&self, realm: &RealmId, only: &OwnerId, filter: OwnerFilter, page: &Page) -> Result<Listing<Owner>, KeyringError> {
         let is_left = page.after.as_deref().is_none_or(|after| match page.order {
@@ -81,4 +98,13 @@ impl Keyring {
         let found = if is_left { self.store.owner(realm, only).await? } else { None };
         Ok(Listing { items: found.into_iter().filter(|owner| filter.takes(owner)).collect(), next: None })
     }
+}
+
+/// What was before uses are kept nobody knows: a key that was used in between would look as if it had not been.
+fn may_be_known(since: Option<StoreTime>, now: StoreTime) -> Result<(), KeyringError> {
+    if since.is_none_or(|since| since.until(now) < LAST_KEPT) {
+        return Ok(());
+    }
+    let says = format!("must be within the last {} days: of uses before nothing is kept", LAST_KEPT.as_secs() / 86_400);
+    Err(KeyringError::Invalid(vec![Wrong::new("unused_since", says)]))
 }

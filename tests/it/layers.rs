@@ -54,6 +54,7 @@ const ASKED_BY: &[(&str, &[&str])] = &[
     ("owners", &["list.rs"]),
     // of keys that were read
     ("owners_of", &["seen.rs"]),
+    ("last_used", &["list.rs"]),
     ("secure", &["read.rs"]),
     // a token, or whether a secret that the caller has is known already
     ("find", &["caller.rs", "create.rs", "revocation.rs"]),

@@ -24,6 +24,7 @@ pub(super) fn keys(fields: &mut Fields, request: &wire::ListKeysRequest) -> Opti
         scope: fields.unless_empty("scope", &request.scope, Scope::parse),
         state: fields.take("state", key_state(request.state)).flatten(),
         expiring_before: request.expiring_before.as_ref().and_then(|at| fields.take("expiring_before", fields::instant(at))),
+        unused_since: request.unused_since.as_ref().and_then(|at| fields.take("unused_since", fields::instant(at))),
         rotation_due: request.rotation_due,
     };
     Some(KeysOf { realm: realm?, owner, filter })

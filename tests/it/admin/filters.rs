@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use keyward::domain::name::{Scope, Word};
+use keyward::domain::name::{KeyId, OwnerId, RealmId, Scope, Word};
 use keyward::domain::record::Record;
 use keyward::domain::time::StoreTime;
+use keyward::domain::usage::LastUse;
 use keyward::keyring::LOOKS;
 use keyward::proto::keyward::admin::v1::{
     DisableOwnerRequest, Key, ListKeysRequest, ListKeysResponse, ListOwnersRequest, RevokeKeyRequest, key, owner,
 };
-use keyward::store::Change;
+use keyward::store::{Change, Counts, SubjectName, UsagePiece};
 use prost_types::Timestamp;
 
 use super::world::{World, create, fields};
@@ -21,6 +22,7 @@ on_every_store![
     a_key_is_in_the_state_that_the_gate_would_find_it_in,
     a_page_of_a_filtered_list_looks_at_so_many_and_the_list_goes_on,
     filtered_pages_follow_one_another_in_both_orders_while_keys_are_added,
+    keys_that_nobody_has_presented_since_are_listed,
     owners_are_listed_by_their_state,
     a_filter_that_is_none_is_refused_with_its_field,
 ];
@@ -185,6 +187,41 @@ async fn filtered_pages_follow_one_another_in_both_orders_while_keys_are_added(w
     adding.await.unwrap();
 }
 
+async fn keys_that_nobody_has_presented_since_are_listed(world: World) {
+    let now = world.store.now().await.unwrap();
+    let (before, since) = (StoreTime(now.0 - 3_600_000), StoreTime(now.0 - 60_000));
+    world.owner("otesse", "acme").await;
+    for (number, created) in [(1, before), (2, before), (3, before), (4, now)] {
+        let mut key = filled(number);
+        if let Change::Key { record, .. } = &mut key {
+            record.created = created;
+        }
+        seed::commit(&*world.store, vec![key]).await;
+    }
+    // the second was presented since, the third before that, and the first never; the fourth was not there yet
+    let used = |number: usize, at: StoreTime| Counts {
+        key: Some(KeyId::parse(&format!("key_{number:05}")).unwrap()),
+        minutes: Vec::new(),
+        last: vec![(1, LastUse { at, address: None })],
+    };
+    let owner = SubjectName { realm: RealmId::parse("otesse").unwrap(), owner: OwnerId::parse("acme").unwrap(), key: None };
+    let counts = vec![used(2, StoreTime(since.0 + 1)), used(3, StoreTime(since.0 - 1))];
+    let added = world.store.add_usage(&[UsagePiece { owner, by: 1, number: 1, at: now, counts }]).await.unwrap();
+    assert_eq!(added, [Ok(())]);
+    let unused = async |since: StoreTime| {
+        let request = ListKeysRequest { unused_since: instant(since), ..Default::default() };
+        let keys = walk(&world, request).await.into_iter().flat_map(|page| page.keys);
+        keys.map(|key| number_of(&key.name)).collect::<Vec<_>>()
+    };
+    assert_eq!(unused(since).await, [1, 3]);
+    assert_eq!(unused(StoreTime(since.0 - 1)).await, [1], "the control");
+    assert_eq!(unused(StoreTime(now.0 + 1)).await, [1, 2, 3, 4]);
+    assert_eq!(unused(before).await, [0_usize; 0], "a key that was not there was not unused");
+    let long_ago = instant(StoreTime(now.0 - 401 * 86_400_000));
+    let refused = ListKeysRequest { parent: "realms/otesse".into(), unused_since: long_ago, ..Default::default() };
+    assert_eq!(fields(&world.keys().list_keys(world.ask(refused)).await.unwrap_err()), ["unused_since"]);
+}
+
 async fn owners_are_listed_by_their_state(world: World) {
     for id in ["a", "b", "c", "d"] {
         world.owner("otesse", id).await;
@@ -230,6 +267,7 @@ async fn a_filter_that_is_none_is_refused_with_its_field(world: World) {
         (ListKeysRequest { plan: "a b".into(), ..any() }, "plan"),
         (ListKeysRequest { scope: "a b".into(), ..any() }, "scope"),
         (ListKeysRequest { expiring_before: at(-1), ..any() }, "expiring_before"),
+        (ListKeysRequest { unused_since: at(-1), ..any() }, "unused_since"),
         (ListKeysRequest { order_by: "label".into(), ..any() }, "order_by"),
         (ListKeysRequest { order_by: "name down".into(), ..any() }, "order_by"),
         (ListKeysRequest { owner: "acme".into(), ..any() }, "owner"),
@@ -299,6 +337,11 @@ fn number_of(name: &str) -> usize {
 
 async fn now(world: &World) -> i64 {
     world.store.now().await.unwrap().0 / 1000
+}
+
+#[allow(clippy::unnecessary_wraps, reason = "a field of requests")]
+fn instant(at: StoreTime) -> Option<Timestamp> {
+    Some(Timestamp { seconds: at.0 / 1000, nanos: i32::try_from(at.0 % 1000).unwrap() * 1_000_000 })
 }
 
 #[allow(clippy::unnecessary_wraps, reason = "a field of requests")]

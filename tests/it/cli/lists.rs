@@ -28,6 +28,7 @@ fn keys_are_listed_by_each_of_the_apis_filters() {
         (&["--state", "owner-disabled"], "deploy"),
         (&["--state", "expired"], ""),
         (&["--expiring-before", "2090-01-01T00:00:01Z"], "build-2"),
+        (&["--unused-since", "2090-01-01T00:00:00Z"], "build-1 build-2 gone deploy"),
         (&["--scope", "bookings:read"], "build-1"),
         (&["--plan", "test"], "build-1"),
         (&["--rotation-due"], ""),
