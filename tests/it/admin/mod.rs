@@ -1,5 +1,6 @@
 //! The admin API as its clients meet it: real services on a loopback port, on every store.
 
+pub mod certified;
 pub mod faults;
 pub mod later;
 pub mod world;
@@ -23,6 +24,7 @@ macro_rules! on_every_store {
 }
 
 mod bootstrap;
+mod bound;
 mod etags;
 mod fields;
 mod filters;
@@ -31,6 +33,7 @@ mod keys;
 mod leases;
 mod levels;
 mod life;
+mod matrix;
 mod owners;
 mod pages;
 mod peppers;

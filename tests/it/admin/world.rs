@@ -34,7 +34,9 @@ use tokio_util::task::AbortOnDropHandle;
 use tonic::transport::{Channel, Server};
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
+use tower::util::MapRequestLayer;
 
+use super::certified;
 use super::faults::Faults;
 use super::later::Later;
 use crate::support::redis::RedisServer;
@@ -105,7 +107,7 @@ impl World {
         let session = Session::new(store.clone(), clock.clone(), Terms { lease: LEASE }, holder, Arc::new(Nothing));
         let guard = Guard { session: session.clone(), clock: clock.clone(), demanded: None };
         let keyring = Keyring::new(store.clone(), realms.clone(), peppers(&["1"]), Some(bootstrap_file.clone()), guard.clone());
-        let keyring = Arc::new(keyring);
+        let keyring = Arc::new(keyring.with_certified(certified::all()));
         let channel = serve(&keyring).await;
         let running = AbortOnDropHandle::new(tokio::spawn(async move { session.run().await }));
         let admin = String::new();
@@ -207,11 +209,16 @@ impl World {
 
     /// An admin token with these scopes, of an owner of its own, for an hour.
     pub async fn token(&self, owner: &str, scopes: &[&str]) -> CreateKeyResponse {
+        self.bound_token(owner, scopes, "").await
+    }
+
+    /// The same, bound to a realm or an owner of one.
+    pub async fn bound_token(&self, owner: &str, scopes: &[&str], binding: &str) -> CreateKeyResponse {
         self.owner("keyward", owner).await;
         let now = self.store.now().await.unwrap();
         let expire_time = Some(prost_types::Timestamp { seconds: now.0 / 1000 + 3600, nanos: 0 });
         let scopes = scopes.iter().map(ToString::to_string).collect();
-        let key = Key { owner: format!("realms/keyward/owners/{owner}"), scopes, expire_time, ..Key::default() };
+        let key = Key { owner: format!("realms/keyward/owners/{owner}"), scopes, expire_time, binding: binding.into(), ..Key::default() };
         self.try_create(create("keyward", key)).await.unwrap()
     }
 }
@@ -310,6 +317,7 @@ pub async fn serve(keyring: &Arc<Keyring>) -> Channel {
     let address = listener.local_addr().unwrap();
     let services = admin::services(keyring, tokio_util::sync::CancellationToken::new());
     let router = Server::builder()
+        .layer(MapRequestLayer::new(certified::connected))
         .add_service(services.keys)
         .add_service(services.owners)
         .add_service(services.revocation)
