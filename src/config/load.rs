@@ -13,6 +13,7 @@ use super::paths::path;
 use super::problem::{Problem, Problems};
 use super::realms::realms;
 use super::replica::{ReplicaConfig, outlasts, replica};
+use super::retention::retention;
 use super::store::{StoreConfig, store};
 use super::yaml::Value;
 use crate::domain::realms::Realms;
@@ -47,6 +48,7 @@ fn whole(at: &At<'_>, base: &Path, of_realms: &mut Vec<Problem>) -> Read<Config>
     let check_deadline = map.or("check_deadline", CHECK_DEADLINE, deadline);
     let checks_at_once = map.or("checks_at_once", CHECKS_AT_ONCE, |at| at.number(1..=1_000_000_u32).map(|most| most as usize));
     let leave = map.or("leave", LEAVE, |at| duration(at, &(Duration::ZERO..=Duration::from_mins(1))));
+    let retention = map.or_default("retention", retention);
     let otlp_endpoint = map.optional("otlp_endpoint", endpoint);
     let agreed = agree(&map, &store, &pepper_file, check_deadline).and(lasts(&map, &store, &replica));
     map.finish().and(agreed)?;
@@ -61,6 +63,7 @@ fn whole(at: &At<'_>, base: &Path, of_realms: &mut Vec<Problem>) -> Read<Config>
         check_deadline: check_deadline?,
         checks_at_once: checks_at_once?,
         leave: leave?,
+        retention: retention?,
         otlp_endpoint: otlp_endpoint?,
     })
 }

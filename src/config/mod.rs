@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::domain::actor::Certified;
 use crate::domain::realms::Realms;
+use crate::domain::retention::Retention;
 
 mod admin;
 mod certified;
@@ -17,6 +18,7 @@ mod peppers;
 mod realm;
 mod realms;
 mod replica;
+mod retention;
 
 mod addresses;
 mod bytes;
@@ -75,6 +77,8 @@ pub struct Config {
     pub checks_at_once: usize,
     /// For how long a server that was told to stop goes on answering, so that proxies learn of it and turn to others.
     pub leave: Duration,
+    /// For how long what has ended is kept.
+    pub retention: Retention,
     /// Where traces go, by OTLP over gRPC; `None`: nowhere.
     pub otlp_endpoint: Option<String>,
 }

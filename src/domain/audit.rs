@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::actor::Actor;
 use super::key::Peppers;
 use super::name::Word;
+use super::time::StoreTime;
 
 /// Who did something.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +79,38 @@ impl Sealed {
         let pepper = peppers.iter().find(|pepper| pepper.version == self.pepper)?;
         Some(pepper.audit_sealed(&Link::of(&self.entry).0, &self.seal))
     }
+}
+
+/// What an entry tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub place: Place,
+    pub at: StoreTime,
+    /// As [`Who`] is written.
+    pub who: String,
+    /// The RPC's name.
+    pub action: String,
+    /// The caller's address; empty: nobody called.
+    pub from: String,
+    /// Resource names.
+    pub subjects: Vec<String>,
+    pub request_id: String,
+    /// What became of the one subject.
+    pub changed: Vec<Changed>,
+    /// Why the call was refused; empty: it was not.
+    pub refused: String,
+    /// So many calls more were refused before it and have no entries.
+    pub untold: u64,
+    /// Of its last change in the log that replicas follow; 0: it changed nothing there.
+    pub position: u64,
+}
+
+/// A field that is not what it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    pub field: String,
+    pub before: String,
+    pub after: String,
 }
 
 /// What an entry says of its place.

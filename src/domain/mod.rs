@@ -25,6 +25,7 @@ pub mod realms;
 pub mod reason;
 pub mod record;
 pub mod request;
+pub mod retention;
 pub mod route;
 pub mod template;
 pub mod ticket;

@@ -1,8 +1,7 @@
 //! The audit log is read, by those whom it concerns, and verified.
 
 use super::{Caller, Keyring, KeyringError};
-use crate::domain::audit::{Head, Link, Sealed, Tampered, Verified, Verifier};
-use crate::proto::keyward::store::v1::Audit;
+use crate::domain::audit::{Entry, Head, Link, Sealed, Tampered, Verified, Verifier};
 use crate::store::{StoreError, audit};
 
 /// So many entries are looked at for one page, whatever is looked for.
@@ -14,7 +13,7 @@ const PAGE: usize = 1_000;
 /// An entry.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Noted {
-    pub entry: Audit,
+    pub entry: Entry,
     /// Its place in the chain.
     pub at: Head,
     pub sealed: Sealed,
@@ -55,7 +54,7 @@ impl Keyring {
             }
             for sealed in page.into_iter().rev() {
                 let noted = noted(sealed)?;
-                let sequence = noted.entry.sequence;
+                let sequence = noted.entry.place.sequence;
                 entries.extend(sought.found(caller, noted));
                 if entries.len() == count {
                     return Ok(Past { entries, before: Some(sequence).filter(|sequence| *sequence > 1) });
@@ -71,7 +70,7 @@ impl Keyring {
         caller.is_for_more_than_its_owner(WHAT)?;
         let page = self.store.audit(after, PAGE).await?;
         let page: Vec<Noted> = page.into_iter().map(noted).collect::<Result<_, _>>()?;
-        let last = page.last().map_or(after, |last| last.entry.sequence);
+        let last = page.last().map_or(after, |last| last.entry.place.sequence);
         Ok((page.into_iter().filter_map(|noted| sought.found(caller, noted)).collect(), last))
     }
 
@@ -110,14 +109,10 @@ impl Keyring {
                     Ok(noted) => noted,
                     Err(_) => return Ok(Err(Tampered::Order(last + 1))),
                 };
-                let place = match audit::place(&entry) {
-                    Ok(place) => place,
-                    Err(_) => return Ok(Err(Tampered::Order(last + 1))),
-                };
-                if let Err(tampered) = verifier.entry(&sealed, &place) {
+                if let Err(tampered) = verifier.entry(&sealed, &entry.place) {
                     return Ok(Err(tampered));
                 }
-                last = entry.sequence;
+                last = entry.place.sequence;
             }
         }
     }
@@ -143,12 +138,12 @@ impl Sought {
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
         let is_meant = self.subject.is_empty() || entry.subjects.iter().any(meant);
-        (is_meant && is(&self.actor, &entry.actor) && is(&self.action, &entry.action)).then_some(noted)
+        (is_meant && is(&self.actor, &entry.who) && is(&self.action, &entry.action)).then_some(noted)
     }
 }
 
 fn noted(sealed: Sealed) -> Result<Noted, StoreError> {
-    let entry = audit::read(&sealed)?;
-    let at = Head { sequence: entry.sequence, link: Link::of(&sealed.entry) };
+    let entry = audit::entry(&sealed)?;
+    let at = Head { sequence: entry.place.sequence, link: Link::of(&sealed.entry) };
     Ok(Noted { entry, at, sealed })
 }

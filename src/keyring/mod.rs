@@ -28,6 +28,7 @@ mod rotate;
 mod seen;
 mod terms;
 mod update;
+mod upkeep;
 mod usage;
 mod walk;
 
@@ -54,6 +55,7 @@ pub use rotate::Rotated;
 pub use seen::Seen;
 pub use terms::{Once, Target, Terms};
 pub use update::{KeyField, OwnerField};
+pub use upkeep::EndedSecrets;
 pub use usage::{LastUses, Span, Used};
 pub use walk::LOOKS;
 

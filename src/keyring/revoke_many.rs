@@ -71,7 +71,7 @@ impl Keyring {
             last = made.or(last);
         }
         let guarantee = match (run, records.last()) {
-            (Run::Real, Some(record)) => Some(self.ended(record, last.as_ref()).await?),
+            (Run::Real, Some(record)) => Some(self.ended(caller, record, last.as_ref()).await?),
             _ => None,
         };
         let position = last.map(|last| last.committed.position);
@@ -130,7 +130,7 @@ impl Keyring {
             let begun = self.guard.clock.boot();
             match self.store.commit(&self.ending(caller, changes)).await {
                 Ok(committed) => return Ok((ended, Some(Last { committed, begun }))),
-                Err(StoreError::Conflict) => records = self.again(records).await?,
+                Err(StoreError::Conflict) => records = self.again(caller, records).await?,
                 Err(other) => return Err(other.into()),
             }
         }
@@ -146,24 +146,28 @@ impl Keyring {
     }
 
     /// As they are now, without those that are gone.
-    async fn again(&self, records: Vec<Record>) -> Result<Vec<Record>, KeyringError> {
+    async fn again(&self, caller: &Caller, records: Vec<Record>) -> Result<Vec<Record>, KeyringError> {
         let mut now = Vec::new();
         for record in records {
-            now.extend(self.store.key(&record.realm, &record.id).await?);
+            match self.read(caller, &Target { realm: record.realm, id: record.id }).await {
+                Ok(record) => now.push(record),
+                Err(KeyringError::NoKey(..)) => {}
+                Err(other) => return Err(other),
+            }
         }
         Ok(now)
     }
 
     /// The last commit stands behind all others, so whoever has applied it has applied them. Where all had ended before, what is recorded of one
     /// of them stands for it, for it is read behind everything that was written.
-    async fn ended(&self, record: &Record, last: Option<&Last>) -> Result<Guarantee, KeyringError> {
+    async fn ended(&self, caller: &Caller, record: &Record, last: Option<&Last>) -> Result<Guarantee, KeyringError> {
         let target = Target { realm: record.realm.clone(), id: record.id.clone() };
         let name = Record::name(&target);
         let (begun, position, standing) = match last {
             Some(Last { committed, begun }) => (*begun, committed.position, committed.standing.clone()),
             None => {
                 let begun = self.guard.clock.boot();
-                let (_, standing) = self.store.secure(&Record::what(&target)).await?;
+                let (_, standing) = self.secured::<Record>(caller, &target).await?;
                 (begun, standing.at.position, standing)
             }
         };

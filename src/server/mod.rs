@@ -10,6 +10,7 @@ mod lanes;
 mod listen;
 mod replica;
 mod tls;
+mod upkeep;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -32,11 +33,14 @@ use self::door::Door;
 use self::lanes::{Lane, usher};
 use crate::clock::SharedClock;
 use crate::config::Config;
+use crate::domain::retention::Retention;
+use crate::keyring::Keyring;
 use crate::replica::session::Session;
 use crate::settlement::Settlements;
 use crate::store::StoreError;
 use crate::store::claimed::Claimed;
 use crate::telemetry::http::{self, Stage};
+use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces;
 use crate::usage::flush::Flusher;
 
@@ -64,6 +68,9 @@ pub struct Bound {
     session: Arc<Session>,
     settlements: Arc<Settlements>,
     usage: Flusher,
+    keyring: Arc<Keyring>,
+    retention: Retention,
+    metrics: Arc<Metrics>,
     /// No more calls are begun, and streams without an end of their own are ended.
     stopping: CancellationToken,
     claimed: Claim,
@@ -117,7 +124,7 @@ pub async fn bind(config: &Config, clock: SharedClock) -> anyhow::Result<Bound> 
         addresses,
         envoy: (envoy, doors.envoy),
         admin: (listen::admin(&parts.keyring, stopping.clone())?, doors.admin),
-        pages: (http::pages(parts.metrics, stage.subscribe()), doors.pages),
+        pages: (http::pages(parts.metrics.clone(), stage.subscribe()), doors.pages),
         health: reporter,
         stage,
         leave: config.leave,
@@ -126,6 +133,9 @@ pub async fn bind(config: &Config, clock: SharedClock) -> anyhow::Result<Bound> 
         session: parts.session,
         settlements: parts.settlements,
         usage: parts.usage,
+        keyring: parts.keyring,
+        retention: config.retention,
+        metrics: parts.metrics,
         stopping,
         claimed,
     })
@@ -167,6 +177,8 @@ impl Bound {
         });
         let session = self.session.clone();
         let mut session = AbortOnDropHandle::new(tokio::spawn(async move { session.run().await }));
+        let (keyring, retention, metrics) = (self.keyring, self.retention, self.metrics);
+        let _upkeep = AbortOnDropHandle::new(tokio::spawn(upkeep::run(keyring, retention, metrics)));
         let (counted, all_counted) = oneshot::channel::<Infallible>();
         let usage = AbortOnDropHandle::new(tokio::spawn(self.usage.run(async move { drop(all_counted.await) }, FAREWELL)));
         tokio::select! {

@@ -8,7 +8,7 @@ use prost::Message as _;
 
 use super::changed::changed;
 use super::{Change, Commit, StoreError};
-use crate::domain::audit::{Head, Link, Place, Sealed, Who};
+use crate::domain::audit::{Changed, Entry, Head, Link, Place, Sealed, Who};
 use crate::domain::key::Peppers;
 use crate::domain::name::Word;
 use crate::domain::time::StoreTime;
@@ -110,6 +110,25 @@ pub fn decode(bytes: &[u8]) -> Result<Sealed, StoreError> {
 /// What an entry says.
 pub fn read(sealed: &Sealed) -> Result<stored::Audit, StoreError> {
     stored::Audit::decode(sealed.entry.as_slice()).map_err(corrupt)
+}
+
+/// What an entry tells, as everybody but a store sees it.
+pub fn entry(sealed: &Sealed) -> Result<Entry, StoreError> {
+    let kept = read(sealed)?;
+    let changed = |changed: stored::Changed| Changed { field: changed.field, before: changed.before, after: changed.after };
+    Ok(Entry {
+        place: place(&kept)?,
+        at: StoreTime(kept.at_ms),
+        who: kept.actor,
+        action: kept.action,
+        from: kept.from,
+        subjects: kept.subjects,
+        request_id: kept.request_id,
+        changed: kept.changed.into_iter().map(changed).collect(),
+        refused: kept.refused,
+        untold: kept.untold,
+        position: kept.position,
+    })
 }
 
 /// What an entry says of its place.

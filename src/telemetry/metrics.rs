@@ -17,6 +17,7 @@ use prometheus_client::registry::{Registry, Unit};
 use super::audit::AuditEnds;
 use super::overload::Overload;
 use super::replica::{OfReplica, Replica};
+use super::secrets::Secrets;
 use super::settling::Settling;
 use super::usage::Usage;
 use crate::domain::allowance::{Allowance, tightest, would_refuse};
@@ -35,6 +36,7 @@ pub struct Metrics {
     store_calls: Family<StoreCall, Counter>,
     store_seconds: Family<StoreMethod, Histogram, fn() -> Histogram>,
     audit: AuditEnds,
+    secrets: Secrets,
     settling: Settling,
     overload: Overload,
     usage: Usage,
@@ -122,6 +124,7 @@ impl Default for Metrics {
         let store_seconds: Family<StoreMethod, Histogram, fn() -> Histogram> = Family::new_with_constructor(latencies);
         registry.register_with_unit("store_call", "How long calls to the store took", Unit::Seconds, store_seconds.clone());
         let audit = AuditEnds::registered(&mut registry);
+        let secrets = Secrets::registered(&mut registry);
         let settling = Settling::registered(&mut registry);
         let overload = Overload::registered(&mut registry);
         let usage = Usage::registered(&mut registry);
@@ -136,6 +139,7 @@ impl Default for Metrics {
             store_calls,
             store_seconds,
             audit,
+            secrets,
             settling,
             overload,
             usage,
@@ -169,6 +173,11 @@ impl Metrics {
     /// Tells where the audit log ended when this replica appended to it.
     pub fn audit_ends(&self, head: Head) {
         self.audit.at(head);
+    }
+
+    /// Counts old secrets that ended.
+    pub fn secrets_ended(&self, unused: u64, in_use: u64) {
+        self.secrets.ended(unused, in_use);
     }
 
     /// Counts a message of an Envoy's access log, by what became of it.

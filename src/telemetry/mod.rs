@@ -5,6 +5,7 @@ pub mod http;
 pub mod metrics;
 mod overload;
 pub mod replica;
+mod secrets;
 mod settling;
 pub mod traces;
 mod usage;

@@ -47,7 +47,16 @@ const WALLS: &[(&str, &[&str])] = &[
 /// What the keyring asks its store, and the files in which it does. What is there for a caller is decided in `read.rs`: whoever needs another
 /// method here reads the record that it is about through `read.rs` first, and then says so.
 const ASKED_BY: &[(&str, &[&str])] = &[
-    ("key", &["kept.rs"]),
+    // upkeep has no caller: it does what is due, whoever's key it is
+    ("key", &["kept.rs", "upkeep.rs"]),
+    ("due", &["upkeep.rs"]),
+    // a caller that is bound to a realm is told of that alone, and no other that is bound of anything
+    ("audit", &["audit.rs", "upkeep.rs"]),
+    ("audit_head", &["audit.rs"]),
+    ("drop_audit", &["upkeep.rs"]),
+    // of nobody's keys
+    ("note", &["refusals.rs"]),
+    ("usage", &["usage.rs"]),
     // after `list.rs` has asked whether it is the one that is there for the caller
     ("owner", &["kept.rs", "read.rs", "bootstrap.rs", "list.rs"]),
     ("keys", &["list.rs"]),
@@ -59,9 +68,24 @@ const ASKED_BY: &[(&str, &[&str])] = &[
     // a token, or whether a secret that the caller has is known already
     ("find", &["caller.rs", "create.rs", "revocation.rs"]),
     // of what was read, or is new
-    ("commit", &["bootstrap.rs", "create.rs", "edit.rs", "owners.rs"]),
+    ("commit", &["bootstrap.rs", "create.rs", "delete.rs", "edit.rs", "owners.rs", "revoke_many.rs", "upkeep.rs"]),
     // of nobody's keys
-    ("now", &["bootstrap.rs", "create.rs", "edit.rs", "owners.rs", "update.rs", "list.rs", "seen.rs"]),
+    (
+        "now",
+        &[
+            "bootstrap.rs",
+            "create.rs",
+            "edit.rs",
+            "owners.rs",
+            "update.rs",
+            "list.rs",
+            "seen.rs",
+            "rotate.rs",
+            "revoke_many.rs",
+            "upkeep.rs",
+            "usage.rs",
+        ],
+    ),
     ("holders", &["guarantee.rs"]),
     ("resume", &["revocation.rs"]),
 ];

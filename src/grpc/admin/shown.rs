@@ -5,6 +5,7 @@ use std::time::Duration;
 use prost_types::Timestamp;
 
 use super::names;
+use crate::domain::audit::Changed;
 use crate::domain::life::State;
 use crate::domain::limit::Override;
 use crate::domain::name::Word;
@@ -14,7 +15,6 @@ use crate::domain::time::StoreTime;
 use crate::domain::usage::LastUse;
 use crate::keyring::{Guarantee, LastUses, Noted, Seen};
 use crate::proto::keyward::admin::v1 as wire;
-use crate::proto::keyward::store::v1::Changed;
 use crate::revocation::{Holder, Level, Registration};
 
 pub(super) fn key(Seen { record, state, rotates }: Seen) -> wire::Key {
@@ -141,9 +141,9 @@ fn etag(revision: u64) -> String {
 pub(super) fn entry(Noted { entry, at, .. }: Noted) -> wire::AuditEntry {
     let change = |changed: Changed| wire::AuditChange { field: changed.field, before: changed.before, after: changed.after };
     wire::AuditEntry {
-        sequence: entry.sequence,
-        time: Some(instant(StoreTime(entry.at_ms))),
-        actor: entry.actor,
+        sequence: at.sequence,
+        time: Some(instant(entry.at)),
+        actor: entry.who,
         action: entry.action,
         address: entry.from,
         subjects: entry.subjects,
