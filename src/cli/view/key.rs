@@ -61,6 +61,7 @@ pub(super) struct Key {
     pub(super) expire_time: Option<String>,
     pub(super) rotate_time: Option<String>,
     revoke_time: Option<String>,
+    revoke_cause: Option<&'static str>,
     etag: String,
     binding: String,
 }
@@ -68,9 +69,11 @@ pub(super) struct Key {
 /// Of `KeySecret`.
 #[derive(Debug, Serialize)]
 pub(super) struct KeySecret {
+    number: u32,
     prefix: String,
     pub(super) last_four: String,
     create_time: Option<String>,
+    end_time: Option<String>,
     last_use_time: Option<String>,
     last_use_address: String,
 }
@@ -79,6 +82,15 @@ impl Key {
     /// What each looks like.
     pub(super) fn secrets(&self) -> String {
         self.secrets.iter().map(|secret| format!("{}...{}", secret.prefix, secret.last_four)).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Each on a line of its own, with its number and its end, where there are several.
+    fn secrets_of_it(&self) -> String {
+        let one = |secret: &KeySecret| {
+            let end = secret.end_time.as_deref().map(|end| format!(", until {end}")).unwrap_or_default();
+            format!("{}...{} (number {}{end})", secret.prefix, secret.last_four, secret.number)
+        };
+        if self.secrets.len() > 1 { self.secrets.iter().map(one).collect::<Vec<_>>().join("\n") } else { self.secrets() }
     }
 
     fn metadata(&self) -> String {
@@ -107,13 +119,14 @@ impl Key {
             ("scopes", self.scopes.join(" ")),
             ("bound to", self.binding.clone()),
             ("addresses", self.allowed_addresses.join(" ")),
-            ("looks like", self.secrets()),
+            ("looks like", self.secrets_of_it()),
             ("metadata", self.metadata()),
             ("last used", self.last_used()),
             ("created", cell(self.create_time.as_deref())),
             ("expires", cell(self.expire_time.as_deref())),
             ("rotate by", cell(self.rotate_time.as_deref())),
             ("revoked", cell(self.revoke_time.as_deref())),
+            ("because", cell(self.revoke_cause)),
             ("etag", self.etag.clone()),
         ])
     }
@@ -217,10 +230,19 @@ impl From<wire::Key> for Key {
             rotate_time: time(key.rotate_time),
             metadata: key.metadata,
             state: state(key.state),
+            revoke_cause: cause(key.revoke_cause),
             etag: key.etag,
             limits: own(key.limits),
             binding: key.binding,
         }
+    }
+}
+
+/// Null, where somebody asked for it, or it is not revoked.
+fn cause(cause: i32) -> Option<&'static str> {
+    match wire::RevokeCause::try_from(cause).unwrap_or_default() {
+        wire::RevokeCause::Unspecified => None,
+        wire::RevokeCause::Leaked => Some("leaked"),
     }
 }
 
@@ -238,6 +260,8 @@ fn state(state: i32) -> Option<&'static str> {
 impl From<wire::KeySecret> for KeySecret {
     fn from(secret: wire::KeySecret) -> Self {
         Self {
+            number: secret.number,
+            end_time: time(secret.end_time),
             prefix: secret.prefix,
             last_four: secret.last_four,
             create_time: time(secret.create_time),

@@ -99,3 +99,18 @@ fn a_token_may_come_from_standard_input() {
     assert_eq!(server.run(&line, &token).status.code(), Some(0));
     assert_eq!(server.run(&line, "").status.code(), Some(6), "the control");
 }
+
+#[test]
+fn the_secrets_of_a_key_are_told_apart_by_number_and_end() {
+    let server = server();
+    server.create_owner("otesse", "acme", None);
+    let name = server.cli(&[CREATE, &["--output", "json"]].concat())["key"]["name"].as_str().unwrap().to_owned();
+    let alone = text(&server.run(&["keys", "get", &name], "").stdout).to_owned();
+    assert!(!alone.contains("number 1"), "{alone}");
+    server.cli(&["keys", "rotate", &name, "--grace", "12h", "--output", "json"]);
+    let key = &server.cli(&["keys", "get", &name, "--output", "json"])["key"];
+    assert_eq!((&key["secrets"][0]["number"], &key["secrets"][0]["end_time"]), (&2.into(), &serde_json::Value::Null));
+    let until = key["secrets"][1]["end_time"].as_str().unwrap();
+    let both = text(&server.run(&["keys", "get", &name], "").stdout).to_owned();
+    assert!(both.contains("(number 2)") && both.contains(&format!("(number 1, until {until})")), "{both}");
+}
