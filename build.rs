@@ -14,17 +14,20 @@ const PROTOS: &[&str] = &[
     "keyward/admin/v1/revocation_service.proto",
     "keyward/admin/v1/usage_service.proto",
     "keyward/store/v1/stored.proto",
+    "keyward/v1/verify.proto",
     "envoy/service/auth/v3/external_auth.proto",
     "envoy/service/accesslog/v3/als.proto",
     "envoy/data/accesslog/v3/accesslog.proto",
 ];
 
 /// Messages that hold a secret: they do not print.
-const SECRET: [&str; 8] = [
+const SECRET: [&str; 10] = [
     ".keyward.admin.v1.CreateKeyRequest",
     ".keyward.admin.v1.CreateKeyResponse",
     ".keyward.admin.v1.RotateKeyResponse",
     ".keyward.admin.v1.ReportLeakRequest",
+    ".keyward.admin.v1.ExplainCheckRequest",
+    ".keyward.v1.VerifyRequest",
     ".keyward.admin.v1.BootstrapRequest",
     ".keyward.admin.v1.BootstrapResponse",
     ".envoy.service.auth.v3.CheckRequest",

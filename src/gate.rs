@@ -1,5 +1,11 @@
-//! Use case 1: a request in, a grant or a refusal out. Read it from the top: each rung of the ladder is a `?`.
+//! Use case 1: a request in, a grant or a refusal out. Read it from the top: each rung of the ladder is a `?`. [`explained`] walks the same
+//! rungs, and spends nothing.
 
+pub mod explained;
+mod sight;
+mod walk;
+
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -62,6 +68,12 @@ impl Gate {
         Self { realms, peppers, records, tokens, tickets, meter }
     }
 
+    /// The realms that requests may be in.
+    #[must_use]
+    pub fn realms(&self) -> &Realms {
+        &self.realms
+    }
+
     /// Decides by `deadline`: a store that has not answered by then is away. Each of its two calls has its own stance.
     pub async fn decide(&self, request: &Request<'_>, deadline: Instant) -> Result<Admission, Refusal> {
         let realm = self.realms.of(request)?;
@@ -87,7 +99,8 @@ impl Gate {
         realm.transport_of(request)?;
         let route = realm.route(request, &target);
         let Some(presented) = realm.credential(route, request, &target)? else {
-            anonymous(realm, route, request)?;
+            anonymous(route)?;
+            realm.address(request)?;
             let grant = Grant::new(realm.clone(), None, realm.onward(request, &target, None));
             return Ok(Admission { grant, charge: None });
         };
@@ -120,7 +133,8 @@ impl Gate {
         deadline: Instant,
     ) -> Result<(Arc<Bearer>, StoreTime), Refusal> {
         let digests = self.peppers.digests(&realm.id, &presented.0);
-        self.records.find(realm, &digests, address, deadline).await.map_err(|unfound| refused(realm, &unfound))
+        let found = self.records.find(realm, &digests, address, deadline).await;
+        found.inspect_err(|unfound| told(realm, unfound)).map_err(|unfound| refused(realm, &unfound))
     }
 
     /// Takes what the request costs from every limit of the key and its owner.
@@ -133,7 +147,13 @@ impl Gate {
                 let refusal = Refusal { retry_after: full.retry_in(), allowances: full.allowances(), ..Reason::Limited.into() };
                 Err(refusal.into())
             }
-            Err(error) => Ok(uncounted(order.realm, &error)?),
+            Err(error) => {
+                // an overload is counted, and not told of each check of a flood
+                if error != StoreError::Overloaded {
+                    tracing::warn!(realm = %order.realm.id, %error, "limits could not be counted");
+                }
+                Ok(uncounted(order.realm, &error)?)
+            }
         }
     }
 
@@ -154,6 +174,12 @@ impl Gate {
                 Admission { grant, charge: Some(receipt) }
             }
         }
+    }
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Gate(..)")
     }
 }
 
@@ -182,11 +208,8 @@ impl Undecided {
 }
 
 /// A request without a credential passes where its route lets it, from an address that the realm lets in.
-fn anonymous(realm: &Realm, route: Option<&Route>, request: &Request<'_>) -> Result<(), Reason> {
-    if route.is_none_or(|route| !route.anonymous) {
-        return Err(Reason::Missing);
-    }
-    realm.address(request).map(|_| ())
+fn anonymous(route: Option<&Route>) -> Result<(), Reason> {
+    route.is_some_and(|route| route.anonymous).then_some(()).ok_or(Reason::Missing)
 }
 
 /// No record was found. The realm's stance is for a store that is away, and for nothing else that goes wrong.
@@ -194,10 +217,13 @@ fn refused(realm: &Realm, unfound: &Unfound) -> Refusal {
     match unfound {
         Unfound::Unknown => Reason::Unknown.into(),
         Unfound::Throttled { retry_in } => Refusal { retry_after: Some(*retry_in), ..Reason::Throttled.into() },
-        Unfound::Store(error) => {
-            tracing::warn!(realm = %realm.id, %error, "a record could not be read");
-            unread(realm, error)
-        }
+        Unfound::Store(error) => unread(realm, error),
+    }
+}
+
+fn told(realm: &Realm, unfound: &Unfound) {
+    if let Unfound::Store(error) = unfound {
+        tracing::warn!(realm = %realm.id, %error, "a record could not be read");
     }
 }
 
@@ -211,10 +237,6 @@ fn unread(realm: &Realm, error: &StoreError) -> Refusal {
 
 /// The limits could not be counted. The stance is for a store that is away, as above; the record is known under a lease.
 fn uncounted(realm: &Realm, error: &StoreError) -> Result<Charged, Refusal> {
-    // an overload is counted, and not told of each check of a flood
-    if *error != StoreError::Overloaded {
-        tracing::warn!(realm = %realm.id, %error, "limits could not be counted");
-    }
     match (error, realm.when_away.limits) {
         (StoreError::Unavailable(_), LimitStance::Allow) => Ok(Charged::Unknown),
         (StoreError::Unavailable(_), LimitStance::Deny) | (StoreError::Overloaded, _) => Err(Reason::Unavailable.into()),

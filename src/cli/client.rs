@@ -19,6 +19,7 @@ use crate::proto::keyward::admin::v1::leak_service_client::LeakServiceClient;
 use crate::proto::keyward::admin::v1::owner_service_client::OwnerServiceClient;
 use crate::proto::keyward::admin::v1::revocation_service_client::RevocationServiceClient;
 use crate::proto::keyward::admin::v1::usage_service_client::UsageServiceClient;
+use crate::proto::keyward::v1::verify_service_client::VerifyServiceClient;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -48,6 +49,9 @@ pub(super) struct ClientArgs {
 
 /// A channel that shows the token with every call.
 pub(super) type Authorized = InterceptedService<Channel, Bearer>;
+
+/// A channel that shows a secret with every call, where there is one.
+pub(super) type Guarded = InterceptedService<Channel, Box<dyn FnMut(Request<()>) -> Result<Request<()>, Status> + Send + Sync>>;
 
 /// The token; `None`: the certificate says who asks.
 #[derive(Debug, Clone)]
@@ -87,17 +91,34 @@ impl ClientArgs {
         Ok(BootstrapServiceClient::new(self.connect().await?))
     }
 
+    /// The gate's own port, with the secret that it may demand.
+    pub(super) async fn verify(&self, gate: &str, secret: Option<&[u8]>) -> Result<VerifyServiceClient<Guarded>, Failure> {
+        let shown = secret.map(|secret| shown(&String::from_utf8_lossy(secret), "the secret of the Envoy port")).transpose()?;
+        let show = move |mut request: Request<()>| {
+            if let Some(secret) = shown.as_ref().and_then(|shown: &Bearer| shown.0.as_ref()) {
+                request.metadata_mut().insert("authorization", secret.clone());
+            }
+            Ok(request)
+        };
+        Ok(VerifyServiceClient::with_interceptor(self.connect_to(["--gate", "KEYWARD_GATE"], gate).await?, Box::new(show)))
+    }
+
     /// What to do with a call's error.
     pub(super) fn failed(&self) -> impl Fn(Status) -> Failure {
         |status| Failure::of_call(&self.server, &status)
     }
 
     async fn connect(&self) -> Result<Channel, Failure> {
-        let endpoint = Endpoint::from_shared(self.server.clone())
-            .map_err(|_| Failure::usage(format_args!("--server must be a URL such as http://127.0.0.1:50052, and is {:?}", self.server)))?;
+        self.connect_to(["--server", "KEYWARD_SERVER"], &self.server).await
+    }
+
+    /// `flag` and `variable` say what it is.
+    async fn connect_to(&self, [flag, variable]: [&str; 2], server: &str) -> Result<Channel, Failure> {
+        let endpoint = Endpoint::from_shared(server.to_owned())
+            .map_err(|_| Failure::usage(format_args!("{flag} must be a URL such as http://127.0.0.1:50052, and is {server:?}")))?;
         let endpoint = endpoint.connect_timeout(CONNECT_TIMEOUT).timeout(CALL_TIMEOUT);
-        let endpoint = if self.server.starts_with("https:") { endpoint.tls_config(self.tls()?).map_err(Failure::usage)? } else { endpoint };
-        endpoint.connect().await.map_err(|error| Failure::unreachable(&self.server, &error))
+        let endpoint = if server.starts_with("https:") { endpoint.tls_config(self.tls()?).map_err(Failure::usage)? } else { endpoint };
+        endpoint.connect().await.map_err(|error| Failure::unreachable_by(&format!("{flag} or {variable}"), server, &error))
     }
 
     fn tls(&self) -> Result<ClientTlsConfig, Failure> {
@@ -118,11 +139,16 @@ impl ClientArgs {
                 Err(_) => return Err(Failure::usage(NO_TOKEN)),
             },
         };
-        let mut value: MetadataValue<Ascii> =
-            format!("Bearer {}", token.trim()).parse().map_err(|_| Failure::usage("the admin token is not printable text"))?;
-        value.set_sensitive(true);
-        Ok(Bearer(Some(value)))
+        shown(&token, "the admin token")
     }
+}
+
+/// As the metadata of a call.
+fn shown(token: &str, what: &str) -> Result<Bearer, Failure> {
+    let value = format!("Bearer {}", token.trim()).parse();
+    let mut value: MetadataValue<Ascii> = value.map_err(|_| Failure::usage(format_args!("{what} is not printable text")))?;
+    value.set_sensitive(true);
+    Ok(Bearer(Some(value)))
 }
 
 const NO_TOKEN: &str = "no admin token: name a file that holds one with --token-file or KEYWARD_TOKEN_FILE, or put it into KEYWARD_TOKEN\n\

@@ -61,8 +61,13 @@ impl Failure {
     }
 
     pub(super) fn unreachable(server: &str, why: &impl std::error::Error) -> Self {
+        Self::unreachable_by("--server or KEYWARD_SERVER", server, why)
+    }
+
+    /// `named`: where it was said what to ask.
+    pub(super) fn unreachable_by(named: &str, server: &str, why: &impl std::error::Error) -> Self {
         Self::Unreachable(format!(
-            "error: no keyward answers at {server}: {}\nhint: is it running there? Name it with --server or KEYWARD_SERVER",
+            "error: no keyward answers at {server}: {}\nhint: is it running there? Name it with {named}",
             causes(why)
         ))
     }

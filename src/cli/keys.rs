@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
+use super::check::Explain;
 use super::client::ClientArgs;
 use super::failure::Failure;
 use super::life::{One, Retire, RevokeMany, Rotate};
@@ -25,6 +26,8 @@ pub(super) enum Keys {
     List(Box<ListKeys>),
     /// Changes fields of a key; ends when no replica goes by what it took away.
     Update(Box<UpdateKey>),
+    /// Tells what a request would be answered, and what every rung of the gate saw of it; charges nothing.
+    Explain(Box<Explain>),
     /// Mints another secret for a key, shows it this once, and lets the old one live on for a grace.
     Rotate(Rotate),
     /// Ends old secrets of a key now; ends when no replica admits them.
@@ -112,6 +115,7 @@ impl Keys {
             Self::Usage(usage) => usage.run("keys", client, output).await,
             Self::List(list) => list.run(client, output).await,
             Self::Update(change) => change_key(*change, client, output).await,
+            Self::Explain(explain) => explain.run(client, output).await,
             Self::Rotate(rotate) => rotate.run(client, output).await,
             Self::Retire(retire) => retire.run(client, output).await,
             Self::Revoke(revoke) => revoke.run(client, output).await,
@@ -124,7 +128,11 @@ impl Keys {
 
 impl Create {
     async fn run(self, client: &ClientArgs, output: Output) -> Result<(), Failure> {
-        let secret = if self.secret_stdin { given(output::stdin()?)? } else { output.can_show_a_secret().map(|()| String::new())? };
+        let secret = if self.secret_stdin {
+            given("--secret-stdin", output::stdin()?)?
+        } else {
+            output.can_show_a_secret().map(|()| String::new())?
+        };
         let minted = secret.is_empty();
         let response = client.keys().await?.create_key(self.request(secret)).await.map_err(client.failed())?.into_inner();
         let replayed = response.replayed;
@@ -183,13 +191,13 @@ impl Revoke {
 }
 
 /// A secret as it came, without the line break that closes a line.
-fn given(mut bytes: Vec<u8>) -> Result<String, Failure> {
+pub(super) fn given(flag: &str, mut bytes: Vec<u8>) -> Result<String, Failure> {
     if bytes.last() == Some(&b'\n') {
         bytes.pop();
         bytes.pop_if(|byte| *byte == b'\r');
     }
     match String::from_utf8(bytes) {
         Ok(secret) if !secret.is_empty() => Ok(secret),
-        _ => Err(Failure::usage("--secret-stdin: standard input holds no secret")),
+        _ => Err(Failure::usage(format_args!("{flag}: standard input holds no secret"))),
     }
 }

@@ -1,7 +1,8 @@
-//! The command line: `serve` and `check-config` for the server, the rest for the admin API, which is all that a client speaks.
+//! The command line: `serve` and `check-config` for the server, `check` for the gate, the rest for the admin API.
 
 mod audit;
 mod bootstrap;
+mod check;
 mod check_config;
 mod client;
 mod failure;
@@ -58,6 +59,8 @@ enum Command {
     Serve(serve::Serve),
     /// Reads configuration and realm files, and prints every problem.
     CheckConfig(check_config::CheckConfig),
+    /// Asks the gate whether a request may pass, and charges it; ends with 1 where it may not.
+    Check(Box<check::Check>),
     /// Redeems the server's one-time secret for the first admin token.
     Bootstrap(bootstrap::Bootstrap),
     /// Makes, reads, updates, disables and enables owners.
@@ -103,6 +106,7 @@ impl Cli {
         match self.command {
             Command::Serve(serve) => serve.run(),
             Command::CheckConfig(check) => check.run(),
+            Command::Check(check) => client::block_on(check.run(&self.client, self.output)),
             Command::Bootstrap(bootstrap) => client::block_on(bootstrap.run(&self.client, self.output)),
             Command::Owners(owners) => client::block_on(owners.run(&self.client, self.output)),
             Command::Keys(keys) => client::block_on(keys.run(&self.client, self.output)),

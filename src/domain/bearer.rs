@@ -55,6 +55,22 @@ pub struct Asked<'a> {
     pub address: Option<IpAddr>,
 }
 
+/// What a key that was found has to stand up to, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    Revoked,
+    Expired,
+    /// It is not disabled.
+    Owner,
+    Tenant,
+    /// There is one.
+    Route,
+    Environment,
+    Kind,
+    Scope,
+    Address,
+}
+
 impl Bearer {
     /// Who presents a secret of which these are the digests, one for each live pepper. `None`: the record holds none of them.
     #[must_use]
@@ -100,16 +116,25 @@ impl Bearer {
     /// Whether the key, found, opens the gate for what is asked. What ends a key stands before what it may not do, so that a dead key
     /// learns nothing of the routes.
     pub fn opens(&self, asked: &Asked<'_>) -> Result<(), Reason> {
-        require(!self.revoked, Reason::Revoked)?;
-        require(self.expires.is_none_or(|expires| expires > asked.now), Reason::Expired)?;
-        require(self.owner.disabled.is_none(), Reason::OwnerDisabled)?;
+        self.judged(asked, |_, outcome| outcome)
+    }
+
+    /// Each rule in turn is told to a witness, who says whether to go on: whoever explains a refusal hears of the rules behind it too.
+    pub fn judged(&self, asked: &Asked<'_>, mut witness: impl FnMut(Rule, Result<(), Reason>) -> Result<(), Reason>) -> Result<(), Reason> {
+        witness(Rule::Revoked, require(!self.revoked, Reason::Revoked))?;
+        witness(Rule::Expired, require(self.expires.is_none_or(|expires| expires > asked.now), Reason::Expired))?;
+        witness(Rule::Owner, require(self.owner.disabled.is_none(), Reason::OwnerDisabled))?;
         let own = |tenant: &[u8]| self.tenant.as_ref().is_some_and(|own| own.as_bytes() == tenant);
-        require(asked.tenant.is_none_or(own), Reason::Tenant)?;
-        let demands = asked.demands.ok_or(Reason::NoRoute)?;
-        require(allows(&demands.environments, self.environment.as_ref()), Reason::Environment)?;
-        require(allows(&demands.kinds, self.kind.as_ref()), Reason::Kind)?;
-        require(demands.scopes.iter().all(|scope| self.scopes.contains(scope)), Reason::Scope)?;
-        require(self.may_come_from(asked.address), Reason::Address)
+        witness(Rule::Tenant, require(asked.tenant.is_none_or(own), Reason::Tenant))?;
+        let demands = asked.demands;
+        witness(Rule::Route, require(demands.is_some(), Reason::NoRoute))?;
+        let environment = demands.is_none_or(|demands| allows(&demands.environments, self.environment.as_ref()));
+        witness(Rule::Environment, require(environment, Reason::Environment))?;
+        let kind = demands.is_none_or(|demands| allows(&demands.kinds, self.kind.as_ref()));
+        witness(Rule::Kind, require(kind, Reason::Kind))?;
+        let scope = demands.is_none_or(|demands| demands.scopes.iter().all(|scope| self.scopes.contains(scope)));
+        witness(Rule::Scope, require(scope, Reason::Scope))?;
+        witness(Rule::Address, require(self.may_come_from(asked.address), Reason::Address))
     }
 }
 

@@ -103,6 +103,17 @@ pub fn stands_for(reason: Reason) -> Option<Reason> {
     }
 }
 
+/// The reason that a refused caller may be told by name: of all that this one's contract words alike, the most general. What a contract does
+/// not tell apart, no name of ours does. `alike`: whether the contract words two reasons in the same way.
+#[must_use]
+pub fn told_as(reason: Reason, alike: impl Fn(Reason, Reason) -> bool) -> Reason {
+    let mut told = reason;
+    while let Some(general) = stands_for(told).filter(|general| alike(told, *general)) {
+        told = general;
+    }
+    told
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,6 +124,17 @@ mod tests {
             assert_eq!(wait(Reason::Limited, Some(Duration::from_nanos(nanos))), Some(told), "{nanos} ns");
         }
         assert_eq!(wait(Reason::Limited, Some(Duration::ZERO)), Some(1), "whoever was refused is not told to come at once");
+    }
+
+    #[test]
+    fn a_reason_is_told_by_the_most_general_name_that_is_worded_alike() {
+        assert_eq!(told_as(Reason::Expired, |_, _| true), Reason::Unknown);
+        assert_eq!(told_as(Reason::Expired, |one, _| one == Reason::Expired), Reason::Revoked, "a revoked key has words of its own");
+        assert_eq!(told_as(Reason::Expired, |_, _| false), Reason::Expired);
+        assert_eq!(told_as(Reason::Kind, |_, _| true), Reason::Scope);
+        for reason in [Reason::Missing, Reason::Unknown, Reason::Limited] {
+            assert_eq!(told_as(reason, |_, _| true), reason);
+        }
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub mod record;
 pub mod request;
 pub mod retention;
 pub mod route;
+pub mod rung;
 pub mod template;
 pub mod ticket;
 pub mod usage;

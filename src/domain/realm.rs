@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::address::{AddressList, AddressSource};
 use super::bearer::Bearer;
 use super::credential::{self, Place, Presented};
-use super::denial::Denial;
+use super::denial::{Denial, told_as};
 use super::format::Format;
 use super::identity::{IdentityHeader, Onward, Who};
 use super::life::KeyLife;
@@ -153,8 +153,13 @@ impl Realm {
         request: &Request<'a>,
         target: &Target<'a>,
     ) -> Result<Option<Presented<'a>>, Reason> {
-        let places = route.and_then(|route| route.places.as_ref()).unwrap_or(&self.places);
-        credential::find(places, request, target).map_err(|_| Reason::Ambiguous)
+        credential::find(self.places_on(route), request, target).map_err(|_| Reason::Ambiguous)
+    }
+
+    /// Where a credential may stand in requests of this route, or of none.
+    #[must_use]
+    pub fn places_on<'a>(&'a self, route: Option<&'a Route>) -> &'a [Place] {
+        route.and_then(|route| route.places.as_ref()).unwrap_or(&self.places)
     }
 
     /// The format of what was presented: the first that it fits.
@@ -218,6 +223,12 @@ impl Realm {
     #[must_use]
     pub fn denial(&self, reason: Reason) -> Option<&Denial> {
         self.denials.get(&reason)
+    }
+
+    /// The name of a reason, as far as the contract tells it apart from others.
+    #[must_use]
+    pub fn told_as(&self, reason: Reason) -> Reason {
+        told_as(reason, |one, other| self.denial(one) == self.denial(other))
     }
 
     fn every_place(&self) -> Vec<&Place> {

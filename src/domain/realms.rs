@@ -68,7 +68,9 @@ impl Realms {
         self.by_id.values()
     }
 
-    fn by_host(&self, host: &[u8]) -> Option<&Arc<Realm>> {
+    /// The realm that a host is one of.
+    #[must_use]
+    pub fn by_host(&self, host: &[u8]) -> Option<&Arc<Realm>> {
         let host = name_of(host)?;
         if let Some(realm) = self.by_host.get(host.as_str()) {
             return Some(realm);

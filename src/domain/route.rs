@@ -1,5 +1,6 @@
 //! Routes: which requests a realm knows, and what each demands of a key.
 
+use std::fmt;
 use std::num::NonZeroU32;
 
 use super::credential::Place;
@@ -74,6 +75,23 @@ impl Route {
         let path = self.path.as_ref().is_none_or(|path| path.covers(other.path.as_ref().unwrap_or(&any_path)));
         let method = self.methods.is_empty() || (!other.methods.is_empty() && other.methods.iter().all(|m| self.methods.contains(m)));
         path && method && self.extensions.iter().all(|extension| other.extensions.contains(extension))
+    }
+}
+
+/// As a realm's file has it; what a pattern stands for has lost its name.
+impl fmt::Display for PathPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for segment in &self.segments {
+            match segment {
+                Segment::Literal(text) => write!(f, "/{text}")?,
+                Segment::Any => f.write_str("/{}")?,
+            }
+        }
+        f.write_str(match (self.open, self.segments.is_empty()) {
+            (true, _) => "/...",
+            (false, true) => "/",
+            (false, false) => "",
+        })
     }
 }
 

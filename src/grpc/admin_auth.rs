@@ -33,6 +33,7 @@ const ROLES: &[(&str, Role, Sight)] = &[
     ("/keyward.admin.v1.AuditService/WatchAudit", Role::Viewer, Sight::EvenRolledBack),
     ("/keyward.admin.v1.AuditService/ExportAudit", Role::Viewer, Sight::EvenRolledBack),
     ("/keyward.admin.v1.AuditService/VerifyAudit", Role::Viewer, Sight::EvenRolledBack),
+    ("/keyward.admin.v1.KeyService/ExplainCheck", Role::Viewer, Sight::EvenRolledBack),
     ("/keyward.admin.v1.OwnerService/CreateOwner", Role::Issuer, Sight::Leased),
     ("/keyward.admin.v1.OwnerService/GetOwner", Role::Viewer, Sight::EvenRolledBack),
     ("/keyward.admin.v1.OwnerService/ListOwners", Role::Viewer, Sight::EvenRolledBack),

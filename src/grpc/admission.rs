@@ -28,14 +28,15 @@ use crate::domain::reason::Reason;
 use crate::telemetry::metrics::Metrics;
 
 /// The service behind it, with a bound on how many of its calls wait.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Admission<S> {
     service: S,
     bound: Arc<Bound>,
 }
 
+#[derive(Clone)]
 struct Bound {
-    waiting: AtomicUsize,
+    waiting: Arc<AtomicUsize>,
     most: usize,
     /// Admits only the operator's own Envoys.
     secret: Option<EnvoySecret>,
@@ -51,7 +52,7 @@ impl<S> Admission<S> {
         Self {
             service,
             bound: Arc::new(Bound {
-                waiting: AtomicUsize::new(0),
+                waiting: Arc::default(),
                 most,
                 secret,
                 patience: 2 * deadline,
@@ -59,6 +60,13 @@ impl<S> Admission<S> {
                 metrics,
             }),
         }
+    }
+}
+
+impl<S> Admission<S> {
+    /// Another service behind the same bound: its calls and these share their places. It has words of its own for what nobody looked at.
+    pub(crate) fn beside<T>(&self, service: T, undecided: Undecided) -> Admission<T> {
+        Admission { service, bound: Arc::new(Bound { undecided, ..(*self.bound).clone() }) }
     }
 }
 
@@ -181,12 +189,6 @@ impl Bound {
     fn refused(&self, reason: Reason, answer: &LengthPrefixed) -> http::Response<Body> {
         self.metrics.decided(&Err(reason.into()));
         answer.clone().into_response()
-    }
-}
-
-impl std::fmt::Debug for Bound {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Bound").field("waiting", &self.waiting).field("most", &self.most).finish_non_exhaustive()
     }
 }
 

@@ -18,6 +18,10 @@ use super::unary::{self, LengthPrefixed, Unread};
 
 /// Whoever answers checks.
 pub trait Answers: Send + Sync + 'static {
+    /// Its service, and the one call of it.
+    const SERVICE: &'static str = "envoy.service.auth.v3.Authorization";
+    const PATH: &'static str = "/envoy.service.auth.v3.Authorization/Check";
+
     /// The answer to one check, whatever was asked and whatever goes wrong: a `CheckResponse`. `asked`: the bytes of a `CheckRequest`, or any
     /// others. `metadata`: the call's own headers.
     fn answer(&self, asked: Bytes, metadata: &HeaderMap) -> impl Future<Output = LengthPrefixed> + Send;
@@ -33,7 +37,12 @@ const LARGEST: usize = 64 * 1024 * 1024;
 
 impl<C> CheckServer<C> {
     pub fn new(checks: C) -> Self {
-        Self(Arc::new(checks))
+        Self::of(Arc::new(checks))
+    }
+
+    /// Of whoever answers somebody else too.
+    pub fn of(checks: Arc<C>) -> Self {
+        Self(checks)
     }
 }
 
@@ -43,8 +52,8 @@ impl<C> Clone for CheckServer<C> {
     }
 }
 
-impl<C> NamedService for CheckServer<C> {
-    const NAME: &'static str = "envoy.service.auth.v3.Authorization";
+impl<C: Answers> NamedService for CheckServer<C> {
+    const NAME: &'static str = C::SERVICE;
 }
 
 impl<C: Answers> Service<Request<Body>> for CheckServer<C> {
@@ -59,8 +68,8 @@ impl<C: Answers> Service<Request<Body>> for CheckServer<C> {
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let checks = self.0.clone();
         Box::pin(async move {
-            if request.uri().path() != "/envoy.service.auth.v3.Authorization/Check" {
-                return Ok(Status::unimplemented("the service has Check alone").into_http());
+            if request.uri().path() != C::PATH {
+                return Ok(Status::unimplemented("the service has no such call").into_http());
             }
             let (head, mut body) = request.into_parts();
             let asked = match unary::message(&mut body, LARGEST).await {

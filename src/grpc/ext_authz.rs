@@ -18,39 +18,50 @@ use super::trace_context;
 use super::unary::LengthPrefixed;
 use crate::domain::reason::Reason;
 use crate::domain::request::Request;
-use crate::domain::verdict::Refusal;
+use crate::domain::verdict::{Grant, Refusal};
 use crate::gate::{Admission, Gate};
 use crate::replica::tokens::Receipt;
 use crate::telemetry::metrics::Metrics;
 
 /// The service.
 pub struct Authorizer {
-    gate: Gate,
+    gate: Arc<Gate>,
     /// A check is answered within this time.
     deadline: Duration,
     metrics: Arc<Metrics>,
 }
 
 impl Authorizer {
-    pub fn new(gate: Gate, deadline: Duration, metrics: Arc<Metrics>) -> Self {
-        Self { gate, deadline, metrics }
+    pub fn new(gate: impl Into<Arc<Gate>>, deadline: Duration, metrics: Arc<Metrics>) -> Self {
+        Self { gate: gate.into(), deadline, metrics }
     }
 
     async fn decided(&self, asked: Bytes, metadata: &HeaderMap) -> LengthPrefixed {
         // without a method it is malformed
         let request = check_request::read(&asked).unwrap_or_default();
-        let caller = if request.is_grpc() { Caller::Grpc } else { Caller::Http };
-        let decision = AssertUnwindSafe(self.decide(&request, metadata)).catch_unwind();
+        let caller = Caller::of(&request);
+        let (verdict, charge) = self.verdict(&request, metadata).await;
+        let response = status::answer(&verdict, caller).encode();
+        // nothing is awaited any more: from here on it is answered
+        charge.into_iter().for_each(Receipt::keep);
+        response
+    }
+
+    /// The verdict, whatever goes wrong, and what was charged: to be kept when the answer is made.
+    pub(super) async fn verdict(&self, request: &Request<'_>, metadata: &HeaderMap) -> (Result<Grant, Refusal>, Option<Receipt>) {
+        let decision = AssertUnwindSafe(self.decide(request, metadata)).catch_unwind();
         let verdict = decision.await.unwrap_or_else(|_| Err(Reason::Internal.into()));
         let (verdict, charge) = match verdict {
             Ok(Admission { grant, charge }) => (Ok(grant), charge),
             Err(refusal) => (Err(refusal), None),
         };
         self.metrics.decided(&verdict);
-        let response = status::answer(&verdict, caller).encode();
-        // nothing is awaited any more: from here on it is answered
-        charge.into_iter().for_each(Receipt::keep);
-        response
+        (verdict, charge)
+    }
+
+    /// Who decides.
+    pub(super) fn gate(&self) -> &Gate {
+        &self.gate
     }
 
     async fn decide(&self, request: &Request<'_>, metadata: &HeaderMap) -> Result<Admission, Refusal> {

@@ -1,16 +1,11 @@
-//! What callers and proxies are told of limits: headers, the details of a gRPC status, and dynamic metadata.
-
-use data_encoding::BASE64_NOPAD;
-use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, QuotaViolation, StatusExt as _};
+//! What callers and proxies are told of limits: headers and dynamic metadata.
 
 use super::answer::{Fact, Header, Text};
-use crate::domain::allowance::{Allowance, State, tightest, would_refuse};
+use crate::domain::allowance::{Allowance, tightest, would_refuse};
 use crate::domain::denial::{seconds, wait};
-use crate::domain::limit::{Length, Per};
+use crate::domain::limit::Length;
 use crate::domain::name::Word;
 use crate::domain::realm::LimitHeaders;
-use crate::domain::reason::Reason;
 use crate::domain::verdict::{Grant, Refusal};
 
 /// How the tightest limit stands, and in how many seconds there is more; `None`: there never is enough.
@@ -27,24 +22,6 @@ pub(super) fn on_grant(grant: &Grant) -> Vec<Header<'static>> {
 /// The headers of one that a limit refuses.
 pub(super) fn on_refusal(refusal: &Refusal) -> Vec<Header<'static>> {
     refusal.realm.as_ref().map_or_else(Vec::new, |realm| headers(&realm.limit_headers, of_refusal(refusal).as_ref()))
-}
-
-/// What a gRPC client reads beside code and message (`google.rpc.Status`): how long to wait, and what was exceeded.
-pub(super) fn details(code: u8, message: &str, refusal: &Refusal) -> Option<Header<'static>> {
-    if !matches!(refusal.reason, Reason::Limited | Reason::Throttled) {
-        return None;
-    }
-    let mut details = ErrorDetails::new();
-    if let Some(wait) = refusal.retry_after {
-        details.set_retry_info(Some(wait));
-    }
-    let exceeded = refusal.allowances.iter().filter(|allowance| allowance.state == State::Exceeded);
-    let violations: Vec<_> = exceeded.map(violation).collect();
-    if !violations.is_empty() {
-        details.set_quota_failure(violations);
-    }
-    let status = Status::with_error_details(Code::from_i32(code.into()), message, details);
-    Some(("grpc-status-details-bin".into(), BASE64_NOPAD.encode(status.details()).into()))
 }
 
 /// Fields of keyward's own metadata for a request that passes.
@@ -115,15 +92,6 @@ fn window_seconds(length: &Length) -> Option<u32> {
         Length::Sliding(length_ms) => Some(length_ms.div_ceil(1000)),
         Length::Calendar(..) => None,
     }
-}
-
-fn violation(allowance: &Allowance) -> QuotaViolation {
-    let whose = match allowance.per {
-        Per::Key => "key",
-        Per::Owner => "owner",
-    };
-    let description = format!("{} of {} are left to this {whose}", allowance.left, allowance.most);
-    QuotaViolation::new(format!("limit:{}", allowance.limit), description)
 }
 
 fn fields<'a>(standing: Option<&Standing<'a>>, allowances: &'a [Allowance]) -> Vec<(&'static str, Fact<'a>)> {

@@ -1,12 +1,13 @@
 //! A verdict to what Envoy is told: the one table.
 
 use super::answer::{Answer, Denied, Fact, Header, Http, Onward};
-use super::limits;
+use super::{details, limits};
 use crate::domain::bearer::Bearer;
 use crate::domain::denial::{Denial, Told, wait};
 use crate::domain::name::Scope;
 use crate::domain::realm::RecordStance;
 use crate::domain::reason::Reason;
+use crate::domain::request::Request;
 use crate::domain::template::Template;
 use crate::domain::verdict::{Counted, Grant, Refusal};
 
@@ -15,6 +16,14 @@ use crate::domain::verdict::{Counted, Grant, Refusal};
 pub enum Caller {
     Http,
     Grpc,
+}
+
+impl Caller {
+    /// Whose request it is.
+    #[must_use]
+    pub fn of(request: &Request<'_>) -> Self {
+        if request.is_grpc() { Self::Grpc } else { Self::Http }
+    }
 }
 
 /// The answer to a verdict.
@@ -75,7 +84,7 @@ fn denied(denial: &Denial, refusal: &Refusal, caller: Caller) -> Denied<'static>
         Caller::Grpc => render(&denial.grpc_message),
     };
     if caller == Caller::Grpc {
-        headers.extend(limits::details(denial.grpc_code, &body, refusal));
+        headers.push(details::header(denial.grpc_code, &body, refusal));
     }
     Denied { grpc_code: denial.grpc_code, status: denial.status, headers, body }
 }

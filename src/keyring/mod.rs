@@ -11,6 +11,7 @@ mod delete;
 mod draft;
 mod edit;
 mod error;
+mod explain;
 mod filter;
 mod guarantee;
 mod kept;

@@ -101,13 +101,27 @@ impl Memory {
 
     /// What is remembered of the digests of one secret in a realm. Nobody's are they only if each of them is.
     pub fn find(&self, realm: &RealmId, digests: &[Digest], now: StoreTime) -> Option<Known> {
+        self.known((realm, digests, now), |digest| self.keys.get(digest), |digest| self.nobodys.get(digest))
+    }
+
+    /// The same, without a trace: what is looked at so is forgotten no later.
+    pub fn glance(&self, realm: &RealmId, digests: &[Digest], now: StoreTime) -> Option<Known> {
+        self.known((realm, digests, now), |digest| self.keys.peek(digest), |digest| self.nobodys.peek(digest))
+    }
+
+    fn known(
+        &self,
+        (realm, digests, now): (&RealmId, &[Digest], StoreTime),
+        key: impl Fn(&Digest) -> Option<Key>,
+        nobodys: impl Fn(&Digest) -> Option<StoreTime>,
+    ) -> Option<Known> {
         for digest in digests {
             let fresh = |key: &Key| seconds(now).saturating_sub(key.read) < self.max_age && self.owners.unchanged(key.owner);
-            if let Some(key) = self.keys.get(digest).filter(|key| fresh(key) && key.bearer.owner.realm == *realm) {
+            if let Some(key) = key(digest).filter(|key| fresh(key) && key.bearer.owner.realm == *realm) {
                 return Some(Known::Of(key.bearer));
             }
         }
-        let nobodys = |digest| self.nobodys.get(digest).is_some_and(|until| now < until);
+        let nobodys = |digest| nobodys(digest).is_some_and(|until| now < until);
         (!digests.is_empty() && digests.iter().all(nobodys)).then_some(Known::Nobody)
     }
 

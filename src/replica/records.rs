@@ -1,11 +1,14 @@
 //! Records, as a check asks for them: from memory under a lease, or read from the store, once for everyone who waits, and judged.
 
+mod glance;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout, timeout_at};
 
+pub use self::glance::{Glance, Whence};
 use super::flights::{Aboard, Flight, Flights, Landed};
 use super::memory::{Known, Memory};
 use super::session::Session;
@@ -84,12 +87,7 @@ impl Records {
         if let Some(known) = shared.parts.memory.find(&realm.id, digests, now) {
             return Ok((shared.remembered(known)?, now));
         }
-        // a key that was one a while ago is read anew, and not held against whoever else its source presents
-        let counts = || address.filter(|_| !shared.parts.memory.knew(&realm.id, digests));
-        let source = realm
-            .failing_sources
-            .and_then(|rate| Some((rate, counts()?)))
-            .map(|(rate, address)| Counted::new(&realm.id, address.into(), rate));
+        let source = shared.source(realm, digests, address);
         shared.admit(source.as_ref())?;
         let sought = Sought { realm: realm.id.clone(), digests: digests.to_vec(), source };
         let landed = timeout_at(deadline, shared.look_up(sought)).await.unwrap_or_else(|_| Err(too_late().into()));
@@ -112,7 +110,7 @@ impl Shared {
             return Ok(());
         }
         self.tally.unleased.count();
-        Err(StoreError::Unavailable("this replica holds no lease on what it knows of keys".into()).into())
+        Err(no_lease().into())
     }
 
     fn remembered(&self, known: Known) -> Result<Arc<Bearer>, Unfound> {
@@ -134,6 +132,14 @@ impl Shared {
         let known = || self.parts.memory.of_any_age(&realm.id, digests);
         let Unfound::Store(StoreError::Unavailable(_) | StoreError::Overloaded) = error else { return Err(error) };
         known().ok_or(error)
+    }
+
+    /// Whom a look-up is counted for if it finds nothing. A key that was one a while ago is read anew, and not held against whoever else its
+    /// source presents.
+    fn source(&self, realm: &Realm, digests: &[Digest], address: Option<IpAddr>) -> Option<Counted> {
+        let rate = realm.failing_sources?;
+        let address = address.filter(|_| !self.parts.memory.knew(&realm.id, digests))?;
+        Some(Counted::new(&realm.id, address.into(), rate))
     }
 
     fn admit(&self, source: Option<&Counted>) -> Result<(), Unfound> {
@@ -223,6 +229,10 @@ impl Found {
         let owner = self.bearer.as_ref().map(|bearer| &bearer.owner.id);
         Read { at: self.at, asked: self.asked, realm: &sought.realm, digests: &self.digests, owner }
     }
+}
+
+fn no_lease() -> StoreError {
+    StoreError::Unavailable("this replica holds no lease on what it knows of keys".into())
 }
 
 fn too_late() -> StoreError {

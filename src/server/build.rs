@@ -29,7 +29,8 @@ use crate::usage::flush::{self, Flusher};
 
 /// What the ports are made of.
 pub(super) struct Parts {
-    pub(super) authorizer: Authorizer,
+    pub(super) authorizer: Arc<Authorizer>,
+    pub(super) gate: Arc<Gate>,
     /// Shown by the operator's own Envoys.
     pub(super) secret: Option<EnvoySecret>,
     pub(super) access_log: AccessLog,
@@ -59,9 +60,9 @@ pub(super) fn parts(config: &Config, clock: SharedClock, leaving: CancellationTo
     metrics.watch(replica::watched(&records, memory, session.clone(), tokens.clone()));
     let tickets = TicketIds::new(getrandom::u64().context("the operating system gives no randomness")?);
     let (meter, usage) = usage(&store, &session, &metrics)?;
-    let gate = Gate::new((realms.clone(), peppers.clone()), records, (tokens, tickets), meter.clone());
+    let gate = Arc::new(Gate::new((realms.clone(), peppers.clone()), records, (tokens, tickets), meter.clone()));
     let secret = envoy_secret(config)?;
-    let authorizer = Authorizer::new(gate, config.check_deadline, metrics.clone());
+    let authorizer = Arc::new(Authorizer::new(gate.clone(), config.check_deadline, metrics.clone()));
     let settlements = Arc::new(Settlements::new(settlement::Parts {
         store: store.clone(),
         session: session.clone(),
@@ -71,7 +72,7 @@ pub(super) fn parts(config: &Config, clock: SharedClock, leaving: CancellationTo
     }));
     let access_log = AccessLog::new(settlements.clone(), secret.clone(), metrics.clone(), leaving);
     let keyring = Arc::new(Keyring::new(store, realms, peppers, files.bootstrap, guard).with_certified(config.certified.clone()));
-    Ok(Parts { authorizer, secret, access_log, settlements, keyring, metrics, store: claimed, session, usage })
+    Ok(Parts { authorizer, gate, secret, access_log, settlements, keyring, metrics, store: claimed, session, usage })
 }
 
 /// What counts, and what brings that to the store.

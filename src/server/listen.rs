@@ -18,6 +18,7 @@ use super::greeter::Greets;
 use super::lanes;
 use super::tls;
 use crate::config::{Config, Endpoint};
+use crate::gate::Gate;
 use crate::grpc::access_log::AccessLog;
 use crate::grpc::access_log::service::access_log_service_server::AccessLogServiceServer;
 use crate::grpc::admin;
@@ -26,6 +27,7 @@ use crate::grpc::check_server::CheckServer;
 use crate::grpc::envoy_secret::EnvoySecret;
 use crate::grpc::ext_authz::Authorizer;
 use crate::grpc::shortcut::Shortcut;
+use crate::grpc::verify::Verifier;
 use crate::keyring::Keyring;
 use crate::proto::DESCRIPTORS;
 use crate::telemetry::metrics::Metrics;
@@ -94,25 +96,30 @@ async fn door(name: &'static str, address: SocketAddr, greets: Greets, most: usi
     Door::open(address, port, greets, most).await.with_context(|| format!("{address} cannot be bound"))
 }
 
-/// What Envoy asks and tells: checks, what became of them, and whether we are well. No reflection where untrusted calls may come. Health is
+/// What Envoy asks and tells: checks, what became of them, and whether we are well; and what clients ask that have no Envoy before them. No reflection where untrusted calls may come. Health is
 /// told however many checks wait. A router a lane, all of the same services.
 pub(super) fn envoy(
     config: &Config,
-    (authorizer, secret): (Authorizer, Option<EnvoySecret>),
+    (authorizer, secret): (Arc<Authorizer>, Option<EnvoySecret>),
     access_log: AccessLog,
     health: &HealthServer<impl Health>,
     metrics: Arc<Metrics>,
 ) -> anyhow::Result<Vec<EnvoyRouter>> {
-    let checks = Admission::new(CheckServer::new(authorizer), secret, config.checks_at_once, config.check_deadline, metrics);
+    let verifier = CheckServer::new(Verifier::new(authorizer.clone()));
+    let checks = Admission::new(CheckServer::of(authorizer), secret, config.checks_at_once, config.check_deadline, metrics);
+    let verify = checks.beside(verifier, Verifier::undecided());
     let access_log = AccessLogServiceServer::new(access_log).max_decoding_message_size(LARGEST_MESSAGE);
-    let router = |_| Ok(server()?.layer(Shortcut(checks.clone())).add_service(health.clone()).add_service(access_log.clone()));
+    let router = |_| {
+        let router = server()?.layer(Shortcut(checks.clone())).add_service(health.clone());
+        Ok(router.add_service(access_log.clone()).add_service(verify.clone()))
+    };
     (0..lanes::count()).map(router).collect()
 }
 
 /// What operators ask.
-pub(super) fn admin(keyring: &Arc<Keyring>, leaving: CancellationToken) -> anyhow::Result<Router> {
+pub(super) fn admin(keyring: &Arc<Keyring>, gate: &Arc<Gate>, leaving: CancellationToken) -> anyhow::Result<Router> {
     let reflection = || tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(DESCRIPTORS);
-    let services = admin::services(keyring, leaving);
+    let services = admin::services(keyring, gate, leaving);
     Ok(server()?
         .add_service(services.keys)
         .add_service(services.owners)

@@ -123,7 +123,7 @@ pub async fn bind(config: &Config, clock: SharedClock) -> anyhow::Result<Bound> 
     Ok(Bound {
         addresses,
         envoy: (envoy, doors.envoy),
-        admin: (listen::admin(&parts.keyring, stopping.clone())?, doors.admin),
+        admin: (listen::admin(&parts.keyring, &parts.gate, stopping.clone())?, doors.admin),
         pages: (http::pages(parts.metrics.clone(), stage.subscribe()), doors.pages),
         health: reporter,
         stage,

@@ -14,6 +14,7 @@ use crate::support::certs::{self, Authority};
 use crate::support::keyward::{Keyward, Store};
 use crate::support::process::Process;
 
+mod explain;
 mod forms;
 mod lists;
 mod revocation;
@@ -313,7 +314,8 @@ fn members(object: &Value) -> Vec<String> {
 /// The fields of one of the API's messages, sorted.
 fn message(name: &str) -> Vec<String> {
     let files = FileDescriptorSet::decode(DESCRIPTORS).unwrap().file;
-    let messages = files.iter().filter(|file| file.package() == "keyward.admin.v1").flat_map(|file| &file.message_type);
+    let messages =
+        files.iter().filter(|file| ["keyward.admin.v1", "keyward.v1"].contains(&file.package())).flat_map(|file| &file.message_type);
     let message = messages.clone().find(|message| message.name() == name).unwrap();
     let mut fields: Vec<String> = message.field.iter().map(|field| field.name().to_owned()).collect();
     fields.sort();

@@ -28,6 +28,7 @@ const WALLS: &[(&str, &[&str])] = &[
         ],
     ),
     ("src/gate.rs", &["tonic", "prost", "redis", "redb", "embedded", "crate::grpc", "crate::config", "crate::proto", "crate::server"]),
+    ("src/gate", &["tonic", "prost", "redis", "redb", "embedded", "crate::grpc", "crate::config", "crate::proto", "crate::server"]),
     (
         "src/settlement.rs",
         &["tonic", "prost", "redis", "redb", "embedded", "crate::grpc", "crate::config", "crate::proto", "crate::server"],

@@ -33,5 +33,6 @@ mod store_contract;
 mod support;
 mod traps;
 mod usage;
+mod verify;
 mod window_script;
 mod wire;

@@ -1,7 +1,9 @@
 //! Results as they are printed: JSON has the fields of the API's messages under their own names; times are RFC 3339, or null; durations are
 //! seconds, such as `0.25s`; levels are the words of the configuration.
 
+mod answered;
 mod audit;
+mod explained;
 mod guarantee;
 mod key;
 mod keys;
@@ -11,7 +13,9 @@ mod owner;
 mod revocation;
 mod usage;
 
+pub(super) use answered::Answered;
 pub(super) use audit::{AuditEntries, Exported, Verified};
+pub(super) use explained::Explained;
 pub(super) use key::{ChangedKey, Made, OneKey, Redeemed};
 pub(super) use keys::{Keys, WideKeys};
 pub(super) use life::{Deleted, EnabledKey, Leak, Many, Rotated};

@@ -8,20 +8,22 @@ use super::super::admin_auth::caller;
 use super::asked::{self, Change};
 use super::fields::Fields;
 use super::mask::Masked as _;
-use super::{filters, many, names, page, shown, update};
+use super::{explain, filters, many, names, page, shown, update};
 use crate::domain::key::Secret;
+use crate::gate::Gate;
 use crate::keyring::{Keyring, KeyringError, KeysOf, Rotated};
 use crate::proto::keyward::admin::v1::key_service_server::KeyService;
 use crate::proto::keyward::admin::v1::{
-    CreateKeyRequest, CreateKeyResponse, DeleteKeyRequest, DeleteKeyResponse, EnableKeyRequest, EnableKeyResponse, GetKeyRequest,
-    GetKeyResponse, Key, ListKeysRequest, ListKeysResponse, RetireSecretsRequest, RetireSecretsResponse, RevokeKeyRequest,
-    RevokeKeyResponse, RevokeKeysRequest, RevokeKeysResponse, RotateKeyRequest, RotateKeyResponse, UpdateKeyRequest, UpdateKeyResponse,
+    CreateKeyRequest, CreateKeyResponse, DeleteKeyRequest, DeleteKeyResponse, EnableKeyRequest, EnableKeyResponse, ExplainCheckRequest,
+    ExplainCheckResponse, GetKeyRequest, GetKeyResponse, Key, ListKeysRequest, ListKeysResponse, RetireSecretsRequest,
+    RetireSecretsResponse, RevokeKeyRequest, RevokeKeyResponse, RevokeKeysRequest, RevokeKeysResponse, RotateKeyRequest, RotateKeyResponse,
+    UpdateKeyRequest, UpdateKeyResponse,
 };
 use crate::store::Page;
 
 /// The service.
 #[derive(Debug)]
-pub struct Keys(pub(super) Arc<Keyring>);
+pub struct Keys(pub(super) Arc<Keyring>, pub(super) Arc<Gate>);
 
 #[tonic::async_trait]
 impl KeyService for Keys {
@@ -140,6 +142,11 @@ impl KeyService for Keys {
         let many = many::asked(request.into_inner())?;
         let ending = self.0.revoke_many(&caller, (&many.realm, &many.which), many.cause, many.run).await?;
         Ok(Response::new(many.answered(ending)))
+    }
+
+    async fn explain_check(&self, request: Request<ExplainCheckRequest>) -> Result<Response<ExplainCheckResponse>, Status> {
+        let caller = caller(&request)?;
+        Ok(Response::new(explain::explain((&self.0, &self.1), &caller, request.into_inner()).await?))
     }
 }
 

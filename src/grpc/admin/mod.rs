@@ -3,6 +3,7 @@
 mod asked;
 mod audit;
 mod bootstrap;
+mod explain;
 mod fields;
 mod filters;
 mod keys;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::admin_auth::Authenticated;
+use crate::gate::Gate;
 use crate::keyring::Keyring;
 use crate::proto::keyward::admin::v1::audit_service_server::AuditServiceServer;
 use crate::proto::keyward::admin::v1::bootstrap_service_server::BootstrapServiceServer;
@@ -46,10 +48,10 @@ pub struct Services {
     pub bootstrap: BootstrapServiceServer<bootstrap::Bootstrap>,
 }
 
-/// All of them, of one keyring. `leaving`: when streams that have no end of their own are to end.
+/// All of them, of one keyring, and of the gate whose checks are explained. `leaving`: when streams that have no end of their own are to end.
 #[must_use]
-pub fn services(keyring: &Arc<Keyring>, leaving: CancellationToken) -> Services {
-    let keys = KeyServiceServer::new(keys::Keys(keyring.clone()));
+pub fn services(keyring: &Arc<Keyring>, gate: &Arc<Gate>, leaving: CancellationToken) -> Services {
+    let keys = KeyServiceServer::new(keys::Keys(keyring.clone(), gate.clone()));
     let owners = OwnerServiceServer::new(owners::Owners(keyring.clone()));
     let revocation = RevocationServiceServer::new(revocation::Revocation(keyring.clone()));
     let audit = AuditServiceServer::new(audit::Audit { keyring: keyring.clone(), leaving });

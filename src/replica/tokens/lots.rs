@@ -63,6 +63,16 @@ impl Lots {
         Some(Drawn { grant: lot.grant.clone(), tokens, held: lot.balance })
     }
 
+    /// The most that one draw could take now.
+    pub(super) fn most(&self, now: BootTime) -> u32 {
+        self.held.iter().filter(|lot| now < lot.grant.deadline).map(|lot| lot.balance).max().unwrap_or(0)
+    }
+
+    /// What waits to be returned.
+    pub(super) fn pending(&self) -> &[Return] {
+        &self.returns
+    }
+
     /// Holds a grant.
     pub(super) fn hold(&mut self, grant: Arc<Grant>) {
         let balance = grant.size;

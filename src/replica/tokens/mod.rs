@@ -23,6 +23,7 @@ mod simulation;
 mod stale_tests;
 #[cfg(test)]
 mod stand;
+pub mod standing;
 mod tally;
 pub mod terms;
 

@@ -11,7 +11,7 @@ use super::pace::Pace;
 use super::terms::Terms;
 use crate::domain::time::BootTime;
 use crate::domain::window::Told;
-use crate::store::{Charge, Generations, StoreError, Taken};
+use crate::store::{Charge, Generations, Return, StoreError, Taken};
 
 /// What a replica holds for one key. `W`: whoever waits.
 pub struct Purse<W> {
@@ -119,6 +119,11 @@ impl<W: Waits> Purse<W> {
             self.waiting.iter_mut().for_each(|waiting| waiting.generations = Generations::Heard);
         }
         self.terms = terms;
+    }
+
+    /// The most that one draw could take now, if it came under these terms, and what the next call would return.
+    pub(super) fn glance(&self, terms: &Terms, now: BootTime) -> (u32, Vec<Return>) {
+        (if terms.subjects == self.terms.subjects { self.lots.most(now) } else { 0 }, self.lots.pending().to_vec())
     }
 
     /// Takes tokens out of what is held. `None`: too few are.

@@ -138,14 +138,18 @@ impl Exhausted {
     /// How every limit stands now.
     #[must_use]
     pub fn allowances(&self) -> Vec<Allowance> {
-        let cost = self.refusal.cost;
-        let state = |told: &Told, force| match (told.left < cost, force) {
-            (false, _) => State::Spared,
-            (true, Force::Enforced) => State::Exceeded,
-            (true, Force::Shadow) => State::WouldRefuse,
-        };
-        allowances(&self.refusal.terms, &self.refusal.told, self.now.0.saturating_sub(self.refusal.at.0), state, |_| 0)
+        untouched(&self.refusal.terms, &self.refusal.told, self.now.0.saturating_sub(self.refusal.at.0), self.refusal.cost)
     }
+}
+
+/// How every limit stands of which nothing was taken, and what each has to say of such a cost.
+pub(super) fn untouched(terms: &Terms, told: &[Told], since: Duration, cost: u32) -> Vec<Allowance> {
+    let state = |told: &Told, force| match (told.left < cost, force) {
+        (false, _) => State::Spared,
+        (true, Force::Enforced) => State::Exceeded,
+        (true, Force::Shadow) => State::WouldRefuse,
+    };
+    allowances(terms, told, since, state, |_| 0)
 }
 
 fn allowances(

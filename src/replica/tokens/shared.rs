@@ -21,7 +21,7 @@ use crate::clock::SharedClock;
 use crate::domain::name::{KeyId, RealmId, Word};
 use crate::domain::time::BootTime;
 use crate::replica::session::Session;
-use crate::store::{Charge, Generations, SharedStore, StoreError, SubjectName, Taken};
+use crate::store::{Charge, Generations, Return, SharedStore, StoreError, SubjectName, Taken};
 
 /// What all checks of one replica share.
 pub(super) struct Shared {
@@ -52,6 +52,17 @@ impl Waits for Waiter {
     fn is_gone(&self) -> bool {
         self.is_closed()
     }
+}
+
+/// What a purse holds.
+#[derive(Default)]
+pub(super) struct Held {
+    /// The most that one check could draw.
+    pub(super) most: u32,
+    /// Wait to go back.
+    pub(super) returns: Vec<Return>,
+    /// What a check of the same cost was told lately, and the next one would be.
+    pub(super) refusal: Option<Exhausted>,
 }
 
 pub(super) const SHARDS: usize = 64;
@@ -194,6 +205,17 @@ impl Shared {
     /// The purse of a key, under a format's plan.
     pub(super) fn name(&self, realm: &RealmId, key: &KeyId, plan: Option<&Word>) -> Name {
         Name::new(&self.hash, realm, key, plan)
+    }
+
+    /// What the key's purse would say to a check of this cost, and bring back: nothing becomes of it.
+    pub(super) fn glance(&self, name: &Name, terms: &Terms, cost: u32) -> Held {
+        let now = self.clock.boot();
+        let shard = self.shard(name);
+        let Some(purse) = shard.get(name) else { return Held::default() };
+        let (most, returns) = purse.glance(terms, now);
+        let is_theirs = purse.terms().subjects == terms.subjects;
+        let refusal = purse.refuses(cost, now).filter(|_| is_theirs).map(|refusal| Exhausted::new(refusal.clone(), now));
+        Held { most, returns, refusal }
     }
 
     fn shard(&self, name: &Name) -> MutexGuard<'_, Shard> {

@@ -118,7 +118,7 @@ struct Demanding {
 
 impl Demanding {
     async fn of(world: &World) -> Self {
-        let channel = serve(&world.demanding(Level::Replicated)).await;
+        let channel = serve(&world.demanding(Level::Replicated), &world.gate).await;
         let (keys, owners) = (KeyServiceClient::new(channel.clone()), OwnerServiceClient::new(channel.clone()));
         Self { keys, owners, revocation: RevocationServiceClient::new(channel) }
     }

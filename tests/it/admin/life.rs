@@ -165,7 +165,7 @@ async fn strict(world: &World, life: &str) -> KeyServiceClient<Channel> {
     fs::write(folder.path().join("otesse.yaml"), format!("{text}\nkey_life: {life}\n")).unwrap();
     let realms = Arc::new(config::realms(&[folder.path().to_owned()]).unwrap());
     let keyring = Keyring::new(world.store.clone(), realms, peppers(&["1"]), None, world.guard.clone());
-    KeyServiceClient::new(serve(&Arc::new(keyring)).await)
+    KeyServiceClient::new(serve(&Arc::new(keyring), &world.gate).await)
 }
 
 /// What a rotation does to a record, as far as its age is concerned.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use keyward::proto::DESCRIPTORS;
 use keyward::proto::keyward::admin::v1::{
-    CreateKeyRequest, CreateOwnerRequest, DisableOwnerRequest, EnableOwnerRequest, GetKeyRequest, GetOwnerRequest,
+    CreateKeyRequest, CreateOwnerRequest, DisableOwnerRequest, EnableOwnerRequest, ExplainCheckRequest, GetKeyRequest, GetOwnerRequest,
     GetRevocationStatusRequest, Key, ListKeysRequest, ListOwnersRequest, Owner, ResumeRequest, RevokeKeyRequest, UpdateKeyRequest,
     UpdateOwnerRequest, WaitRevocationRequest,
 };
@@ -102,6 +102,16 @@ const TABLE: &[Row] = &[
         about_acme: [Done, Done, NoRealm, Done, NoKey],
         about_keyward: [Done, AdminOnly, NoRealm],
         send: |names| bytes(&RevokeKeyRequest { name: names.revoked.clone(), ..Default::default() }),
+    },
+    Row {
+        rpc: "KeyService/ExplainCheck",
+        roles: &["viewer"],
+        about_acme: [Done, Done, NoRealm, Done, NoKey],
+        about_keyward: [Done, Done, NoRealm],
+        send: |names| {
+            let (key, method, path) = (names.key.clone(), "GET".into(), "/v1/bookings".into());
+            bytes(&ExplainCheckRequest { key, method, path, ..Default::default() })
+        },
     },
     Row {
         rpc: "OwnerService/CreateOwner",

@@ -26,6 +26,7 @@ macro_rules! on_every_store {
 mod bootstrap;
 mod bound;
 mod etags;
+mod explain;
 mod fields;
 mod filters;
 mod guarantee;

@@ -28,6 +28,7 @@ const MAY: &[(&str, &[&str])] = &[
     ("KeyService/ListKeys", &["viewer", "admin"]),
     ("KeyService/UpdateKey", &["admin"]),
     ("KeyService/RevokeKey", &["revoker", "admin"]),
+    ("KeyService/ExplainCheck", &["viewer", "admin"]),
     ("OwnerService/CreateOwner", &["issuer", "admin"]),
     ("OwnerService/GetOwner", &["viewer", "admin"]),
     ("OwnerService/ListOwners", &["viewer", "admin"]),
@@ -178,7 +179,8 @@ async fn without_its_store_nobody_is_let_in_and_everybody_is_told_to_come_again(
     let soon = Duration::from_millis(20);
     let away =
         RedisStore::connect(&Settings { connect_timeout: soon, timeout: soon, ..Settings::at("unix:///nowhere/redis.sock") }).unwrap();
-    let channel = serve(&Arc::new(Keyring::new(Arc::new(away), world.realms.clone(), peppers(&["1"]), None, world.guard.clone()))).await;
+    let keyring = Keyring::new(Arc::new(away), world.realms.clone(), peppers(&["1"]), None, world.guard.clone());
+    let channel = serve(&Arc::new(keyring), &world.gate).await;
     for (rpc, _) in MAY {
         let control = call(&world, rpc, &bearer(&world.admin)).await;
         assert_eq!(told(&control).0, reached(rpc).0, "the control");

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use keyward::clock::{Clock, SystemClock};
+use keyward::clock::{Clock, SharedClock, SystemClock};
 use keyward::config;
 use keyward::domain::key::{Pepper, Peppers};
 use keyward::domain::name::Word;
 use keyward::domain::realms::Realms;
 use keyward::domain::time::{BootTime, StoreTime};
+use keyward::gate::Gate;
 use keyward::grpc::admin;
 use keyward::keyring::{Guard, Keyring, Visitor};
 use keyward::proto::keyward::admin::v1::bootstrap_service_client::BootstrapServiceClient;
@@ -23,7 +24,10 @@ use keyward::proto::keyward::admin::v1::usage_service_client::UsageServiceClient
 use keyward::proto::keyward::admin::v1::{
     BootstrapRequest, CreateKeyRequest, CreateKeyResponse, CreateOwnerRequest, GetRevocationStatusRequest, Key, Owner,
 };
+use keyward::replica::memory::{Bounds, Memory};
+use keyward::replica::records::{Parts, Records};
 use keyward::replica::session::{Remembered, Session};
+use keyward::replica::tokens::{self, TicketIds, Tokens, TokensMemory};
 use keyward::revocation::{Holder, Level, Terms, Touched};
 use keyward::store::SharedStore;
 use keyward::store::embedded::{Embedded, Timeouts};
@@ -55,6 +59,8 @@ pub const LEASE: Duration = Duration::from_secs(5);
 
 pub struct World {
     pub keyring: Arc<Keyring>,
+    /// It remembers nothing, and is there to explain itself.
+    pub gate: Arc<Gate>,
     pub store: SharedStore,
     /// The same, to make it lie.
     pub faults: Arc<Faults>,
@@ -108,11 +114,13 @@ impl World {
         let guard = Guard { session: session.clone(), clock: clock.clone(), demanded: None };
         let keyring = Keyring::new(store.clone(), realms.clone(), peppers(&["1"]), Some(bootstrap_file.clone()), guard.clone());
         let keyring = Arc::new(keyring.with_certified(certified::all()));
-        let channel = serve(&keyring).await;
+        let gate = gate(&store, &realms, &guard);
+        let channel = serve(&keyring, &gate).await;
         let running = AbortOnDropHandle::new(tokio::spawn(async move { session.run().await }));
         let admin = String::new();
         let world = Self {
             keyring,
+            gate,
             store,
             faults,
             time,
@@ -311,11 +319,23 @@ pub fn peppers(versions: &[&str]) -> Arc<Peppers> {
     Arc::new(Peppers::new(versions.iter().map(pepper).collect()).unwrap())
 }
 
+/// A gate of the replica that this guard is of.
+fn gate(store: &SharedStore, realms: &Arc<Realms>, guard: &Guard) -> Arc<Gate> {
+    let (store, clock, session): (_, SharedClock, _) = (store.clone(), guard.clock.clone(), guard.session.clone());
+    let memory = Memory::new(Bounds { bytes: 1 << 20, unknown: 16, max_age: Duration::from_mins(10) });
+    let patience = PATIENT.check;
+    let parts =
+        tokens::Parts { store: store.clone(), clock: clock.clone(), session: session.clone(), memory: TokensMemory::new(), once: patience };
+    let records = Records::new(Parts { store, clock, session, memory, patience });
+    let tokens = (Tokens::new(parts), TicketIds::new(7));
+    Arc::new(Gate::new((realms.clone(), peppers(&["1"])), records, tokens, Arc::default()))
+}
+
 /// The way to an admin port of this keyring.
-pub async fn serve(keyring: &Arc<Keyring>) -> Channel {
+pub async fn serve(keyring: &Arc<Keyring>, gate: &Arc<Gate>) -> Channel {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let services = admin::services(keyring, tokio_util::sync::CancellationToken::new());
+    let services = admin::services(keyring, gate, tokio_util::sync::CancellationToken::new());
     let router = Server::builder()
         .layer(MapRequestLayer::new(certified::connected))
         .add_service(services.keys)

@@ -14,7 +14,7 @@ use envoy_types::pb::envoy::r#type::v3::RateLimitUnit;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio_stream::wrappers::TcpListenerStream;
-use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Server};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Server};
 use tonic::{Code, Request, Response, Status};
 use tonic_types::StatusExt as _;
 
@@ -88,11 +88,7 @@ fn a_client_of_grpc_reads_wait_and_limit_of_a_refusal() {
     let scene = Scene::new(|bootstrap| bootstrap);
     let runtime = Runtime::new().unwrap();
     let refused = runtime.block_on(async {
-        let authority = Certificate::from_pem(fs::read(&scene.envoy.authority).unwrap());
-        let tls = ClientTlsConfig::new().ca_certificate(authority).domain_name("api.otesse.com");
-        let endpoint = Endpoint::from_shared(format!("https://{}", scene.envoy.tls)).unwrap().tls_config(tls).unwrap();
-        let endpoint = endpoint.origin("https://api.otesse.com".parse().unwrap());
-        let mut client = AuthorizationClient::new(endpoint.connect().await.unwrap());
+        let mut client = client(&scene).await;
         let mut passed = 0;
         loop {
             // any call of any service: only the answer's status is looked at
@@ -118,6 +114,39 @@ fn a_client_of_grpc_reads_wait_and_limit_of_a_refusal() {
     assert!((1..=62).contains(&wait.as_secs()), "{wait:?}");
     let [violation] = &told.quota_failure().unwrap().violations[..] else { panic!("one limit: {told:?}") };
     assert_eq!(violation.subject, "limit:minute");
+    assert_eq!(told.error_info().unwrap().reason, "LIMITED");
+}
+
+/// A client of gRPC that comes through Envoy.
+async fn client(scene: &Scene) -> AuthorizationClient<Channel> {
+    let authority = Certificate::from_pem(fs::read(&scene.envoy.authority).unwrap());
+    let tls = ClientTlsConfig::new().ca_certificate(authority).domain_name("api.otesse.com");
+    let endpoint = Endpoint::from_shared(format!("https://{}", scene.envoy.tls)).unwrap().tls_config(tls).unwrap();
+    let endpoint = endpoint.origin("https://api.otesse.com".parse().unwrap());
+    AuthorizationClient::new(endpoint.connect().await.unwrap())
+}
+
+#[test]
+fn a_client_of_grpc_reads_the_reason_of_any_refusal() {
+    let scene = Scene::new(|bootstrap| bootstrap);
+    let runtime = Runtime::new().unwrap();
+    let junk = format!("to_{}", "f".repeat(32));
+    for (key, reason) in [(None, "MISSING"), (Some("to_x"), "UNKNOWN"), (Some(&*junk), "UNKNOWN")] {
+        let refused = eventually("the store is there", || {
+            runtime.block_on(async {
+                let mut call = Request::new(CheckRequest::default());
+                if let Some(key) = key {
+                    call.metadata_mut().insert("x-api-key", key.parse().unwrap());
+                }
+                Some(client(&scene).await.check(call).await.unwrap_err()).filter(|status| status.code() != Code::Unavailable)
+            })
+        });
+        assert_eq!(refused.code(), Code::Unauthenticated);
+        let told = refused.get_error_details();
+        let about = told.error_info().unwrap();
+        assert_eq!((&*about.reason, &*about.domain), (reason, "keyward"), "{key:?}");
+        assert!(told.retry_info().is_none() && told.quota_failure().is_none());
+    }
 }
 
 /// A rate limit service that lets everything pass and keeps what it was asked.

@@ -136,6 +136,39 @@ async fn a_caller_of_grpc_has_the_wait_and_the_limit_as_details() {
     assert_eq!(check::header(&http, "grpc-status-details-bin"), None, "control: another caller has none");
 }
 
+/// Reason, and how long to wait, of a refusal to a caller of gRPC.
+fn about(response: &CheckResponse) -> (String, Option<Duration>) {
+    let bytes = BASE64_NOPAD.decode(check::header(response, "grpc-status-details-bin").unwrap().as_bytes()).unwrap();
+    let told = Status::with_details(Code::Unknown, "", bytes.into()).get_error_details();
+    let about = told.error_info().unwrap();
+    assert_eq!((&*about.domain, about.metadata.len()), ("keyward", 0));
+    (about.reason.clone(), told.retry_info().and_then(|info| info.retry_delay))
+}
+
+#[tokio::test]
+async fn a_caller_of_grpc_has_the_reason_of_every_refusal_as_far_as_the_contract_tells_it() {
+    let open = "denials: {unknown: {grpc: {message: who is that}}, revoked: {grpc: {message: who was that}}}\n";
+    let world = World::of(&format!("{MINUTE}{open}"), &[("minute", 1)], ONCE).await;
+    let grpc = ("content-type", "application/grpc");
+    let junk = "to_ffffffffffffffffffffffffffffffff";
+    let unknown = world.ask_as("/", &[grpc, ("x-api-key", junk)]).await;
+    assert_eq!(about(&unknown), ("UNKNOWN".into(), None));
+    assert_eq!(about(&world.ask_as("/", &[grpc]).await), ("MISSING".into(), None));
+    assert_eq!(about(&world.ask_as("/a//b", &[grpc]).await), ("MALFORMED".into(), None));
+    let insecure = world.ask_as("/", &[grpc, ("x-forwarded-proto", "http")]).await;
+    assert_eq!(about(&insecure), ("INSECURE".into(), None));
+    let twice = world.ask_as("/", &[grpc, ("x-api-key", "a,b")]).await;
+    assert_eq!(about(&twice), ("UNKNOWN".into(), None), "the contract words it in the same way");
+    assert!(check::admits(&world.ask_with("/", &[grpc]).await));
+    assert_eq!(about(&world.ask_with("/", &[grpc]).await), ("LIMITED".into(), Some(Duration::from_millis(60_500))));
+    world.goes_away();
+    let later = about(&world.ask_with("/dear", &[grpc]).await);
+    assert_eq!(later, ("UNAVAILABLE".into(), Some(Duration::from_secs(1))));
+    for refused in [world.ask_as("/", &[("x-api-key", junk)]).await, world.ask_as("/", &[]).await] {
+        assert_eq!(check::header(&refused, "grpc-status-details-bin"), None, "control: another caller has none");
+    }
+}
+
 #[tokio::test]
 async fn a_shadow_refuses_nothing_is_told_to_no_caller_and_says_what_it_would_have_refused() {
     let plan =

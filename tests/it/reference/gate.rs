@@ -11,8 +11,12 @@ use keyward::clock::{Clock, SharedClock};
 use keyward::config;
 use keyward::domain::realms::Realms;
 use keyward::domain::time::{BootTime, StoreTime};
+use keyward::gate::Gate;
+use keyward::gate::explained::{Explanation, Given};
+use keyward::grpc::check_request;
 use keyward::grpc::check_server::Answers as _;
 use keyward::grpc::ext_authz::Authorizer;
+use keyward::grpc::status::Caller;
 use keyward::store::SharedStore;
 use keyward::store::embedded::{Embedded, Timeouts};
 use keyward::telemetry::metrics::Metrics;
@@ -35,6 +39,7 @@ const PATIENCE: Duration = Duration::from_mins(10);
 /// The gate of one world.
 pub(super) struct Asked {
     authorizer: Authorizer,
+    gate: Arc<Gate>,
     none: HeaderMap,
     _replica: Replica,
     /// Where the store is; gone with it.
@@ -75,9 +80,16 @@ impl Asked {
         let realms = FILES.iter().map(|(file, text)| config::realm(file, text).unwrap_or_else(|problems| panic!("{problems}")));
         let realms = Arc::new(Realms::new(realms).unwrap());
         let replica = Replica::leased(&store, &clock).await;
-        let gate = replica.gate(realms, peppers, PATIENCE);
-        let authorizer = Authorizer::new(gate, PATIENCE, Arc::new(Metrics::default()));
-        Self { authorizer, none: HeaderMap::new(), _replica: replica, _folder: folder }
+        let gate = Arc::new(replica.gate(realms, peppers, PATIENCE));
+        let authorizer = Authorizer::new(gate.clone(), PATIENCE, Arc::new(Metrics::default()));
+        Self { authorizer, gate, none: HeaderMap::new(), _replica: replica, _folder: folder }
+    }
+
+    /// What the gate would say of those bytes, and why; `None`: they are no request.
+    pub(super) async fn explain(&self, bytes: &[u8]) -> Option<(Explanation, Caller)> {
+        let request = check_request::read(bytes).ok().filter(|request| !request.method.is_empty())?;
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        Some((self.gate.explain(&request, Given::Presented(&|_, _| true), deadline).await, Caller::of(&request)))
     }
 
     /// Asks with the bytes that came over the wire, whatever they are.

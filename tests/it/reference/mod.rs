@@ -1,11 +1,13 @@
 //! The gate against an independent, deliberately naive reference of its rules, over made-up requests: they agree on every verdict, on its
-//! reason, and on everything that is changed of a request that goes on.
+//! reason, and on everything that is changed of a request that goes on. Before some requests the gate is asked to explain itself: what it says
+//! then is what it does, and it does it as if nobody had asked.
 //!
 //! The control is in the same test: for every rung there is a reference that leaves it out, and each of those must be found to disagree
 //! with the gate. A rung that no request tried would leave its reference undiscovered.
 
 mod credentials;
 mod draft;
+mod explained;
 mod gate;
 mod generate;
 mod mutate;
@@ -25,6 +27,7 @@ use std::collections::BTreeMap;
 
 use prost::Message as _;
 
+use explained::Explained;
 use gate::Asked;
 use plain::World;
 use rules::{Answer, Reference};
@@ -57,6 +60,8 @@ const REASONS: [&str; 18] = [
 /// How many requests are made up. `KEYWARD_SOAK` makes it a million, and `KEYWARD_REFERENCE_CASES` says any other number.
 const CASES: u64 = 20_000;
 const MANY_CASES: u64 = 1_000_000;
+/// One request in so many is explained before it is made: that asks the store, and takes its time.
+const EXPLAINED: u64 = 3;
 /// The first of them; `KEYWARD_REFERENCE_SEED` says otherwise.
 const SEED: u64 = 0;
 
@@ -88,27 +93,32 @@ async fn the_gate_equals_the_naive_reference_and_every_rung_left_out_is_noticed(
     let asked = Asked::of(&world).await;
     let mut reference = Reference::new(&world, None);
     let mut undiscovered: Vec<(Rung, Reference<'_>)> = RUNGS.iter().map(|rung| (*rung, Reference::new(&world, Some(*rung)))).collect();
-    let mut tally = Tally::default();
+    let (mut tally, mut explained) = (Tally::default(), Explained::default());
     let first = said("KEYWARD_REFERENCE_SEED", SEED);
     for seed in first..first + cases() {
-        let answer = agree(&asked, &world, &mut reference, seed).await;
+        let answer = agree(&asked, &world, (&mut reference, &mut explained), seed).await;
         undiscovered.retain_mut(|(_, wrong)| wrong.decide(&wire::plain(&wire::request(&generate::draft(&world, seed)))) == answer);
         tally.count(&answer);
     }
     println!("{:#?}", tally.0);
     tally.is_worth_something();
+    explained.is_worth_something();
     let undiscovered: Vec<_> = undiscovered.iter().map(|(rung, _)| rung).collect();
     assert!(undiscovered.is_empty(), "nothing noticed that these rungs were left out: {undiscovered:?}");
 }
 
-/// Both answer the request of a seed, and answer the same.
-async fn agree(asked: &Asked, world: &World, reference: &mut Reference<'_>, seed: u64) -> Answer {
+/// Both answer the request of a seed, and answer the same; and so the gate had said before, in whose answers that it was asked does not show.
+async fn agree(asked: &Asked, world: &World, (reference, explained): (&mut Reference<'_>, &mut Explained), seed: u64) -> Answer {
     let request = wire::request(&generate::draft(world, seed));
     let plain = wire::plain(&request);
     let right = reference.decide(&plain);
+    let foreseen = if seed % EXPLAINED == 0 { asked.explain(&request.encode_to_vec()).await } else { None };
     let response = asked.ask(&request.encode_to_vec()).await;
     let heard = gate::hear(&response, &plain);
     let with = || format!("KEYWARD_REFERENCE_SEED={seed}\nreference: {right:?}\ngate: {heard:?}\n{}", plain.shown());
+    if let Some(foreseen) = &foreseen {
+        explained.foresaw(foreseen, &response, with);
+    }
     assert!(heard.answer == right, "the gate and the reference disagree, {}", with());
     if let Answer::Refused(reason) = right {
         let status = told::status(reference.realm_of(&plain), reason, &plain);

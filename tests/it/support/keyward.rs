@@ -174,6 +174,7 @@ impl Keyward {
     pub fn run(&self, line: &[&str], stdin: &str) -> Output {
         let mut command = Command::new(binary());
         command.args(line).current_dir(self.folder.path());
+        command.env("KEYWARD_GATE", format!("http://{}", self.envoy));
         command.env("KEYWARD_SERVER", format!("http://{}", self.admin)).env("KEYWARD_TOKEN_FILE", self.at("token"));
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         // A command that reads nothing may have closed its end already.
