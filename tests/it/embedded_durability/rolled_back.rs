@@ -178,7 +178,7 @@ async fn a_file_from_before_the_log_had_marks_is_read_on() {
 fn forget_marks(disk: &LossyDisk) {
     let database = redb::Database::builder().create_with_backend(disk.clone()).unwrap();
     let txn = database.begin_write().unwrap();
-    for name in ["rolled_back", "abandoned", "secret_ends", "revoked", "settled"] {
+    for name in ["rolled_back", "abandoned", "secret_ends", "revoked", "settled", "usage_by_minute", "usage_by_day", "last_used"] {
         let table = txn.list_tables().unwrap().find(|table| table.name() == name).unwrap();
         assert!(txn.delete_table(table).unwrap());
     }

@@ -140,7 +140,7 @@ async fn what_is_not_flushed_when_a_replica_is_killed_is_lost_and_a_clean_end_fl
         let running = tokio::spawn(flusher.run(
             async move {
                 if !clean {
-                    std::future::pending().await
+                    std::future::pending::<()>().await;
                 }
             },
             std::time::Duration::from_secs(9),

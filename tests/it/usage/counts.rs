@@ -152,7 +152,9 @@ async fn threads_count_on_sheets_of_their_own_and_nothing_is_lost_between_them()
     while threads.iter().any(|thread| !thread.is_finished()) {
         flusher.flush().await;
     }
-    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    for thread in threads {
+        thread.join().unwrap();
+    }
     flusher.flush().await;
     assert_eq!(total(&*store, &subject("used", Some("key_1"))).await, [(Counter::Allowed, 2001)]);
 }
