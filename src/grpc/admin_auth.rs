@@ -10,6 +10,7 @@ use tonic::codegen::{BoxFuture, Service, http};
 use tonic::server::NamedService;
 use tonic::{Code, Request, Status};
 
+use super::admin::status::{no_such_rpc, unread};
 use super::peer::Peer;
 use super::unread::to_its_end;
 use crate::domain::audit::Who;
@@ -94,7 +95,7 @@ where
                 Ok(caller) => {
                     let who = Who::By(caller.actor.clone());
                     request.extensions_mut().insert(caller);
-                    (who, ready.call(request).await?)
+                    (who, detailed(ready.call(request).await?))
                 }
                 Err((caller, status)) => (caller.map_or(Who::Unknown, |caller| Who::By(caller.actor)), status.into_http()),
             };
@@ -107,6 +108,15 @@ where
     }
 }
 
+/// Every error says its reason. One that does not is the router's or the codec's: it is all in the headers, for nothing was answered.
+fn detailed(response: http::Response<Body>) -> http::Response<Body> {
+    let status = Status::from_header_map(response.headers());
+    match status.filter(|status| status.code() != Code::Ok && status.details().is_empty()) {
+        Some(status) => unread(&status).into_http(),
+        None => response,
+    }
+}
+
 /// Who it is first: nobody else learns what there is.
 async fn admit(keyring: &Keyring, headers: &http::HeaderMap, peer: Option<&Peer>, rpc: &str) -> Result<Caller, (Option<Caller>, Status)> {
     let row = row(rpc);
@@ -115,7 +125,7 @@ async fn admit(keyring: &Keyring, headers: &http::HeaderMap, peer: Option<&Peer>
     let nobody = |error: KeyringError| (None, Status::from(error));
     let token = bearer(headers).map_err(nobody)?;
     let caller = keyring.caller(&Visitor { token, names, from }, sight).await.map_err(nobody)?;
-    let Some((_, role, _)) = row else { return Err((Some(caller), Status::unimplemented(format!("there is no {rpc}")))) };
+    let Some((_, role, _)) = row else { return Err((Some(caller), no_such_rpc(rpc))) };
     match caller.has(*role) {
         Ok(()) => Ok(caller),
         Err(error) => Err((Some(caller), error.into())),

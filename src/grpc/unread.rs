@@ -1,6 +1,6 @@
-//! What nobody reads of a request. A call that is answered before its request has come is reset by the server when its body is let go of, and
-//! a connection with too many resets is ended, with all the calls on it: a client with a bad token would cut off those beside it. So the rest
-//! is read, and thrown away.
+//! What nobody reads of a request. HTTP/2 bears little of it on one connection: h2 takes short messages that come for a call that was answered
+//! and let go of for an attack, when there have been some thousand (`too_many_data_frames`), and ends the connection with all calls on it. So a
+//! client with a bad token would cut off those beside it, on a connection that a gateway shares. The rest of a request is read, and thrown away.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

@@ -20,19 +20,19 @@ pub enum KeyringError {
     TokenRefused,
     #[error("the caller lacks the role {0}: use a token whose scopes hold {0} or admin")]
     RoleMissing(&'static str),
-    #[error("in the realm keyward only a caller with the role admin may do this")]
+    #[error("in the realm keyward only a caller with the role admin may do this: use a token whose scopes hold admin")]
     AdminOnly,
     #[error("the caller is bound to {binding}, and {what} is beyond that: ask somebody who is not bound, or not so narrowly")]
     Bound { binding: Binding, what: &'static str },
     #[error("there is no realm {0}: a realm is a file that the server reads when it starts")]
     NoRealm(RealmId),
-    #[error("the realm {0} has no key {1}")]
+    #[error("the realm {0} has no key {1}: list its keys to see which it has")]
     NoKey(RealmId, KeyId),
-    #[error("the realm {0} has no owner {1}")]
+    #[error("the realm {0} has no owner {1}: list its owners to see which it has")]
     NoOwner(RealmId, OwnerId),
     #[error("the realm {0} has no owner {1} that the key could belong to: create the owner first")]
     OwnerMissing(RealmId, OwnerId),
-    #[error("the realm {0} has an owner {1} already")]
+    #[error("the realm {0} has an owner {1} already: go on with that one, or choose another id")]
     OwnerExists(RealmId, OwnerId),
     #[error("the key {1} of the realm {0} is revoked: make another, or enable it if that was a mistake")]
     KeyRevoked(RealmId, KeyId),
@@ -42,17 +42,17 @@ pub enum KeyringError {
     KeyLeaked(RealmId, KeyId),
     #[error("the key has {0} secrets that open it, and more are not made: retire some")]
     TooManySecrets(usize),
-    #[error("no key has this secret")]
+    #[error("no key has this secret: there is nothing to revoke")]
     NoSuchSecret,
     #[error("this secret is publishable: it is meant to be seen, and whoever has seen it may not end it")]
     Publishable,
     #[error("too many secrets that no key has came from here: wait {} s", .retry_in.as_secs() + 1)]
     Throttled { retry_in: Duration },
-    #[error("a key of the realm {0} has this secret already")]
+    #[error("a key of the realm {0} has this secret already: go on with that key, or give another secret")]
     SecretTaken(RealmId),
     #[error("it is no longer what the etag says: read it again, look at what changed, and repeat")]
     EtagOld,
-    #[error("others keep changing it at this moment: repeat")]
+    #[error("others keep changing it at this moment: repeat it in a moment")]
     Busy,
     #[error("this request id was used within 24 hours for another request: use a new one")]
     RequestIdReused,
@@ -71,7 +71,7 @@ pub enum KeyringError {
     NotRolledBack,
     #[error("the server has no one-time secret: put one of at least 16 bytes into its bootstrap file")]
     BootstrapOff,
-    #[error("this is not the one-time secret that the server holds")]
+    #[error("this is not the one-time secret that the server holds: look into its bootstrap file")]
     BootstrapRefused,
     #[error("this one-time secret was redeemed before: put a new one into the server's bootstrap file and redeem that")]
     BootstrapDone,

@@ -226,7 +226,6 @@ impl From<wire::Key> for Key {
             secrets: key.secrets.into_iter().map(KeySecret::from).collect(),
             create_time: time(key.create_time),
             expire_time: time(key.expire_time),
-            revoke_cause: cause(key.revoke_cause),
             revoke_time: time(key.revoke_time),
             rotate_time: time(key.rotate_time),
             metadata: key.metadata,
@@ -258,14 +257,6 @@ fn state(state: i32) -> Option<&'static str> {
     }
 }
 
-/// Null, where somebody asked for it.
-fn cause(cause: i32) -> Option<&'static str> {
-    match wire::RevokeCause::try_from(cause).unwrap_or_default() {
-        wire::RevokeCause::Unspecified => None,
-        wire::RevokeCause::Leaked => Some("leaked"),
-    }
-}
-
 impl From<wire::KeySecret> for KeySecret {
     fn from(secret: wire::KeySecret) -> Self {
         Self {
@@ -274,8 +265,6 @@ impl From<wire::KeySecret> for KeySecret {
             prefix: secret.prefix,
             last_four: secret.last_four,
             create_time: time(secret.create_time),
-            number: secret.number,
-            end_time: time(secret.end_time),
             last_use_time: time(secret.last_use_time),
             last_use_address: secret.last_use_address,
         }

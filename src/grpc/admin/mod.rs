@@ -15,7 +15,7 @@ mod owners;
 mod page;
 mod revocation;
 mod shown;
-mod status;
+pub(super) mod status;
 mod update;
 mod usage;
 

@@ -21,6 +21,22 @@ impl From<E> for Status {
     }
 }
 
+/// For a call of what no service has.
+pub(in super::super) fn no_such_rpc(rpc: &str) -> Status {
+    let says = format!("there is no {rpc}: the server may be older than its caller");
+    Status::with_error_details(Code::Unimplemented, says, ErrorDetails::with_error_info("NO_SUCH_RPC", DOMAIN, HashMap::new()))
+}
+
+/// For a call that was refused before any service had a request of it to look at: its bytes are none, or more than are taken.
+pub(in super::super) fn unread(status: &Status) -> Status {
+    let (code, reason) = match status.code() {
+        Code::Internal => (Code::InvalidArgument, "MESSAGE_MALFORMED"),
+        Code::OutOfRange | Code::ResourceExhausted => (Code::InvalidArgument, "MESSAGE_TOO_LARGE"),
+        other => (other, "MESSAGE_UNREAD"),
+    };
+    Status::with_error_details(code, status.message(), ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new()))
+}
+
 fn row(error: &E) -> (Code, &'static str) {
     match error {
         E::Invalid(_) => (Code::InvalidArgument, "INVALID"),
@@ -104,9 +120,11 @@ fn detail(details: &mut ErrorDetails, error: &E) {
         E::NotRestricted(name) => drop(details.add_precondition_failure_violation("RESTRICTED", name, says)),
         E::NotRolledBack => drop(details.add_precondition_failure_violation("ROLLED_BACK", "revocation", says)),
         E::Throttled { retry_in } => drop(details.set_retry_info(Some(*retry_in))),
-        E::Busy | E::NotGuaranteed { .. } | E::NoLease | E::RolledBack | E::Store(StoreError::Unavailable(_)) => {
+        E::Busy | E::NotGuaranteed { .. } | E::NoLease | E::Store(StoreError::Unavailable(_)) => {
             details.set_retry_info(Some(Duration::from_secs(1)));
         }
+        // until an operator has said that they go on
+        E::RolledBack => drop(details.set_retry_info(Some(Duration::from_secs(30)))),
         _ => {}
     }
 }

@@ -18,13 +18,14 @@ pub struct Faults {
     /// Of what was changed, and of renewals.
     primaries: [Mutex<Option<Box<str>>>; 2],
     no_renewals: AtomicBool,
+    no_marks: AtomicBool,
     findings: Mutex<Option<HashMap<Vec<[u8; 32]>, Finding>>>,
 }
 
 impl Faults {
     pub fn new(store: SharedStore) -> Self {
-        let (asked, no_renewals) = (AtomicUsize::new(0), AtomicBool::new(false));
-        Self { store, asked, level: Mutex::default(), primaries: Default::default(), no_renewals, findings: Mutex::default() }
+        let (asked, no_renewals, no_marks) = (AtomicUsize::new(0), AtomicBool::new(false), AtomicBool::new(false));
+        Self { store, asked, level: Mutex::default(), primaries: Default::default(), no_renewals, no_marks, findings: Mutex::default() }
     }
 
     /// How often it was asked who holds a lease.
@@ -45,6 +46,11 @@ impl Faults {
     /// From now on renewals are said to be answered by this primary.
     pub fn renews_on(&self, primary: &str) {
         *lock(&self.primaries[1]) = Some(primary.into());
+    }
+
+    /// Commits are made without the mark that makes them the only ones.
+    pub fn forgets_marks(&self) {
+        self.no_marks.store(true, Ordering::SeqCst);
     }
 
     /// No renewal comes through.
@@ -85,7 +91,8 @@ impl Round for Faults {
     }
 
     async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {
-        let committed = self.store.commit(commit).await?;
+        let once = commit.once.filter(|_| !self.no_marks.load(Ordering::SeqCst));
+        let committed = self.store.commit(&Commit { once, ..commit.clone() }).await?;
         Ok(Committed { standing: self.told(committed.standing), ..committed })
     }
 

@@ -25,6 +25,7 @@ macro_rules! on_every_store {
 
 mod bootstrap;
 mod bound;
+mod errors;
 mod etags;
 mod explain;
 mod fields;
@@ -38,6 +39,7 @@ mod matrix;
 mod owners;
 mod pages;
 mod peppers;
+mod refused_calls;
 mod request_ids;
 mod roles;
 mod updates;

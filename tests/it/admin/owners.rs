@@ -50,7 +50,7 @@ async fn an_unknown_owner_and_another_realms_look_the_same(world: World) {
         let get = GetOwnerRequest { name: format!("realms/ocus/owners/{id}"), read_mask: None };
         let refused = world.owners().get_owner(world.ask(get)).await.unwrap_err();
         assert_eq!(reason(&refused), (Code::NotFound, "OWNER_NOT_FOUND".into()));
-        assert_eq!(refused.message(), format!("the realm ocus has no owner {id}"));
+        assert_eq!(refused.message(), format!("the realm ocus has no owner {id}: list its owners to see which it has"));
     }
 }
 

@@ -5,6 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use keyward::config::{self, Config, Endpoint, RedisPlace, ReplicaConfig, StoreConfig, Tls};
+use keyward::domain::actor::{Certified, San};
+use keyward::domain::name::Scope;
+use keyward::domain::record::Binding;
 
 use super::{VALID, with};
 
@@ -61,8 +64,12 @@ pepper_file: /secrets/pepper
 bootstrap_file: bootstrap
 listen:
   envoy: {address: "127.0.0.1:1", secret_file: secret, connections: 100, tls: {certificate: cert.pem, key: key.pem, client_ca: ca.pem}}
-  admin: {address: "[::1]:2", tls: {certificate: cert.pem, key: key.pem}}
+  admin: {address: "[::1]:2", tls: {certificate: cert.pem, key: key.pem, client_ca: ca.pem}}
   http: {address: "127.0.0.1:3"}
+admin:
+  identities:
+    - {san: "spiffe://mesh/ns/ops/sa/portal", roles: [issuer, revoker], bound_to: realms/example/owners/acme}
+    - {san: Ops.Example.com, roles: [admin]}
 replica: keyward-7.pod
 lease: 2s
 records: {memory: 64MiB, max_age: 30s}
@@ -81,8 +88,15 @@ otlp_endpoint: http://collector:4317
     assert_eq!((config.pepper_file.unwrap(), config.bootstrap_file.unwrap()), ("/secrets/pepper".into(), at("bootstrap")));
     let tls = |client_ca| Some(Tls { certificate: at("cert.pem"), key: at("key.pem"), client_ca });
     assert_eq!(config.listen.envoy, Endpoint { address: "127.0.0.1:1".parse().unwrap(), tls: tls(Some(at("ca.pem"))) });
-    assert_eq!(config.listen.admin, Endpoint { address: "[::1]:2".parse().unwrap(), tls: tls(None) });
+    assert_eq!(config.listen.admin, Endpoint { address: "[::1]:2".parse().unwrap(), tls: tls(Some(at("ca.pem"))) });
     assert_eq!((config.listen.envoy_secret_file.unwrap(), config.listen.http.port()), (at("secret"), 3));
+    let certified = |san: &str, scopes: &[&str], binding: Option<&str>| Certified {
+        san: San::parse(san).unwrap(),
+        scopes: scopes.iter().map(|scope| Scope::parse(scope).unwrap()).collect(),
+        binding: binding.map(|binding| Binding::parse(binding).unwrap()),
+    };
+    let portal = certified("spiffe://mesh/ns/ops/sa/portal", &["issuer", "revoker"], Some("realms/example/owners/acme"));
+    assert_eq!(config.certified, [portal, certified("ops.example.com", &["admin"], None)]);
     assert_eq!((config.checks_at_once, config.listen.envoy_connections, config.leave.as_secs()), (500, 100, 3));
     let replica = ReplicaConfig {
         name: Some("keyward-7.pod".into()),
@@ -177,6 +191,34 @@ fn ports_are_addresses_that_no_two_share() {
     listen("{grpc: {}}", "listen.grpc: is no key here");
     let any = "{envoy: {address: \"127.0.0.1:0\"}, admin: {address: \"127.0.0.1:0\"}, http: {address: \"127.0.0.1:0\"}}";
     load(folder(&format!("{EMBEDDED}listen: {any}\n")).path());
+}
+
+#[test]
+fn who_is_let_in_by_a_certificate_has_a_name_of_its_own_and_roles_and_is_asked_for_it() {
+    let tls = "listen: {admin: {tls: {certificate: c, key: k, client_ca: ca}}}";
+    let says = |identities: &str, says: &str| refused(&format!("{EMBEDDED}{tls}\nadmin: {{identities: {identities}}}\n"), says);
+    let ops = "san: ops.example.com, roles: [admin]";
+    says(&format!("[{{{ops}, role: admin}}]"), "keyward.yaml:5: admin.identities[0].role: is no key here: did you mean `roles`?");
+    says("[{roles: [admin]}]", "admin.identities[0].san: is missing");
+    says("[{san: ops.example.com}]", "admin.identities[0].roles: is missing");
+    says("[{san: ops.example.com, roles: []}]", "admin.identities[0].roles: is empty");
+    says("[{san: ops.example.com, roles: [owner]}]", "admin.identities[0].roles[0]: must be `viewer`, `issuer`, `revoker` or `admin`");
+    says("[{san: ops.example.com, roles: [viewer, viewer]}]", "admin.identities[0].roles[1]: stands here twice");
+    says("[{san: \"*.example.com\", roles: [viewer]}]", "admin.identities[0].san: must be a DNS name");
+    says("[{san: \"spiffe://a b\", roles: [viewer]}]", "admin.identities[0].san: must be a URI");
+    says(&format!("[{{{ops}}}, {{san: OPS.example.com, roles: [viewer]}}]"), "admin.identities[1]: has a `san` that stands here twice");
+    says(
+        &format!("[{{{ops}, bound_to: example}}]"),
+        "admin.identities[0].bound_to: must be `realms/{realm}` or `realms/{realm}/owners/{owner}`",
+    );
+    says(&format!("[{{{ops}, bound_to: realms/exmaple}}]"), "admin.identities[0].bound_to: must be a realm, or an owner of one");
+    says(&format!("[{{{ops}, bound_to: realms/keyward}}]"), "admin.identities[0].bound_to: must not be the realm keyward");
+    for unasked in ["", "listen: {admin: {tls: {certificate: c, key: k}}}"] {
+        let text = format!("{EMBEDDED}{unasked}\nadmin: {{identities: [{{{ops}}}]}}\n");
+        refused(&text, "keyward.yaml:5: admin.identities: lets nobody in: without `client_ca` in `listen.admin.tls`");
+    }
+    load(folder(&format!("{EMBEDDED}{tls}\nadmin: {{identities: [{{{ops}, bound_to: realms/example}}]}}\n")).path());
+    load(folder(&format!("{EMBEDDED}admin: {{identities: []}}\n")).path());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The server as operators meet it: its ports, who may ask on them, what it tells, how it stops.
 
 mod bodies;
+mod certificates;
 mod envoy_port;
 mod http_port;
 mod life;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType};
 
 /// An authority that nobody else knows.
 pub struct Authority {
@@ -39,6 +39,18 @@ impl Authority {
     /// A certificate for one host and its private key, both PEM.
     pub fn issue(&self, host: &str) -> (String, String) {
         self.issue_for(&[host])
+    }
+
+    /// A client's certificate with these names, URIs and hosts, and its private key.
+    pub fn issue_to(&self, names: &[&str]) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let mut client = CertificateParams::default();
+        client.distinguished_name.push(DnType::CommonName, "portal.keyward.test");
+        client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let (uris, hosts): (Vec<&str>, Vec<&str>) = names.iter().partition(|name| name.contains("://"));
+        let uris = uris.into_iter().map(|uri| SanType::URI(uri.try_into().unwrap()));
+        client.subject_alt_names = uris.chain(hosts.into_iter().map(|host| SanType::DnsName(host.try_into().unwrap()))).collect();
+        (client.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
     }
 
     /// One certificate for several hosts.

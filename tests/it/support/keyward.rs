@@ -204,6 +204,11 @@ impl Keyward {
         self.process.said()
     }
 
+    /// Where it runs and keeps its files.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     pub fn at(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

@@ -10,7 +10,7 @@ use tonic_types::StatusExt as _;
 
 use super::super::certified::{self, BINDINGS, HEADER};
 use super::super::world::{World, reason};
-use super::{Bytes, Cell, Code, Duration, Names, ROLES, Row};
+use super::{Bytes, Cell, Code, Duration, Names, ROLES, Row, STREAMS};
 use crate::support::raw_codec::RawCodec;
 
 /// What a call shows of who makes it.
@@ -28,6 +28,9 @@ pub(super) struct Tokens(HashMap<(String, &'static str, &'static str), String>);
 /// What a call was answered.
 #[derive(Debug)]
 pub(super) struct Answer(Result<Bytes, Status>);
+
+/// Stands for an answer that is a stream.
+const STREAM: &[u8] = b"a stream";
 
 impl Tokens {
     pub(super) async fn good(world: &World) -> Self {
@@ -127,6 +130,9 @@ impl Credential {
         let mut client = tonic::client::Grpc::new(world.channel());
         client.ready().await.unwrap();
         let path = format!("/keyward.admin.v1.{}", row.rpc).parse().unwrap();
+        if STREAMS.contains(&row.rpc) {
+            return Answer(client.server_streaming(request, path, RawCodec).await.map(|_| Bytes::from_static(STREAM)));
+        }
         Answer(client.unary(request, path, RawCodec).await.map(tonic::Response::into_inner))
     }
 }
@@ -135,6 +141,7 @@ impl Answer {
     pub(super) fn cell(&self) -> Cell {
         let status = match &self.0 {
             Ok(message) if message.is_empty() => return Cell::Empty,
+            Ok(message) if message == STREAM => return Cell::Streams,
             Ok(_) => return Cell::Done,
             Err(status) => status,
         };
@@ -144,6 +151,7 @@ impl Answer {
             (Code::NotFound, "KEY_NOT_FOUND") => Cell::NoKey,
             (Code::NotFound, "OWNER_NOT_FOUND") => Cell::NoOwner,
             (Code::FailedPrecondition, "OWNER_MISSING") => Cell::OwnerMissing,
+            (Code::Aborted, "ETAG_MISMATCH") => Cell::Stale,
             (Code::FailedPrecondition, "NOT_ROLLED_BACK") => Cell::NotRolledBack,
             (Code::PermissionDenied, "BOUND") => Cell::Bound,
             (Code::PermissionDenied, "ADMIN_ONLY") => Cell::AdminOnly,
