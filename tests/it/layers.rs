@@ -85,6 +85,7 @@ const ASKED_BY: &[(&str, &[&str])] = &[
             "revoke_many.rs",
             "upkeep.rs",
             "usage.rs",
+            "explain.rs",
         ],
     ),
     ("holders", &["guarantee.rs"]),
