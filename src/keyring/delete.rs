@@ -31,8 +31,10 @@ impl Keyring {
             };
             let seen = match (terms.seen, found) {
                 (Some(seen), Some(revision)) if seen != revision && terms.once.is_none() => return Err(KeyringError::EtagOld),
-                (Some(seen), _) => seen,
-                (None, found) => found.unwrap_or(NONE),
+                // whatever its etag: it may be there for somebody else
+                (_, None) => NONE,
+                (Some(seen), Some(_)) => seen,
+                (None, Some(revision)) => revision,
             };
             let begun = self.guard.clock.boot();
             let (realm, id) = (target.realm.clone(), target.id.clone());

@@ -48,8 +48,8 @@ const WALLS: &[(&str, &[&str])] = &[
 /// What the keyring asks its store, and the files in which it does. What is there for a caller is decided in `read.rs`: whoever needs another
 /// method here reads the record that it is about through `read.rs` first, and then says so.
 const ASKED_BY: &[(&str, &[&str])] = &[
-    // upkeep has no caller: it does what is due, whoever's key it is
-    ("key", &["kept.rs", "upkeep.rs"]),
+    // what is read again; upkeep has no caller: it does what is due, whoever's key it is
+    ("key", &["kept.rs", "revoke_many.rs", "upkeep.rs"]),
     ("due", &["upkeep.rs"]),
     // a caller that is bound to a realm is told of that alone, and no other that is bound of anything
     ("audit", &["audit.rs", "upkeep.rs"]),
@@ -65,7 +65,7 @@ const ASKED_BY: &[(&str, &[&str])] = &[
     // of keys that were read
     ("owners_of", &["seen.rs"]),
     ("last_used", &["list.rs"]),
-    ("secure", &["read.rs"]),
+    ("secure", &["read.rs", "revoke_many.rs"]),
     // a token, or whether a secret that the caller has is known already
     ("find", &["caller.rs", "create.rs", "revocation.rs"]),
     // of what was read, or is new

