@@ -1,6 +1,6 @@
 //! `keyward check-config`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -25,7 +25,7 @@ pub(super) struct CheckConfig {
 impl CheckConfig {
     pub(super) fn run(self) -> Result<(), Failure> {
         let of_file = self.config.as_deref().map(|file| config::load(file).map(|config| config.realms));
-        let of_paths = (!self.paths.is_empty()).then(|| config::realms(&self.paths.iter().map(place).collect::<Vec<_>>()));
+        let of_paths = (!self.paths.is_empty()).then(|| config::realms(&self.paths.iter().map(|path| place(path)).collect::<Vec<_>>()));
         let (mut realms, mut problems, mut doubts) = (0, Vec::new(), Vec::new());
         for read in [of_file, of_paths].into_iter().flatten() {
             match read {
@@ -49,8 +49,8 @@ impl CheckConfig {
 }
 
 /// Where a path is read.
-fn place(path: &PathBuf) -> PathBuf {
-    if path.as_os_str() == "-" { PathBuf::from("/dev/stdin") } else { path.clone() }
+fn place(path: &Path) -> PathBuf {
+    if path.as_os_str() == "-" { PathBuf::from("/dev/stdin") } else { path.to_owned() }
 }
 
 /// The built-in realm is in no file.

@@ -17,6 +17,9 @@ use prost_types::Timestamp;
 use super::world::{World, create, fields};
 use crate::support::seed;
 
+/// A question, and which of the numbered keys it is answered with.
+type Filter = (ListKeysRequest, fn(usize) -> bool);
+
 on_every_store![
     each_filter_takes_what_it_says_and_all_that_are_set_must_be_met,
     a_key_is_in_the_state_that_the_gate_would_find_it_in,
@@ -161,7 +164,7 @@ async fn filtered_pages_follow_one_another_in_both_orders_while_keys_are_added(w
         }
     });
     let any = ListKeysRequest::default;
-    let filters: [(ListKeysRequest, fn(usize) -> bool); 8] = [
+    let filters: [Filter; 8] = [
         (any(), |_| true),
         (ListKeysRequest { owner: "realms/otesse/owners/acme".into(), ..any() }, |_| true),
         (ListKeysRequest { label: "third".into(), ..any() }, |number| number % 3 == 0),

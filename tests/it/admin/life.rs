@@ -130,7 +130,7 @@ async fn metadata_is_kept_changed_and_listed_and_restricts_nobody(world: World) 
     let made = world.try_create(with(noted)).await.unwrap().key.unwrap();
     assert_eq!(made.metadata, some(&[("team", "billing"), ("ticket/no", "Überweisung 7, \"a = b\"")]));
     let request = ListKeysRequest { parent: "realms/otesse".into(), ..Default::default() };
-    assert_eq!(world.keys().list_keys(world.ask(request)).await.unwrap().into_inner().keys, [made.clone()]);
+    assert_eq!(world.keys().list_keys(world.ask(request)).await.unwrap().into_inner().keys, std::slice::from_ref(&made));
     let change = async |metadata, paths: &[&str]| {
         let key = Key { name: made.name.clone(), metadata, ..Key::default() };
         let mask = FieldMask { paths: paths.iter().map(ToString::to_string).collect() };
