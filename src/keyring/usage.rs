@@ -2,12 +2,16 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::terms::Target;
 use super::{Caller, Keyring, KeyringError, Wrong};
-use crate::domain::record::{KeptSecret, Record};
+use crate::domain::allowance::Allowance;
+use crate::domain::bearer::Bearer;
+use crate::domain::record::{Holder, KeptSecret, Record};
 use crate::domain::time::StoreTime;
 use crate::domain::usage::{Granularity, LastUse, Tally};
+use crate::replica::tokens::standing::{Question, standing};
 use crate::store::{SubjectName, UsageRange, What};
 
 /// Which part of the past is asked for.
@@ -32,6 +36,8 @@ pub struct Used {
     pub last: Option<LastUse>,
     /// Of a key: newest first.
     pub secrets: Vec<(KeptSecret, Option<LastUse>)>,
+    /// Of a key: how its limits stand now, and its owner's.
+    pub limits: Vec<Allowance>,
 }
 
 /// When each of a key's secrets was used last, by its number.
@@ -40,7 +46,7 @@ pub type LastUses = BTreeMap<u32, LastUse>;
 impl Keyring {
     /// What was counted of a key or an owner.
     pub async fn usage(&self, caller: &Caller, of: &What, span: &Span) -> Result<Used, KeyringError> {
-        let (subject, secrets) = self.used(caller, of).await?;
+        let (subject, secrets, limits) = self.used(caller, of).await?;
         let range = span.range(self.store.now().await?)?;
         let usage = self.store.usage(&subject, &range).await?;
         let (granularity, last) = (range.granularity, usage.last.iter().copied().collect::<LastUses>());
@@ -53,6 +59,7 @@ impl Keyring {
             points: usage.series.into_iter().map(|(number, tally)| (granularity.begins(number), tally)).collect(),
             last: last.values().copied().reduce(LastUse::later),
             secrets: secrets.into_iter().map(|kept| (last.get(&kept.number).copied(), kept)).map(|(last, kept)| (kept, last)).collect(),
+            limits,
         })
     }
 
@@ -63,21 +70,36 @@ impl Keyring {
         Ok(self.store.usage(&subject_of(record), &range).await?.last.into_iter().collect())
     }
 
-    /// Whose usage it is, and a key's secrets, if it is there.
-    async fn used(&self, caller: &Caller, of: &What) -> Result<(SubjectName, Vec<KeptSecret>), KeyringError> {
+    /// Whose usage it is, and a key's secrets and limits, if it is there.
+    async fn used(&self, caller: &Caller, of: &What) -> Result<(SubjectName, Vec<KeptSecret>, Vec<Allowance>), KeyringError> {
         match of {
             What::Key(realm, id) => {
                 let record = self.key(caller, &Target { realm: realm.clone(), id: id.clone() }).await?;
                 let subject = subject_of(&record);
+                let limits = self.limits(caller, &record).await?;
                 let mut secrets = record.secrets;
                 secrets.sort_by_key(|kept| Reverse(kept.number));
-                Ok((subject, secrets))
+                Ok((subject, secrets, limits))
             }
             What::Owner(realm, id) => {
                 let owner = self.owner(caller, &Target { realm: realm.clone(), id: id.clone() }).await?;
-                Ok((SubjectName { realm: owner.realm, owner: owner.id, key: None }, Vec::new()))
+                Ok((SubjectName { realm: owner.realm, owner: owner.id, key: None }, Vec::new(), Vec::new()))
             }
         }
+    }
+}
+
+impl Keyring {
+    /// How the limits of a key stand that presents the newest of its secrets. A key that nothing can present has none.
+    async fn limits(&self, caller: &Caller, record: &Record) -> Result<Vec<Allowance>, KeyringError> {
+        let realm = self.realm(caller, &record.realm)?;
+        let owner = self.owner(caller, &Target { realm: record.realm.clone(), id: record.owner.clone() }).await?;
+        let Some(newest) = record.secrets.iter().max_by_key(|kept| kept.number) else { return Ok(Vec::new()) };
+        let format = realm.formats.iter().find(|format| newest.prefix == *format.prefix).or(realm.formats.first());
+        let bearer = Bearer::presenting(&[newest.digest], Holder { record: record.clone(), owner }).map(Arc::new);
+        let Some((format, bearer)) = format.zip(bearer.as_ref()) else { return Ok(Vec::new()) };
+        let now = self.store.now().await?;
+        Ok(standing(&*self.store, &Question { realm, bearer, format, cost: 0, now }).await?.allowances)
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::super::output::Shown;
-use super::seconds;
+use super::limit::LimitStanding;
 use crate::proto::keyward::admin::v1 as wire;
 
 /// Of `ExplainCheckResponse`.
@@ -24,20 +24,6 @@ struct Rung {
     reason: String,
     after_refusal: bool,
     limit: Option<LimitStanding>,
-}
-
-#[derive(Debug, Serialize)]
-struct LimitStanding {
-    limit: String,
-    per: String,
-    most: u32,
-    window: Option<String>,
-    period: String,
-    remaining: u32,
-    held: u32,
-    cost: u32,
-    frees_in: Option<String>,
-    shadow: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -79,25 +65,13 @@ impl From<wire::Rung> for Rung {
             wire::Outcome::Skipped => "skipped",
             wire::Outcome::NotReached => "not_reached",
         };
-        let limit = |of: wire::LimitStanding| LimitStanding {
-            limit: of.limit,
-            per: of.per,
-            most: of.most,
-            window: seconds(of.window),
-            period: of.period,
-            remaining: of.remaining,
-            held: of.held,
-            cost: of.cost,
-            frees_in: seconds(of.frees_in),
-            shadow: of.shadow,
-        };
         Self {
             name: rung.name,
             outcome,
             saw: rung.saw,
             reason: rung.reason,
             after_refusal: rung.after_refusal,
-            limit: rung.limit.map(limit),
+            limit: rung.limit.map(LimitStanding::from),
         }
     }
 }

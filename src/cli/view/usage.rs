@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::super::output::Shown;
+use super::limit::LimitStanding;
 use super::{cell, fields, time};
 use crate::proto::keyward::admin::v1 as wire;
 
@@ -18,6 +19,7 @@ pub(in super::super) struct Used {
     points: Vec<Point>,
     last_use: Option<LastUse>,
     secrets: Vec<Secret>,
+    limits: Vec<LimitStanding>,
 }
 
 #[derive(Debug, Serialize)]
@@ -100,7 +102,7 @@ impl Shown for Used {
         ]);
         let secrets = self.secrets.iter().map(Secret::row);
         let points = self.points.iter().map(|point| vec![cell(point.start_time.as_deref()), point.counts.cell()]);
-        heads.into_iter().chain(secrets).chain(points).collect()
+        heads.into_iter().chain(secrets).chain(self.limits.iter().map(LimitStanding::row)).chain(points).collect()
     }
 
     fn names(&self) -> Vec<&str> {
@@ -123,6 +125,7 @@ impl From<wire::GetUsageResponse> for Used {
             points: response.points.into_iter().map(point).collect(),
             last_use: response.last_use.map(LastUse::from),
             secrets: response.secrets.into_iter().map(Secret::from).collect(),
+            limits: response.limits.into_iter().map(LimitStanding::from).collect(),
         }
     }
 }

@@ -110,7 +110,7 @@ fn seen(seen: Seen) -> wire::Rung {
     }
 }
 
-fn limit(Window { allowance, held, cost }: &Window) -> wire::LimitStanding {
+pub(super) fn limit(Window { allowance, held, cost }: &Window) -> wire::LimitStanding {
     let (window, period) = match &allowance.length {
         Length::Sliding(ms) => (shown::duration(Duration::from_millis((*ms).into())), ""),
         Length::Calendar(Unit::Day, _) => (None, "day"),

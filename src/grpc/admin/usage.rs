@@ -6,8 +6,9 @@ use tonic::{Request, Response, Status};
 
 use super::super::admin_auth::caller;
 use super::fields::{self, Fields};
-use super::{names, shown};
+use super::{explain, names, shown};
 use crate::domain::record::KeptSecret;
+use crate::domain::rung::Window;
 use crate::domain::usage::{Counter, Granularity, LastUse, Tally};
 use crate::keyring::{Keyring, KeyringError, Span, Used};
 use crate::proto::keyward::admin::v1 as wire;
@@ -57,6 +58,7 @@ fn told(name: String, used: Used) -> GetUsageResponse {
         points: used.points.into_iter().map(point).collect(),
         last_use: used.last.map(last_use),
         secrets: used.secrets.iter().map(|(kept, last)| secret(kept, *last)).collect(),
+        limits: used.limits.into_iter().map(|allowance| explain::limit(&Window { allowance, held: 0, cost: 0 })).collect(),
     }
 }
 

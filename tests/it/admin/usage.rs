@@ -34,6 +34,9 @@ async fn usage_is_told_by_the_minute_and_by_the_day_with_its_sum(world: World) {
     assert_eq!(later.total.unwrap().allowed, 5);
     let sooner = ask(&world, &key.name, |asked| asked.end_time = Some(at(minute * 60_000))).await.unwrap();
     assert_eq!(sooner.total.unwrap().allowed, 7);
+    let limits: Vec<_> = told.limits.iter().map(|limit| (limit.limit.as_str(), limit.per.as_str(), limit.most, limit.remaining)).collect();
+    assert!(limits.iter().all(|(_, per, most, left)| *per == "key" && most == left), "nothing is taken: {limits:?}");
+    assert!(!limits.is_empty(), "its plan has limits");
     let days = |asked: &mut GetUsageRequest| asked.granularity = Granularity::Day.into();
     let of_owner = ask(&world, "realms/otesse/owners/acme", days).await.unwrap();
     assert_eq!(of_owner.total.unwrap().allowed, 12);
