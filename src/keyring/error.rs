@@ -46,7 +46,7 @@ pub enum KeyringError {
     NoSuchSecret,
     #[error("this secret is publishable: it is meant to be seen, and whoever has seen it may not end it")]
     Publishable,
-    #[error("too many secrets that no key has came from here: wait {} s", .retry_in.as_secs() + 1)]
+    #[error("too many secrets that no key has came from here: wait {} s, and try again", .retry_in.as_secs() + 1)]
     Throttled { retry_in: Duration },
     #[error("a key of the realm {0} has this secret already: go on with that key, or give another secret")]
     SecretTaken(RealmId),

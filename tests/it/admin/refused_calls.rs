@@ -46,7 +46,7 @@ on_every_store![
 ];
 
 async fn a_thousand_calls_with_a_bad_token_are_refused_one_by_one_on_one_connection(world: World) {
-    let services = admin::services(&world.keyring, CancellationToken::new());
+    let services = admin::services(&world.keyring, &world.gate, CancellationToken::new());
     let (channel, connections) = connect(Server::builder().add_service(services.keys)).await;
     let codes = refused(&channel).await;
     assert!(codes.len() == CALLS && codes.iter().all(|code| *code == Code::Unauthenticated), "{codes:?}");
@@ -58,7 +58,7 @@ async fn a_thousand_calls_with_a_bad_token_are_refused_one_by_one_on_one_connect
 }
 
 async fn whoever_goes_on_sending_after_the_refusal_goes_on_being_heard(world: World) {
-    let services = admin::services(&world.keyring, CancellationToken::new());
+    let services = admin::services(&world.keyring, &world.gate, CancellationToken::new());
     let address = serve(Server::builder().add_service(services.keys)).await;
     assert_eq!(beside_a_refused_stream(address).await, Some(raw::HEADERS));
 }
@@ -71,7 +71,7 @@ async fn where_nobody_reads_what_was_refused_the_connection_is_ended() {
 }
 
 async fn a_client_stream_is_refused_at_once_and_may_go_on(world: World) {
-    let services = admin::services(&world.keyring, CancellationToken::new());
+    let services = admin::services(&world.keyring, &world.gate, CancellationToken::new());
     let (channel, connections) = connect(Server::builder().add_service(services.keys)).await;
     for _ in 0..CALLS / 10 {
         let mut client = tonic::client::Grpc::new(channel.clone());
