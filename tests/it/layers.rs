@@ -77,6 +77,7 @@ const ASKED_BY: &[(&str, &[&str])] = &[
             "bootstrap.rs",
             "create.rs",
             "edit.rs",
+            "explain.rs",
             "owners.rs",
             "update.rs",
             "list.rs",

@@ -168,7 +168,7 @@ const TABLE: &[Row] = &[
         roles: &["viewer"],
         about_acme: [Done, Done, Empty, Bound, Bound],
         about_keyward: [Gone, Gone, Gone],
-        send: |_| bytes(&ListAuditRequest::default()),
+        send: |names| bytes(&ListAuditRequest { subject: names.realm.clone(), ..Default::default() }),
     },
     Row {
         rpc: "AuditService/WatchAudit",
