@@ -29,7 +29,7 @@ struct Sought {
     /// Only by this actor: the id of an admin token's key, a certificate's name, bootstrap, keyward or unknown.
     #[arg(long, default_value = "", hide_default_value = true)]
     actor: String,
-    /// Only of this RPC, such as RevokeKey.
+    /// Only of this RPC, such as `RevokeKey`.
     #[arg(long, value_name = "RPC", default_value = "", hide_default_value = true)]
     action: String,
 }

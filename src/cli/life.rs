@@ -134,9 +134,9 @@ impl RevokeMany {
         let (parent, every_key, dry_run) = (self.filter.parent(), self.every_key, self.dry_run);
         let mut service = client.keys().await?;
         let (mut all, mut left) = (Many::new(dry_run), Some(String::new()));
-        let named = self.from.as_deref().map(|file| names(file, &parent)).transpose()?;
-        let filter = named.is_none().then(|| self.filter.request());
-        let mut parts = named.unwrap_or_default().chunks(1000).map(<[String]>::to_vec).collect::<Vec<_>>().into_iter();
+        let listed = self.from.as_deref().map(|file| named(file, &parent)).transpose()?;
+        let filter = listed.is_none().then(|| self.filter.request());
+        let mut parts = listed.unwrap_or_default().chunks(1000).map(<[String]>::to_vec).collect::<Vec<_>>().into_iter();
         while let Some(page_token) = left.take() {
             let filter = filter.clone().map(|filter| ListKeysRequest { page_size: 1000, page_token, ..filter });
             let names = if filter.is_some() { Vec::new() } else { parts.next().unwrap_or_default() };
@@ -163,7 +163,7 @@ fn filter_is_left(next: &str, parts: usize) -> bool {
 }
 
 /// Full names, of ids or full names, one a line.
-fn names(file: &std::path::Path, parent: &str) -> Result<Vec<String>, Failure> {
+fn named(file: &std::path::Path, parent: &str) -> Result<Vec<String>, Failure> {
     let text = String::from_utf8(client::read(file)?).map_err(|_| Failure::usage("--from: it is not text"))?;
     let full = |line: &str| if line.starts_with("realms/") { line.to_owned() } else { format!("{parent}/keys/{line}") };
     let names: Vec<String> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(full).collect();

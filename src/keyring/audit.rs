@@ -105,10 +105,7 @@ impl Keyring {
                 return Ok(Err(Tampered::Head(ends.sequence)));
             }
             for sealed in page {
-                let Noted { entry, sealed, .. } = match noted(sealed) {
-                    Ok(noted) => noted,
-                    Err(_) => return Ok(Err(Tampered::Order(last + 1))),
-                };
+                let Ok(Noted { entry, sealed, .. }) = noted(sealed) else { return Ok(Err(Tampered::Order(last + 1))) };
                 if let Err(tampered) = verifier.entry(&sealed, &entry.place) {
                     return Ok(Err(tampered));
                 }

@@ -49,9 +49,12 @@ impl Keyring {
         let target = Target { realm, id: holder.record.id.clone() };
         let by = finder(&target.id, from);
         let is_over = |record: &Record| newest(record).is_some_and(|newest| newest > number);
-        let change = |record: &mut Record, now: StoreTime| match is_over(record) {
-            true => record.secrets.retain(|kept| kept.number != number),
-            false => super::revoke::end(record, Cause::Leaked, now),
+        let change = |record: &mut Record, now: StoreTime| {
+            if is_over(record) {
+                record.secrets.retain(|kept| kept.number != number);
+            } else {
+                super::revoke::end(record, Cause::Leaked, now);
+            }
         };
         let edit = Edit { caller: &by, action: "ReportLeak", effect: Effect::Restricts, target: &target, change: &change };
         let changed = self.edit(edit, &Terms::default()).await?;

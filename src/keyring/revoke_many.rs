@@ -163,13 +163,12 @@ impl Keyring {
     async fn ended(&self, caller: &Caller, record: &Record, last: Option<&Last>) -> Result<Guarantee, KeyringError> {
         let target = Target { realm: record.realm.clone(), id: record.id.clone() };
         let name = Record::name(&target);
-        let (begun, position, standing) = match last {
-            Some(Last { committed, begun }) => (*begun, committed.position, committed.standing.clone()),
-            None => {
-                let begun = self.guard.clock.boot();
-                let (_, standing) = self.secured::<Record>(caller, &target).await?;
-                (begun, standing.at.position, standing)
-            }
+        let (begun, position, standing) = if let Some(Last { committed, begun }) = last {
+            (*begun, committed.position, committed.standing.clone())
+        } else {
+            let begun = self.guard.clock.boot();
+            let (_, standing) = self.secured::<Record>(caller, &target).await?;
+            (begun, standing.at.position, standing)
         };
         self.guaranteed(Promise { rpc: "RevokeKeys", name, position, standing: &standing, begun }).await
     }

@@ -25,6 +25,7 @@ pub struct Commit {
 
 /// A record in place of another, or of none.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "nearly all are of the largest")]
 pub enum Change {
     Key {
         record: Record,

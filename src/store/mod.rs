@@ -240,6 +240,7 @@ pub enum What {
 
 /// A record.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "nearly all are of the largest, and none is kept")]
 pub enum Kept {
     Key(Record),
     Owner(Owner),

@@ -26,8 +26,8 @@ impl AuditEnds {
     }
 
     pub(super) fn at(&self, head: Head) {
-        let [a, b, c, d, e, f, ..] = head.link.0;
-        self.link.set(u64::from_be_bytes([0, 0, a, b, c, d, e, f]));
+        let bytes = head.link.0[..6].iter();
+        self.link.set(bytes.fold(0, |link, byte| link << 8 | u64::from(*byte)));
         self.sequence.set(head.sequence);
     }
 }

@@ -173,11 +173,11 @@ impl Store for Embedded {
     }
 
     async fn resume(&self, audit: &AuditNote) -> Result<(), StoreError> {
-        self.ask(self.timeouts.admin, |reply| Job::Resume(audit.clone(), reply)).await
+        self.ask(self.timeouts.admin, |reply| Job::Resume(Box::new(audit.clone()), reply)).await
     }
 
     async fn note(&self, audit: &AuditNote) -> Result<AuditHead, StoreError> {
-        self.ask(self.timeouts.admin, |reply| Job::Note(audit.clone(), reply)).await
+        self.ask(self.timeouts.admin, |reply| Job::Note(Box::new(audit.clone()), reply)).await
     }
 
     async fn audit(&self, after: u64, count: usize) -> Result<Vec<Sealed>, StoreError> {
@@ -189,7 +189,7 @@ impl Store for Embedded {
     }
 
     async fn drop_audit(&self, through: u64, audit: &AuditNote) -> Result<(), StoreError> {
-        self.ask(self.timeouts.admin, |reply| Job::DropAudit(through, audit.clone(), reply)).await
+        self.ask(self.timeouts.admin, |reply| Job::DropAudit(through, Box::new(audit.clone()), reply)).await
     }
 
     async fn due(&self, what: Due, before: StoreTime, count: usize) -> Result<Vec<(RealmId, KeyId)>, StoreError> {

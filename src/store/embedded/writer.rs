@@ -34,9 +34,9 @@ pub(super) enum Job {
     ClaimPeppers(Vec<PepperClaim>, Reply<()>),
     /// A place that was promised to somebody is not in the log.
     Miss(At, Reply<()>),
-    Resume(AuditNote, Reply<()>),
-    Note(AuditNote, Reply<Head>),
-    DropAudit(u64, AuditNote, Reply<()>),
+    Resume(Box<AuditNote>, Reply<()>),
+    Note(Box<AuditNote>, Reply<Head>),
+    DropAudit(u64, Box<AuditNote>, Reply<()>),
     /// A reader met a failed disk: open the database anew.
     Open,
 }
