@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::domain::bearer::{Asked, Bearer};
 use crate::domain::credential::Presented;
+use crate::domain::foreign;
 use crate::domain::key::Peppers;
 use crate::domain::path::Target;
 use crate::domain::realm::{LimitStance, Realm, RecordStance};
@@ -23,6 +24,7 @@ use crate::domain::route::Route;
 use crate::domain::time::StoreTime;
 use crate::domain::usage::{Counter, LastUse};
 use crate::domain::verdict::{Counted, Grant, Refusal};
+use crate::replica::presented::Digests;
 use crate::replica::records::{Records, Unfound};
 use crate::replica::tokens::{Order, Receipt, Spent, TicketIds, Tokens};
 use crate::store::{Generations, StoreError};
@@ -132,8 +134,10 @@ impl Gate {
         address: Option<IpAddr>,
         deadline: Instant,
     ) -> Result<(Arc<Bearer>, StoreTime), Refusal> {
-        let digests = self.peppers.digests(&realm.id, &presented.0);
-        let found = self.records.find(realm, &digests, address, deadline).await;
+        let own = self.peppers.digests(&realm.id, &presented.0);
+        let foreign = || foreign::digests(&realm.imported, &self.peppers, &realm.id, &presented.0);
+        let digests = Digests { own: &own, foreign: (!realm.imported.is_empty()).then_some(&foreign) };
+        let found = self.records.find(realm, digests, address, deadline).await;
         found.inspect_err(|unfound| told(realm, unfound)).map_err(|unfound| refused(realm, &unfound))
     }
 

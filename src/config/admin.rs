@@ -20,6 +20,7 @@ pub fn admin_realm() -> Realm {
         transport: Transport::Any,
         places: vec![Place::Header { name: "authorization".into(), scheme: Some("Bearer".into()) }],
         formats: vec![token()],
+        imported: Vec::new(),
         life: KeyLife::default(),
         tenant: None,
         client_address: AddressSource::Peer,

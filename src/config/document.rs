@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
+use std::path::Path;
 
 use super::hint::listed;
 use super::problem::{Problem, Problems};
@@ -50,6 +51,11 @@ impl<'a> At<'a> {
     /// Reports what stands here instead of what must.
     pub(super) fn must_be<T>(&self, what: impl Display) -> Read<T> {
         self.problem(format_args!("must be {what}, and is {}", self.value()))
+    }
+
+    /// The folder of the file, which relative paths in it begin at.
+    pub(super) fn folder(&self) -> &'a Path {
+        Path::new(self.file).parent().unwrap_or(Path::new(""))
     }
 
     pub(super) fn line(&self) -> usize {

@@ -26,6 +26,7 @@ mod credentials;
 mod denials;
 mod hosts;
 mod identity;
+mod imported;
 mod json;
 mod keys;
 mod life;

@@ -10,6 +10,7 @@ use super::document::{At, Read, read};
 use super::duration::duration;
 use super::hosts::host;
 use super::identity::identity;
+use super::imported::imported;
 use super::keys::formats;
 use super::life::life;
 use super::limits::{self, plan_of, plans};
@@ -44,6 +45,7 @@ fn whole(at: &At<'_>) -> Read<Realm> {
     let limit_headers = map.or_default("limit_headers", limits::headers);
     let feed_envoy = map.or_default("feed_envoy", |at| limits::fed(at, plans.as_deref().ok()));
     let formats = map.required("keys", |at| formats(at, plans.as_deref().ok()));
+    let imported = map.or_default("imported_digests", imported);
     let life = map.or_default("key_life", life);
     let tenant = map.optional("tenant", tenant);
     let client_address = map.or_default("client_address", source);
@@ -65,6 +67,7 @@ fn whole(at: &At<'_>) -> Read<Realm> {
         transport: transport?,
         places: own_places?,
         formats: formats?,
+        imported: imported?,
         life: life?,
         tenant: tenant?,
         client_address: client_address?,

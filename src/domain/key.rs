@@ -93,6 +93,12 @@ impl Pepper {
         Digest(self.mac(&[realm.as_str().as_bytes(), &[0], secret]))
     }
 
+    /// HMAC(pepper, realm ‖ 0 ‖ 0 ‖ scheme ‖ 0 ‖ digest of another system). No secret of any format has a zero byte, so it is no secret's digest.
+    #[must_use]
+    pub fn foreign_digest(&self, realm: &RealmId, scheme: Scheme, theirs: &[u8]) -> Digest {
+        Digest(self.mac(&[realm.as_str().as_bytes(), &[0, 0], scheme.name().as_bytes(), &[0], theirs]))
+    }
+
     /// A value that two replicas compare to know that they hold the same pepper; it tells nothing of it.
     #[must_use]
     pub fn check_value(&self) -> [u8; 32] {

@@ -11,6 +11,7 @@ pub mod bearer;
 pub mod calendar;
 pub mod credential;
 pub mod denial;
+pub mod foreign;
 pub mod format;
 pub mod identity;
 pub mod key;

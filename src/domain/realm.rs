@@ -8,6 +8,7 @@ use super::address::{AddressList, AddressSource};
 use super::bearer::Bearer;
 use super::credential::{self, Place, Presented};
 use super::denial::{Denial, told_as};
+use super::foreign::Foreign;
 use super::format::Format;
 use super::identity::{IdentityHeader, Onward, Who};
 use super::life::KeyLife;
@@ -27,6 +28,8 @@ pub struct Realm {
     pub transport: Transport,
     pub places: Vec<Place>,
     pub formats: Vec<Format>,
+    /// What its keys may have been imported with: other systems' digests of their secrets.
+    pub imported: Vec<Foreign>,
     /// How long its keys live.
     pub life: KeyLife,
     pub tenant: Option<TenantHeader>,

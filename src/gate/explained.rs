@@ -11,6 +11,7 @@ use super::{Charged, Gate, refused, sight, uncounted};
 use crate::domain::allowance::State;
 use crate::domain::bearer::{Asked, Bearer};
 use crate::domain::credential::Presented;
+use crate::domain::foreign;
 use crate::domain::name::{OwnerId, RealmId};
 use crate::domain::realm::Realm;
 use crate::domain::reason::Reason;
@@ -95,7 +96,7 @@ impl Gate {
         presented: &Presented<'_>,
         asker: &Asker<'_>,
     ) -> Option<(Arc<Bearer>, StoreTime)> {
-        let digests = self.peppers.digests(&realm.id, &presented.0);
+        let digests = foreign::every(&realm.imported, &self.peppers, &realm.id, &presented.0);
         let glance = self.records.glance(realm, &digests, asker.address, asker.deadline).await;
         if let Some(retry_in) = glance.throttled {
             let refusal = Refusal { retry_after: Some(retry_in), ..Reason::Throttled.into() };

@@ -8,6 +8,7 @@ use super::terms::{Once, Target};
 use super::{Caller, Keyring, KeyringError, Wrong, contract};
 use crate::domain::key::Secret;
 use crate::domain::name::{KeyId, RealmId};
+use crate::domain::realm::Realm;
 use crate::domain::record::{Binding, Record};
 use crate::domain::time::BootTime;
 use crate::revocation::Standing;
@@ -42,7 +43,7 @@ impl Keyring {
         let format = contract::of_key(&self.realms, realm, &draft, new.secret.as_ref(), now)?;
         self.owner_is_there(caller, new).await?;
         self.bound_owner_is_there(caller, new).await?;
-        self.no_older_pepper_knows(new).await?;
+        self.nobody_has(realm, new).await?;
         let origin = Origin { realm: &new.realm, draft: &draft, format, now };
         let (record, secret) = match &new.secret {
             Some(given) => (self.recorded(&origin, given)?, None),
@@ -76,10 +77,11 @@ impl Keyring {
         }
     }
 
-    /// The commit compares digests under the newest pepper alone: whether a given secret has one under an older one is looked up before.
-    async fn no_older_pepper_knows(&self, new: &NewKey) -> Result<(), KeyringError> {
+    /// The commit compares digests under the newest pepper alone: whether a given secret has one under an older one, or was imported with a
+    /// foreign one, is looked up before.
+    async fn nobody_has(&self, realm: &Realm, new: &NewKey) -> Result<(), KeyringError> {
         let Some(given) = &new.secret else { return Ok(()) };
-        let older: Vec<_> = self.peppers.iter().skip(1).map(|pepper| pepper.digest(&new.realm, given.expose())).collect();
+        let older = self.every_digest(realm, given).split_off(1);
         if older.is_empty() || self.store.find(&new.realm, &older).await?.holder.is_none() {
             return Ok(());
         }

@@ -67,7 +67,7 @@ impl Keyring {
         let presented = Presented(Cow::Borrowed(secret.expose()));
         let is_meant = |candidate: &&Arc<Realm>| realm.is_none_or(|realm| candidate.id == *realm) && candidate.format(&presented).is_ok();
         for candidate in self.realms.iter().filter(is_meant) {
-            let digests = self.peppers.digests(&candidate.id, secret.expose());
+            let digests = self.every_digest(candidate, secret);
             let finding = self.found(&candidate.id, &digests, self.view(Sight::EvenRolledBack)?).await?;
             let Some(holder) = finding.holder else { continue };
             if let Some(kept) = holder.record.secrets.iter().find(|kept| digests.contains(&kept.digest)) {

@@ -4,8 +4,10 @@ use data_encoding::BASE32HEX_NOPAD;
 
 use super::draft::KeyDraft;
 use super::{Keyring, KeyringError};
+use crate::domain::foreign;
 use crate::domain::format::Format;
-use crate::domain::key::{Scheme, Secret};
+use crate::domain::key::{Digest, Scheme, Secret};
+use crate::domain::realm::Realm;
 use crate::domain::name::{KeyId, RealmId};
 use crate::domain::record::{Cause, KeptSecret, Record};
 use crate::domain::time::StoreTime;
@@ -66,6 +68,11 @@ impl Keyring {
             ends: None,
             scheme: Scheme::Secret,
         }
+    }
+
+    /// All digests by which a key may have this secret: its own, the newest first, and those of other systems.
+    pub(super) fn every_digest(&self, realm: &Realm, secret: &Secret) -> Vec<Digest> {
+        foreign::every(&realm.imported, &self.peppers, &realm.id, secret.expose())
     }
 
     /// `key_` and a version 7 UUID (RFC 9562) in lower-case base32hex: ids sort by when they were made.

@@ -4,6 +4,7 @@ mod flights;
 mod lease;
 pub mod memory;
 mod owners;
+pub mod presented;
 pub mod records;
 pub mod remembered;
 pub mod session;

@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 pub use self::glance::{Glance, Whence};
 use super::flights::{Aboard, Flight, Flights, Landed};
 use super::memory::{Known, Memory};
+use super::presented::{Digests, Foreigns};
 use super::session::Session;
 use super::sources::{Counted, Sources};
 use super::tally::Tally;
@@ -43,6 +44,7 @@ pub struct Parts {
 struct Shared {
     parts: Parts,
     flights: Arc<Flights>,
+    foreigns: Foreigns,
     sources: Sources,
     tally: Arc<Tally>,
 }
@@ -62,6 +64,7 @@ pub enum Unfound {
 /// What is looked up, and for whom.
 struct Sought {
     realm: RealmId,
+    /// The first is the secret's own under the newest pepper: a key that has another of them has an older one, or a foreign one.
     digests: Vec<Digest>,
     source: Option<Counted>,
 }
@@ -69,21 +72,28 @@ struct Sought {
 impl Records {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        Self(Arc::new(Shared { parts, flights: Flights::new(MOST_FLIGHTS), sources: Sources::new(), tally: Arc::default() }))
+        let flights = Flights::new(MOST_FLIGHTS);
+        Self(Arc::new(Shared { parts, flights, foreigns: Foreigns::new(), sources: Sources::new(), tally: Arc::default() }))
     }
 
-    /// Whose key these are the digests of, one for each live pepper, with the store's time. Without a lease nothing is known, whatever is
-    /// remembered.
-    pub async fn find(
+    /// Whose key these are the digests of, with the store's time. Without a lease nothing is known, whatever is remembered.
+    pub async fn find<'a>(
         &self,
         realm: &Realm,
-        digests: &[Digest],
+        digests: impl Into<Digests<'a>> + Send,
         address: Option<IpAddr>,
         deadline: Instant,
     ) -> Result<(Arc<Bearer>, StoreTime), Unfound> {
         let shared = &self.0;
         shared.lease()?;
         let now = shared.parts.session.now();
+        let digests = digests.into();
+        // that nobody has its own digests says nothing of the foreign ones
+        let known = shared.parts.memory.find(&realm.id, digests.own, now);
+        if let Some(known) = known.filter(|known| digests.foreign.is_none() || matches!(known, Known::Of(_))) {
+            return Ok((shared.remembered(known)?, now));
+        }
+        let digests = &shared.foreigns.all(digests)[..];
         if let Some(known) = shared.parts.memory.find(&realm.id, digests, now) {
             return Ok((shared.remembered(known)?, now));
         }

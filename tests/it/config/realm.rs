@@ -24,7 +24,7 @@ fn the_example_of_the_reference_is_accepted_and_has_every_key_that_there_is() {
     let every = "realm hosts https credentials header scheme query removal cookie keys prefix alphabet length min max minted checksum \
                  environment kind plan tenant required client_address addresses allow deny scopes routes path methods extensions kinds \
                  environments cost anonymous plans limit per most window zone counts only except shadow default_plan limit_headers feed_envoy identity denials status headers json grpc code \
-                 message when_store_is_away records limits failing_sources look_ups key_life max_lifetime rotate_after";
+                 message when_store_is_away records limits failing_sources look_ups imported_digests key_life max_lifetime rotate_after";
     for key in every.split_whitespace() {
         assert!(example.contains(&format!("{key}:")), "{key}");
     }
