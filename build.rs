@@ -21,7 +21,9 @@ const PROTOS: &[&str] = &[
 ];
 
 /// Messages that hold a secret: they do not print.
-const SECRET: [&str; 10] = [
+const SECRET: [&str; 12] = [
+    ".keyward.admin.v1.ImportKeysRequest",
+    ".keyward.admin.v1.ImportedKey",
     ".keyward.admin.v1.CreateKeyRequest",
     ".keyward.admin.v1.CreateKeyResponse",
     ".keyward.admin.v1.RotateKeyResponse",

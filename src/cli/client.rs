@@ -63,6 +63,13 @@ impl ClientArgs {
         Ok(KeyServiceClient::with_interceptor(self.connect().await?, bearer))
     }
 
+    /// For an import, which takes as long as it takes.
+    pub(super) async fn importing(&self) -> Result<KeyServiceClient<Authorized>, Failure> {
+        let bearer = self.bearer()?;
+        let channel = self.endpoint("--server", &self.server)?.connect().await.map_err(|error| Failure::unreachable(&self.server, &error))?;
+        Ok(KeyServiceClient::with_interceptor(channel, bearer))
+    }
+
     pub(super) async fn owners(&self) -> Result<OwnerServiceClient<Authorized>, Failure> {
         let bearer = self.bearer()?;
         Ok(OwnerServiceClient::with_interceptor(self.connect().await?, bearer))
@@ -114,11 +121,15 @@ impl ClientArgs {
 
     /// `flag` and `variable` say what it is.
     async fn connect_to(&self, [flag, variable]: [&str; 2], server: &str) -> Result<Channel, Failure> {
+        let endpoint = self.endpoint(flag, server)?.timeout(CALL_TIMEOUT);
+        endpoint.connect().await.map_err(|error| Failure::unreachable_by(&format!("{flag} or {variable}"), server, &error))
+    }
+
+    fn endpoint(&self, flag: &str, server: &str) -> Result<Endpoint, Failure> {
         let endpoint = Endpoint::from_shared(server.to_owned())
             .map_err(|_| Failure::usage(format_args!("{flag} must be a URL such as http://127.0.0.1:50052, and is {server:?}")))?;
-        let endpoint = endpoint.connect_timeout(CONNECT_TIMEOUT).timeout(CALL_TIMEOUT);
-        let endpoint = if server.starts_with("https:") { endpoint.tls_config(self.tls()?).map_err(Failure::usage)? } else { endpoint };
-        endpoint.connect().await.map_err(|error| Failure::unreachable_by(&format!("{flag} or {variable}"), server, &error))
+        let endpoint = endpoint.connect_timeout(CONNECT_TIMEOUT);
+        if server.starts_with("https:") { endpoint.tls_config(self.tls()?).map_err(Failure::usage) } else { Ok(endpoint) }
     }
 
     fn tls(&self) -> Result<ClientTlsConfig, Failure> {

@@ -7,6 +7,7 @@ use super::check::Explain;
 use super::client::ClientArgs;
 use super::failure::Failure;
 use super::life::{One, Retire, RevokeMany, Rotate};
+use super::import::{Export, Import};
 use super::list::ListKeys;
 use super::output::{self, Name, Output};
 use super::update::{self, Number, Pair, UpdateKey};
@@ -40,6 +41,8 @@ pub(super) enum Keys {
     Enable(One),
     /// Removes a key; ends when no replica admits it.
     Delete(One),
+    Import(Import),
+    Export(Export),
 }
 
 #[derive(Debug, Args)]
@@ -122,6 +125,8 @@ impl Keys {
             Self::RevokeMany(many) => many.run(client, output).await,
             Self::Enable(one) => one.enable(client, output).await,
             Self::Delete(one) => one.delete(client, output).await,
+            Self::Import(import) => import.run(client, output).await,
+            Self::Export(export) => export.run(client).await,
         }
     }
 }

@@ -30,6 +30,7 @@ const ROLES: &[(&str, Role, Sight)] = &[
     ("/keyward.admin.v1.KeyService/EnableKey", Role::Admin, Sight::Leased),
     ("/keyward.admin.v1.KeyService/DeleteKey", Role::Admin, Sight::EvenRolledBack),
     ("/keyward.admin.v1.KeyService/RevokeKeys", Role::Revoker, Sight::EvenRolledBack),
+    ("/keyward.admin.v1.KeyService/ImportKeys", Role::Admin, Sight::Leased),
     ("/keyward.admin.v1.AuditService/ListAudit", Role::Viewer, Sight::EvenRolledBack),
     ("/keyward.admin.v1.AuditService/WatchAudit", Role::Viewer, Sight::EvenRolledBack),
     ("/keyward.admin.v1.AuditService/ExportAudit", Role::Viewer, Sight::EvenRolledBack),

@@ -34,6 +34,27 @@ pub(super) fn of_key<'a>(
     given: Option<&Secret>,
     now: StoreTime,
 ) -> Result<&'a Format, KeyringError> {
+    fitted(realms, realm, key, given, &Ages { now, newest: now })
+}
+
+/// The same of a key that another system made then, and that may have ended since.
+pub(super) fn of_imported<'a>(
+    realms: &Realms,
+    realm: &'a Realm,
+    key: &KeyDraft,
+    given: Option<&Secret>,
+    created: StoreTime,
+) -> Result<&'a Format, KeyringError> {
+    fitted(realms, realm, key, given, &Ages { now: StoreTime(i64::MIN), newest: created })
+}
+
+fn fitted<'a>(
+    realms: &Realms,
+    realm: &'a Realm,
+    key: &KeyDraft,
+    given: Option<&Secret>,
+    ages: &Ages,
+) -> Result<&'a Format, KeyringError> {
     let mut wrong = Vec::new();
     wrong.extend(text("key.label", &key.label));
     wrong.extend(plan("key.plan", realm, key.plan.as_ref()));
@@ -41,7 +62,7 @@ pub(super) fn of_key<'a>(
     wrong.extend(tenant(realm, key.tenant.as_deref()));
     wrong.extend(scopes(realm, &key.scopes));
     wrong.extend(addresses(realm, &key.addresses));
-    wrong.extend(expires(realm, key.expires, &Ages { now, newest: now }));
+    wrong.extend(expires(realm, key.expires, ages));
     wrong.extend(metadata("key.metadata", &key.metadata));
     wrong.extend(binding(realms, realm, key.binding.as_ref()));
     let format = match given {

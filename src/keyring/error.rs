@@ -75,6 +75,10 @@ pub enum KeyringError {
     BootstrapRefused,
     #[error("this one-time secret was redeemed before: put a new one into the server's bootstrap file and redeem that")]
     BootstrapDone,
+    #[error("row {row} is in the way of what is there: {}: {}", .wrong.field, .wrong.says)]
+    ImportConflict { row: u64, wrong: Wrong },
+    #[error("the import ended: {why}; rows up to {durable_row} are done, and to import all of them again changes nothing of those")]
+    ImportCut { durable_row: u64, why: Box<KeyringError> },
     #[error(transparent)]
     Randomness(#[from] NoRandomness),
     #[error(transparent)]

@@ -76,7 +76,7 @@ impl Keyring {
     }
 
     /// `key_` and a version 7 UUID (RFC 9562) in lower-case base32hex: ids sort by when they were made.
-    fn key_id(&self, now: StoreTime) -> Result<KeyId, KeyringError> {
+    pub(super) fn key_id(&self, now: StoreTime) -> Result<KeyId, KeyringError> {
         let mut random = [0; 10];
         (self.randomness)(&mut random)?;
         let millis = u64::try_from(now.0).unwrap_or(0);

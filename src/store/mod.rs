@@ -132,6 +132,11 @@ pub trait Store: Send + Sync {
     /// - several owners are read as one is, and who is not there is left out
     async fn owners_of(&self, realm: &RealmId, ids: &[OwnerId]) -> Result<Vec<Owner>, StoreError>;
 
+    /// Reads several keys' records, in any order and each once: those under these ids, and those that have one of these digests.
+    ///
+    /// - several keys are read as one is, by their ids and by their digests, and who is not there is left out
+    async fn keys_of(&self, realm: &RealmId, ids: &[KeyId], digests: &[Digest]) -> Result<Vec<Record>, StoreError>;
+
     /// Lists keys of a realm, or of one of its owners, by their ids, from after `after`.
     ///
     /// - pages follow one another without gap or repetition, in either order

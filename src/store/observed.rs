@@ -104,6 +104,10 @@ impl Round for Observed {
         self.observe("owners_of", self.inner.owners_of(realm, ids)).await
     }
 
+    async fn keys_of(&self, realm: &RealmId, ids: &[KeyId], digests: &[Digest]) -> Result<Vec<Record>, StoreError> {
+        self.observe("keys_of", self.inner.keys_of(realm, ids, digests)).await
+    }
+
     async fn keys(&self, realm: &RealmId, owner: Option<&OwnerId>, page: &Page) -> Result<Vec<Record>, StoreError> {
         self.observe("keys", self.inner.keys(realm, owner, page)).await
     }

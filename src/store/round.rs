@@ -71,6 +71,10 @@ pub trait Round: Send + Sync {
         self.inner()?.owners_of(realm, ids).await
     }
 
+    async fn keys_of(&self, realm: &RealmId, ids: &[KeyId], digests: &[Digest]) -> Result<Vec<Record>, StoreError> {
+        self.inner()?.keys_of(realm, ids, digests).await
+    }
+
     async fn keys(&self, realm: &RealmId, owner: Option<&OwnerId>, page: &Page) -> Result<Vec<Record>, StoreError> {
         self.inner()?.keys(realm, owner, page).await
     }
@@ -188,6 +192,10 @@ impl<T: Round> Store for T {
 
     async fn owners_of(&self, realm: &RealmId, ids: &[OwnerId]) -> Result<Vec<Owner>, StoreError> {
         Round::owners_of(self, realm, ids).await
+    }
+
+    async fn keys_of(&self, realm: &RealmId, ids: &[KeyId], digests: &[Digest]) -> Result<Vec<Record>, StoreError> {
+        Round::keys_of(self, realm, ids, digests).await
     }
 
     async fn keys(&self, realm: &RealmId, owner: Option<&OwnerId>, page: &Page) -> Result<Vec<Record>, StoreError> {

@@ -2,20 +2,20 @@
 
 use std::sync::Arc;
 
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 use super::super::admin_auth::caller;
 use super::asked::{self, Change};
 use super::fields::Fields;
 use super::mask::Masked as _;
-use super::{explain, filters, many, names, page, shown, update};
+use super::{explain, filters, import, many, names, page, shown, update};
 use crate::domain::key::Secret;
 use crate::gate::Gate;
 use crate::keyring::{Keyring, KeyringError, KeysOf, Rotated};
 use crate::proto::keyward::admin::v1::key_service_server::KeyService;
 use crate::proto::keyward::admin::v1::{
     CreateKeyRequest, CreateKeyResponse, DeleteKeyRequest, DeleteKeyResponse, EnableKeyRequest, EnableKeyResponse, ExplainCheckRequest,
-    ExplainCheckResponse, GetKeyRequest, GetKeyResponse, Key, ListKeysRequest, ListKeysResponse, RetireSecretsRequest,
+    ExplainCheckResponse, GetKeyRequest, GetKeyResponse, ImportKeysRequest, ImportKeysResponse, Key, ListKeysRequest, ListKeysResponse, RetireSecretsRequest,
     RetireSecretsResponse, RevokeKeyRequest, RevokeKeyResponse, RevokeKeysRequest, RevokeKeysResponse, RotateKeyRequest, RotateKeyResponse,
     UpdateKeyRequest, UpdateKeyResponse,
 };
@@ -147,6 +147,11 @@ impl KeyService for Keys {
     async fn explain_check(&self, request: Request<ExplainCheckRequest>) -> Result<Response<ExplainCheckResponse>, Status> {
         let caller = caller(&request)?;
         Ok(Response::new(explain::explain((&self.0, &self.1), &caller, request.into_inner()).await?))
+    }
+
+    async fn import_keys(&self, request: Request<Streaming<ImportKeysRequest>>) -> Result<Response<ImportKeysResponse>, Status> {
+        let caller = caller(&request)?;
+        import::import(&self.0, &caller, request.into_inner()).await.map(Response::new)
     }
 }
 

@@ -6,6 +6,7 @@ mod bootstrap;
 mod explain;
 mod fields;
 mod filters;
+mod import;
 mod keys;
 mod leak;
 mod many;

@@ -68,6 +68,8 @@ fn row(error: &E) -> (Code, &'static str) {
         E::NotGuaranteed { .. } => (Code::Unavailable, "NOT_GUARANTEED"),
         E::NoLease => (Code::Unavailable, "NO_LEASE"),
         E::RolledBack => (Code::Unavailable, "ROLLED_BACK"),
+        E::ImportConflict { .. } => (Code::AlreadyExists, "IMPORT_CONFLICT"),
+        E::ImportCut { why, .. } => row(why),
         E::Store(StoreError::Unavailable(_)) => (Code::Unavailable, "STORE_AWAY"),
         E::Store(_) | E::Name(_) | E::Randomness(_) => (Code::Internal, "INTERNAL"),
     }
@@ -91,11 +93,16 @@ fn metadata(error: &E) -> HashMap<String, String> {
             [pair("rpc", rpc), pair("name", name), pair("position", position)].into_iter().chain(levels).collect()
         }
         E::NotRestricted(name) => [pair("name", name)].into(),
+        E::ImportConflict { row, .. } => [pair("row", row)].into(),
+        E::ImportCut { durable_row, why } => metadata(why).into_iter().chain([pair("durable_row", durable_row)]).collect(),
         _ => HashMap::new(),
     }
 }
 
 fn detail(details: &mut ErrorDetails, error: &E) {
+    if let E::ImportCut { why, .. } = error {
+        return detail(details, why);
+    }
     let says = error.to_string();
     match error {
         E::Invalid(wrong) => {
@@ -139,6 +146,9 @@ fn told(error: &E) -> String {
         E::Store(_) | E::Name(_) | E::Randomness(_) => {
             tracing::error!(%error, "an admin call could not be answered");
             "a fault of the server's own: its log says which".into()
+        }
+        E::ImportCut { durable_row, why } => {
+            format!("{}; rows up to {durable_row} are done, and to import them again changes nothing of those", told(why))
         }
         other => other.to_string(),
     }

@@ -82,6 +82,11 @@ impl Store for Embedded {
         self.read(self.timeouts.admin, move |txn, _| read::owners_of(txn, &realm, &ids)).await
     }
 
+    async fn keys_of(&self, realm: &RealmId, ids: &[KeyId], digests: &[Digest]) -> Result<Vec<Record>, StoreError> {
+        let (realm, ids, digests) = (realm.clone(), ids.to_vec(), digests.to_vec());
+        self.read(self.timeouts.admin, move |txn, _| read::some_keys(txn, &realm, &ids, &digests)).await
+    }
+
     async fn keys(&self, realm: &RealmId, owner: Option<&OwnerId>, page: &Page) -> Result<Vec<Record>, StoreError> {
         let (realm, owner, page) = (realm.clone(), owner.cloned(), page.clone());
         let reading = move |txn: &ReadTransaction, _: &StoreClock| match owner {

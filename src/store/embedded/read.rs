@@ -1,5 +1,6 @@
 //! What read transactions answer.
 
+use std::collections::BTreeSet;
 use std::ops::Bound;
 
 use redb::ReadTransaction;
@@ -55,6 +56,22 @@ pub(super) fn owner(txn: &ReadTransaction, realm: &RealmId, id: &OwnerId) -> Res
 
 pub(super) fn owners_of(txn: &ReadTransaction, realm: &RealmId, ids: &[OwnerId]) -> Result<Vec<Owner>, Stop> {
     ids.iter().filter_map(|id| owner(txn, realm, id).transpose()).collect()
+}
+
+/// Keys under these ids, and those that have one of these digests.
+pub(super) fn some_keys(txn: &ReadTransaction, realm: &RealmId, ids: &[KeyId], digests: &[Digest]) -> Result<Vec<Record>, Stop> {
+    let (index, table) = (txn.open_table(DIGESTS)?, txn.open_table(KEYS)?);
+    let mut named: BTreeSet<String> = ids.iter().map(ToString::to_string).collect();
+    for digest in digests {
+        named.extend(index.get((realm.as_str(), &digest.0))?.map(|id| id.value().to_owned()));
+    }
+    let mut keys = Vec::new();
+    for id in named {
+        if let Some(bytes) = table.get((realm.as_str(), id.as_str()))? {
+            keys.push(decode_key(bytes.value())?);
+        }
+    }
+    Ok(keys)
 }
 
 pub(super) fn keys(txn: &ReadTransaction, realm: &RealmId, page: &Page) -> Result<Vec<Record>, Stop> {

@@ -15,7 +15,7 @@ use super::{audit, entries, names};
 use crate::domain::audit::Head;
 use crate::revocation::Mark;
 use crate::store::audit::{Appended, Told as Of, append};
-use crate::store::{Change, Commit, Committed, StoreError};
+use crate::store::{Change, Commit, Committed, Expect, StoreError};
 
 static COMMIT: Script = Script::new(concat!(include_str!("audit.lua"), include_str!("commit.lua")));
 
@@ -94,14 +94,17 @@ impl Prepared {
 async fn before(connection: &mut MultiplexedConnection, commit: &Commit) -> RedisResult<Before> {
     let mut all = audit::ask();
     all.cmd("GET").arg(names::POSITION);
-    for change in &commit.changes {
+    // what must not be there need not be read: the script refuses it if it is
+    for change in commit.changes.iter().filter(|change| change.expects() != Expect::Absent) {
         let (records, id) = place(change);
         all.cmd("HGET").arg(records).arg(id);
     }
     all.cmd("INFO").arg("replication");
     let mut answers: Vec<Value> = all.query_async(connection).await?;
     let info: Option<String> = answers.pop().map(from_redis_value).transpose()?;
-    let records = answers.split_off(3).into_iter().map(from_redis_value).collect::<Result<_, _>>()?;
+    let mut read = answers.split_off(3).into_iter();
+    let of = |change: &Change| if change.expects() == Expect::Absent { Ok(None) } else { read.next().map_or(Ok(None), from_redis_value) };
+    let records = commit.changes.iter().map(of).collect::<Result<_, _>>()?;
     let position: Option<String> = answers.pop().map(from_redis_value).transpose()?.flatten();
     let position = position.and_then(|head| head.split('/').next()?.parse().ok()).unwrap_or(0);
     Ok(Before { audit: audit::read(answers)?, position, records, followers: info.map_or(0, |info| Info(&info).followers()) })

@@ -1,11 +1,12 @@
 //! Records, one by one and by the order of their ids.
 
 use ::redis::aio::MultiplexedConnection;
-use ::redis::{Cmd, RedisResult, cmd};
+use ::redis::{Cmd, FromRedisValue, RedisResult, cmd};
 use tokio::time::Instant;
 
 use super::pool::Pool;
 use super::{names, stored};
+use crate::domain::key::Digest;
 use crate::domain::name::{KeyId, OwnerId, RealmId};
 use crate::domain::owner::Owner;
 use crate::domain::record::Record;
@@ -31,6 +32,42 @@ pub(super) async fn owners_of(pool: &Pool, deadline: Instant, realm: &RealmId, i
         async move { read.query_async::<Vec<Option<Vec<u8>>>>(&mut connection).await }
     });
     kept.await?.into_iter().flatten().map(|kept| stored::read_owner(&kept)).collect()
+}
+
+/// Keys under these ids, and those that have one of these digests. Whoever has one may lose it between the two reads, and is passed over.
+pub(super) async fn keys_of(
+    pool: &Pool,
+    deadline: Instant,
+    realm: &RealmId,
+    (ids, digests): (&[KeyId], &[Digest]),
+) -> Result<Vec<Record>, StoreError> {
+    let (records, index) = (names::keys(realm), names::digests(realm));
+    let mut ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    if !digests.is_empty() {
+        let holders: Vec<Option<String>> = pool.run(deadline, |connection| some(connection, &index, digests.iter().map(|digest| &digest.0[..]))).await?;
+        ids.extend(holders.iter().flatten().filter_map(|holder| holder.split('/').next()).map(str::to_owned));
+        ids.sort_unstable();
+        ids.dedup();
+    }
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let kept: Vec<Option<Vec<u8>>> = pool.run(deadline, |connection| some(connection, &records, ids.iter().map(String::as_bytes))).await?;
+    kept.into_iter().flatten().map(|kept| stored::read_key(&kept)).collect()
+}
+
+/// Some fields of a hash.
+async fn some<'a, T: FromRedisValue>(
+    mut connection: MultiplexedConnection,
+    hash: &str,
+    fields: impl Iterator<Item = &'a [u8]>,
+) -> RedisResult<T> {
+    let mut read = cmd("HMGET");
+    read.arg(hash);
+    for field in fields {
+        read.arg(field);
+    }
+    read.query_async(&mut connection).await
 }
 
 /// Keys of a realm, or of one of its owners.

@@ -44,6 +44,26 @@ pub(super) async fn several_owners_are_read_as_one_is_and_who_is_not_there_is_le
     assert_eq!(store.owners_of(&realm("otesse"), &[]).await.unwrap(), []);
 }
 
+pub(super) async fn several_keys_are_read_as_one_is_by_their_ids_and_by_their_digests_and_who_is_not_there_is_left_out(
+    engine: &mut impl Engine,
+) {
+    let store = engine.store();
+    let keys = [(1, 10), (2, 20), (3, 30)].map(|(id, secret)| key(&format!("key_{id}"), &[digest(secret), digest(secret + 1)]));
+    let elsewhere = Record { realm: realm("ocus"), ..key("key_9", &[digest(90)]) };
+    put(&*store, keys.iter().chain([&elsewhere]).map(new_key).collect()).await;
+    let read = async |ids: &[&str], digests: &[u16]| {
+        let (ids, digests): (Vec<_>, Vec<_>) = (ids.iter().map(|id| key_id(id)).collect(), digests.iter().copied().map(digest).collect());
+        let mut read = store.keys_of(&realm("otesse"), &ids, &digests).await.unwrap();
+        read.sort_by(|one, other| one.id.cmp(&other.id));
+        read
+    };
+    let [one, two, three] = keys;
+    assert_eq!(read(&["key_1", "key_8", "key_9"], &[]).await, [one.clone()]);
+    assert_eq!(read(&[], &[21, 99, 90]).await, [two.clone()]);
+    assert_eq!(read(&["key_1", "key_2"], &[10, 11, 30]).await, [one, two, three]);
+    assert_eq!(read(&[], &[]).await, []);
+}
+
 pub(super) async fn a_key_that_changes_its_owner_is_listed_with_the_new_one(engine: &mut impl Engine) {
     let store = engine.store();
     let first = key("key_1", &[digest(1)]);

@@ -1,0 +1,144 @@
+//! Keys are imported: rows come one after another, and go into the store some hundreds at a time, each time in one commit with one entry in the audit
+//! log. While one lot is written the next is checked. Whoever begins again with the same rows changes nothing.
+
+mod lot;
+mod report;
+mod row;
+
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+
+use self::lot::{Lot, Outcome};
+pub use self::report::{ImportReport, RefusedRow};
+pub use self::row::{Credential, Row};
+use super::{Caller, Keyring, KeyringError, Wrong};
+use crate::domain::name::{RealmId, admin_realm};
+use crate::domain::time::{BootTime, StoreTime};
+use crate::revocation::Standing;
+
+/// How keys are to be imported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportTerms {
+    pub realm: RealmId,
+    pub on_conflict: OnConflict,
+    pub owners: MissingOwners,
+    pub mode: Mode,
+}
+
+/// What becomes of a row whose key is there with another content, or whose secret another key has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnConflict {
+    /// It is refused, and those after it are taken.
+    #[default]
+    Skip,
+    /// The import ends before it.
+    Fail,
+}
+
+/// What becomes of a row whose owner is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MissingOwners {
+    #[default]
+    Refused,
+    Made,
+}
+
+/// Whether anything is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    #[default]
+    Real,
+    Dry,
+}
+
+/// So many rows go into one commit: more would hold up whoever else asks the store for longer.
+const LOT: usize = 500;
+
+/// An import that goes on.
+#[derive(Debug)]
+pub struct Import {
+    keyring: Arc<Keyring>,
+    caller: Caller,
+    terms: ImportTerms,
+    now: StoreTime,
+    begun: BootTime,
+    /// Checked, and not written yet.
+    lot: Lot,
+    /// Being written.
+    writing: Option<JoinHandle<Result<Outcome, KeyringError>>>,
+    report: ImportReport,
+    /// What the last of its commits stands on.
+    standing: Option<Standing>,
+}
+
+impl Keyring {
+    /// Begins an import. Nobody who is bound to one owner imports, and admin tokens are not imported at all.
+    pub async fn import(self: &Arc<Self>, caller: &Caller, terms: ImportTerms) -> Result<Import, KeyringError> {
+        self.realm_to_change(caller, &terms.realm)?;
+        caller.is_for_more_than_its_owner("importing keys")?;
+        if terms.realm == admin_realm() {
+            return Err(KeyringError::Invalid(vec![Wrong::new("parent", "must not be the realm keyward: admin tokens are made here, and nowhere else")]));
+        }
+        Ok(Import {
+            keyring: self.clone(),
+            caller: caller.clone(),
+            now: self.store.now().await?,
+            begun: self.guard.clock.boot(),
+            lot: Lot::default(),
+            writing: None,
+            report: ImportReport::default(),
+            standing: None,
+            terms,
+        })
+    }
+}
+
+impl Import {
+    /// Takes a row, or what is wrong with it. Its number is for the report.
+    pub async fn take(&mut self, number: u64, row: Result<Row, Vec<Wrong>>) -> Result<(), KeyringError> {
+        self.report.rows += 1;
+        let checked = row.and_then(|row| self.keyring.candidate(&self.terms.realm, row, self.now));
+        match checked {
+            Ok(candidate) => self.lot.add(number, candidate),
+            Err(wrong) => self.lot.refuse(number, wrong),
+        }
+        if self.lot.rows() >= LOT { self.write().await } else { Ok(()) }
+    }
+
+    /// Writes what is left, and ends when no replica takes any of the keys for unknown.
+    pub async fn finish(mut self) -> Result<ImportReport, KeyringError> {
+        self.write().await?;
+        self.written().await?;
+        if let Some(standing) = &self.standing {
+            self.keyring.settled(standing, self.begun).await;
+        }
+        Ok(self.report)
+    }
+
+    /// Has a lot written, when the one before it is.
+    async fn write(&mut self) -> Result<(), KeyringError> {
+        self.written().await?;
+        let (lot, terms) = (std::mem::take(&mut self.lot), self.terms.clone());
+        if lot.rows() > 0 {
+            let (keyring, caller) = (self.keyring.clone(), self.caller.clone());
+            self.writing = Some(tokio::spawn(async move { keyring.write_lot(&caller, &terms, lot).await }));
+        }
+        Ok(())
+    }
+
+    /// Waits for the lot that is being written. What it says of where an error came is what is durable.
+    async fn written(&mut self) -> Result<(), KeyringError> {
+        let Some(writing) = self.writing.take() else { return Ok(()) };
+        let outcome = writing.await.unwrap_or_else(|_| Err(KeyringError::Busy));
+        let durable = self.report.durable_row;
+        let Outcome { report, standing, ended } = outcome.map_err(|why| cut(durable, why))?;
+        self.report.add(report);
+        self.standing = standing.or(self.standing.take());
+        ended.map_or(Ok(()), |why| Err(cut(self.report.durable_row, why)))
+    }
+}
+
+fn cut(durable_row: u64, why: KeyringError) -> KeyringError {
+    KeyringError::ImportCut { durable_row, why: Box::new(why) }
+}
