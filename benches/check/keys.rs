@@ -31,8 +31,13 @@ const STEPS: usize = 4;
 
 /// A folder with the realm: each key is counted against two limits.
 pub(crate) fn realm() -> TempDir {
+    realm_with("")
+}
+
+/// The same, with more lines.
+pub(crate) fn realm_with(lines: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("bench.yaml"), REALM).unwrap();
+    std::fs::write(folder.path().join("bench.yaml"), format!("{REALM}{lines}")).unwrap();
     folder
 }
 

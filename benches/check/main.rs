@@ -14,6 +14,7 @@
 
 mod costs;
 mod filled;
+mod import;
 mod keys;
 mod late;
 mod limits;
@@ -40,12 +41,13 @@ use yardstick::Yardstick;
 /// What can be measured by itself: its name, and how.
 type Part = (&'static str, fn(&Runtime));
 
-const PARTS: [Part; 9] = [
+const PARTS: [Part; 10] = [
     ("hot", costs::hot),
     ("cold", costs::cold),
     ("one-core", costs::on_one_core),
     ("limits", limits::measure),
     ("lists", lists::measure),
+    ("import", import::measure),
     ("through", through::measure),
     ("late", late::measure),
     ("outage", outage::measure),

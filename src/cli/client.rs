@@ -175,7 +175,7 @@ impl Interceptor for Bearer {
 }
 
 /// Runs a client's command to its end.
-pub(super) fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+pub(super) fn block_on<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| Failure::Refused(format!("error: no runtime: {error}")))?.block_on(command)
 }

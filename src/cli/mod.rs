@@ -16,6 +16,7 @@ mod revocation;
 mod rows;
 mod serve;
 mod shell;
+mod store;
 mod update;
 mod usage;
 mod view;
@@ -79,6 +80,9 @@ enum Command {
     Audit(audit::Audit),
     /// Ends a secret that was seen where it should not be. Needs no admin token.
     ReportLeak(life::ReportLeak),
+    /// Copies a store, backs it up, and looks at one that was restored.
+    #[command(subcommand)]
+    Store(store::Store),
     /// Prints a script that completes this command line.
     Completions(shell::Completions),
     /// Writes the manual's pages.
@@ -116,6 +120,7 @@ impl Cli {
             Command::ReportLeak(leak) => client::block_on(leak.run(&self.client, self.output)),
             Command::Completions(completions) => completions.run(),
             Command::Man(man) => man.run(),
+            Command::Store(store) => store.run(),
             Command::Revocation(revocation) => client::block_on(revocation.run(&self.client, self.output)),
         }
     }

@@ -107,7 +107,7 @@ fn store(config: &Config, clock: SharedClock) -> anyhow::Result<(SharedStore, Du
     })
 }
 
-fn settings(redis: &RedisConfig, lease: Duration) -> Settings {
+pub(super) fn settings(redis: &RedisConfig, lease: Duration) -> Settings {
     let user = |user: &RedisUser| User { name: user.name.clone(), password: user.password.clone() };
     let place = match redis.place.clone() {
         RedisPlace::Single { url } => Place::Single { url },

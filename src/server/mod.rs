@@ -8,6 +8,7 @@ mod first_start;
 mod greeter;
 mod lanes;
 mod listen;
+pub mod moving;
 mod replica;
 mod tls;
 mod upkeep;

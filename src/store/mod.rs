@@ -5,6 +5,7 @@ mod changed;
 pub mod charge;
 pub mod claimed;
 pub mod commit;
+pub mod copy;
 pub mod embedded;
 pub mod entry;
 pub mod error;

@@ -264,7 +264,7 @@ fn serve_ends_with_0_when_told_with_2_on_its_file_and_with_1_on_what_it_needs() 
 }
 
 /// A running server of the four example realms, on the embedded store.
-fn server() -> Keyward {
+pub fn server() -> Keyward {
     Keyward::start(&Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/realms"), &Store::Embedded)
 }
 
@@ -296,7 +296,7 @@ fn keyward(line: &[&str], folder: &Path) -> Command {
     command
 }
 
-fn text(bytes: &[u8]) -> &str {
+pub fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
 }
 
@@ -305,14 +305,14 @@ fn json(output: &Output) -> Value {
 }
 
 /// The members of an object, sorted.
-fn members(object: &Value) -> Vec<String> {
+pub fn members(object: &Value) -> Vec<String> {
     let mut members: Vec<String> = object.as_object().unwrap().keys().cloned().collect();
     members.sort();
     members
 }
 
 /// The fields of one of the API's messages, sorted.
-fn message(name: &str) -> Vec<String> {
+pub fn message(name: &str) -> Vec<String> {
     let files = FileDescriptorSet::decode(DESCRIPTORS).unwrap().file;
     let messages =
         files.iter().filter(|file| ["keyward.admin.v1", "keyward.v1"].contains(&file.package())).flat_map(|file| &file.message_type);

@@ -63,13 +63,15 @@ const ASKED_BY: &[(&str, &[&str])] = &[
     ("keys", &["list.rs"]),
     ("owners", &["list.rs"]),
     // of keys that were read
-    ("owners_of", &["seen.rs"]),
+    ("owners_of", &["seen.rs", "lot.rs"]),
+    // of those, which an import compares its rows with
+    ("keys_of", &["lot.rs"]),
     ("last_used", &["list.rs"]),
     ("secure", &["read.rs", "revoke_many.rs"]),
     // a token, or whether a secret that the caller has is known already
     ("find", &["caller.rs", "create.rs", "revocation.rs"]),
     // of what was read, or is new
-    ("commit", &["bootstrap.rs", "create.rs", "delete.rs", "edit.rs", "owners.rs", "revoke_many.rs", "upkeep.rs"]),
+    ("commit", &["bootstrap.rs", "create.rs", "delete.rs", "edit.rs", "lot.rs", "owners.rs", "revoke_many.rs", "upkeep.rs"]),
     // of nobody's keys
     (
         "now",
@@ -87,6 +89,8 @@ const ASKED_BY: &[(&str, &[&str])] = &[
             "upkeep.rs",
             "usage.rs",
             "explain.rs",
+            "lot.rs",
+            "mod.rs",
         ],
     ),
     ("holders", &["guarantee.rs"]),

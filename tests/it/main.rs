@@ -7,6 +7,7 @@
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+#[macro_use]
 mod admin;
 mod cli;
 mod config;
@@ -16,11 +17,13 @@ mod documents;
 mod embedded_durability;
 mod faults;
 mod hostility;
+mod import;
 mod layers;
 mod lean;
 mod lease_scripts;
 mod limits;
 mod limits_told;
+mod moving;
 mod overload;
 mod peers;
 mod reference;

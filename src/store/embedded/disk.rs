@@ -49,6 +49,18 @@ pub(super) fn is_in(folder: &Path) -> bool {
     folder.join(FILE).exists()
 }
 
+/// Copies the file from one folder into another, durably.
+pub(super) fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
+    let copied = || {
+        DirBuilder::new().recursive(true).mode(0o700).create(to)?;
+        let mut copy = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to.join(FILE))?;
+        io::copy(&mut File::open(from.join(FILE))?, &mut copy)?;
+        copy.sync_all()?;
+        File::open(to)?.sync_all()
+    };
+    copied().map_err(|error: io::Error| StoreError::Unavailable(format!("{}: {error}", to.display())))
+}
+
 /// Any backend. It is used again after a failure, so its `close` must leave it usable.
 pub(super) fn on_backend(backend: impl StorageBackend) -> Opener {
     let backend: Arc<dyn StorageBackend> = Arc::new(backend);

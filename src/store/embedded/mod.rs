@@ -5,6 +5,7 @@
 mod audit;
 mod calls;
 mod clock;
+mod copy;
 mod disk;
 mod glance;
 mod leases;

@@ -9,6 +9,7 @@ mod audit;
 mod calls;
 mod cluster;
 mod commit;
+mod copy;
 mod door;
 mod due;
 mod entries;

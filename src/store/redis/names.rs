@@ -73,8 +73,12 @@ pub(super) fn owner_ids(realm: &RealmId) -> String {
 
 /// What a request was answered: a hash that expires. A caller's name may hold anything, so its length stands before it.
 pub(super) fn request(request: &RequestId) -> String {
-    let caller = request.caller.to_string();
-    format!("kw:1:{{kw}}:request:{}:{caller}/{}", caller.len(), request.id)
+    request_of(&request.caller.to_string(), &request.id)
+}
+
+/// The same, of a caller as it is written.
+pub(super) fn request_of(caller: &str, id: &str) -> String {
+    format!("kw:1:{{kw}}:request:{}:{caller}/{id}", caller.len())
 }
 
 /// The hash tag of an owner's windows, and of those of its keys.

@@ -199,6 +199,24 @@ impl Keyward {
         self.process.stop()
     }
 
+    /// Starts again in its folder, after it was stopped, and waits until it is ready.
+    pub fn again(&mut self) {
+        self.again_unready();
+        let http = self.http;
+        self.process.wait_for("readiness", || http::get(http, "/readyz").filter(|(status, _)| *status == 200));
+    }
+
+    /// The same, not ready yet.
+    pub fn again_unready(&mut self) {
+        let file = self.at("addresses");
+        fs::remove_file(&file).unwrap();
+        let config = fs::read_to_string(self.at("keyward.yaml")).unwrap();
+        self.process = serve(self.folder.path(), &config);
+        let addresses: Value = self.process.wait_for("addresses", || serde_json::from_slice(&fs::read(&file).ok()?).ok());
+        let address = |port: &str| addresses[port].as_str().unwrap().parse().unwrap();
+        (self.envoy, self.admin, self.http) = (address("envoy"), address("admin"), address("http"));
+    }
+
     /// What it has written to its log.
     pub fn said(&self) -> String {
         self.process.said()
