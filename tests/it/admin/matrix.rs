@@ -10,7 +10,7 @@ use bytes::Bytes;
 use keyward::proto::DESCRIPTORS;
 use keyward::proto::keyward::admin::v1::{
     CreateKeyRequest, CreateOwnerRequest, DeleteKeyRequest, DisableOwnerRequest, EnableKeyRequest, EnableOwnerRequest, ExplainCheckRequest,
-    ExportAuditRequest, GetKeyRequest, GetOwnerRequest, GetRevocationStatusRequest, GetUsageRequest, Key, ListAuditRequest,
+    ExportAuditRequest, GetKeyRequest, GetOwnerRequest, GetRevocationStatusRequest, GetUsageRequest, ImportKeysRequest, Key, ListAuditRequest,
     ListKeysRequest, ListOwnersRequest, Owner, ResumeRequest, RetireSecretsRequest, RevokeKeyRequest, RevokeKeysRequest, RotateKeyRequest,
     UpdateKeyRequest, UpdateOwnerRequest, VerifyAuditRequest, WaitRevocationRequest, WatchAuditRequest,
 };
@@ -162,6 +162,14 @@ const TABLE: &[Row] = &[
             let names = (names.realm.clone(), vec![names.revoked.clone()]);
             bytes(&RevokeKeysRequest { parent: names.0, names: names.1, ..Default::default() })
         },
+    },
+    Row {
+        rpc: "KeyService/ImportKeys",
+        roles: &[],
+        // of no rows there is nothing to tell
+        about_acme: [Empty, Empty, NoRealm, Bound, Bound],
+        about_keyward: [Gone, Gone, Gone],
+        send: |names| bytes(&ImportKeysRequest { parent: names.realm.clone(), ..Default::default() }),
     },
     Row {
         rpc: "AuditService/ListAudit",
