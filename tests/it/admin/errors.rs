@@ -39,6 +39,7 @@ fn all() -> Vec<KeyringError> {
         KeyringError::KeyLeaked(realm.clone(), key),
         KeyringError::TooManySecrets(8),
         KeyringError::NoSuchSecret,
+        KeyringError::ImportConflict { row: 7, wrong: Wrong::new("key.label", "must be what it is there, or another id") },
         KeyringError::Publishable,
         KeyringError::Throttled { retry_in: Duration::from_secs(5) },
         KeyringError::SecretTaken(realm),
@@ -71,6 +72,9 @@ fn expected(error: &KeyringError) -> (Code, &'static str) {
         E::OwnerExists(..) => (Code::AlreadyExists, "resource_info"),
         E::SecretTaken(_) => (Code::AlreadyExists, ""),
         E::NoSuchSecret => (Code::NotFound, ""),
+        E::ImportConflict { .. } => (Code::AlreadyExists, ""),
+        // what it was cut by, with how far it had come
+        E::ImportCut { why, .. } => expected(why),
         E::Throttled { .. } => (Code::ResourceExhausted, "retry_info"),
         E::KeyRevoked(..) | E::KeyExpired(..) | E::KeyLeaked(..) | E::TooManySecrets(_) | E::Publishable => {
             (Code::FailedPrecondition, "precondition_failure")
