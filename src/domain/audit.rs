@@ -137,6 +137,10 @@ pub struct Verifier<'a> {
     anchor: Option<Head>,
     first: Option<Place>,
     last: Option<(Head, Trust)>,
+    /// The versions of peppers that are gone, as far as the log begins with them.
+    gone: Vec<Word>,
+    /// Whether an entry was met that a pepper proves.
+    proven: bool,
     /// Whether an entry tells that those before the first were dropped for their age.
     told: bool,
     met: bool,
@@ -164,6 +168,8 @@ pub enum Tampered {
     Seal(u64),
     #[error("entry {0} does not follow the one before it: entries between them are missing, or out of order, or were changed")]
     Order(u64),
+    #[error("entry {0} cannot be read, or contradicts itself: its bytes were changed")]
+    Unreadable(u64),
     #[error("the log begins with entry {0}, and nothing says that those before it were dropped for their age")]
     Start(u64),
     #[error("the log ends before entry {0}, which was seen: its last entries are missing")]
@@ -180,7 +186,7 @@ impl<'a> Verifier<'a> {
     /// `anchor`: a head that was kept elsewhere.
     #[must_use]
     pub fn new(peppers: &'a Peppers, anchor: Option<Head>) -> Self {
-        Self { peppers, anchor, first: None, last: None, told: false, met: false }
+        Self { peppers, anchor, first: None, last: None, gone: Vec::new(), proven: false, told: false, met: false }
     }
 
     /// The next entry.
@@ -193,8 +199,8 @@ impl<'a> Verifier<'a> {
         require(follows, Tampered::Order(sequence))?;
         let trust = match sealed.stands(self.peppers) {
             Some(true) => Trust::Sealed,
-            Some(false) => return Err(Tampered::Seal(sequence)),
-            None => Trust::Linked,
+            None if self.is_of_old(&sealed.pepper) => Trust::Linked,
+            Some(false) | None => return Err(Tampered::Seal(sequence)),
         };
         let head = Head { sequence, link: Link::of(&sealed.entry) };
         if let Some(anchor) = self.anchor.filter(|anchor| anchor.sequence == sequence) {
@@ -203,8 +209,18 @@ impl<'a> Verifier<'a> {
         }
         let first = *self.first.get_or_insert(*place);
         self.told |= place.dropped == Some(first.follows());
+        self.proven |= trust == Trust::Sealed;
         self.last = Some((head, trust));
         Ok(())
+    }
+
+    /// Peppers that are gone sealed the log's oldest entries. One that is unknown and comes up behind an entry that is proven is an invention,
+    /// which whoever appends the next entry would vouch for unseen.
+    fn is_of_old(&mut self, pepper: &Word) -> bool {
+        if !self.proven && !self.gone.contains(pepper) {
+            self.gone.push(pepper.clone());
+        }
+        self.gone.contains(pepper)
     }
 
     /// There are no more. `head`: where the log says that it ends.

@@ -49,11 +49,13 @@ impl Keyring {
         while end > floor {
             let start = end.saturating_sub(PAGE as u64).max(floor);
             let page = self.store.audit(start, usize::try_from(end - start).unwrap_or(PAGE)).await?;
-            if page.is_empty() {
+            let page: Vec<Noted> = page.into_iter().map(noted).collect::<Result<_, _>>()?;
+            // where the oldest were dropped the store goes on with what is above, and was told
+            let below = page.into_iter().filter(|noted| noted.entry.place.sequence <= end).collect::<Vec<_>>();
+            if below.is_empty() {
                 return Ok(Past { entries, before: None });
             }
-            for sealed in page.into_iter().rev() {
-                let noted = noted(sealed)?;
+            for noted in below.into_iter().rev() {
                 let sequence = noted.entry.place.sequence;
                 entries.extend(sought.found(caller, noted));
                 if entries.len() == count {
@@ -91,9 +93,15 @@ impl Keyring {
         caller.is_unbound(WHAT)?;
         let (mut verifier, mut last, mut ends) = (Verifier::new(&self.peppers, anchor), 0, Head::default());
         loop {
-            let page = self.store.audit(last, PAGE).await?;
+            let page = match self.readable(last).await? {
+                Ok(page) => page,
+                Err(tampered) => return Ok(Err(tampered)),
+            };
             if page.is_empty() && ends.sequence <= last {
-                let now = self.store.audit_head().await?;
+                let now = match self.store.audit_head().await {
+                    Err(StoreError::Corrupt(_)) => return Ok(Err(Tampered::Head(last))),
+                    head => head?,
+                };
                 if now == ends || now.sequence <= last {
                     return Ok(verifier.end(now));
                 }
@@ -105,13 +113,24 @@ impl Keyring {
                 return Ok(Err(Tampered::Head(ends.sequence)));
             }
             for sealed in page {
-                let Ok(Noted { entry, sealed, .. }) = noted(sealed) else { return Ok(Err(Tampered::Order(last + 1))) };
+                let Ok(Noted { entry, sealed, .. }) = noted(sealed) else { return Ok(Err(Tampered::Unreadable(last + 1))) };
                 if let Err(tampered) = verifier.entry(&sealed, &entry.place) {
                     return Ok(Err(tampered));
                 }
                 last = entry.place.sequence;
             }
         }
+    }
+
+    /// Entries above a number, as many as are read at once; where one among them cannot be read, the next alone.
+    async fn readable(&self, after: u64) -> Result<Result<Vec<Sealed>, Tampered>, KeyringError> {
+        for count in [PAGE, 1] {
+            match self.store.audit(after, count).await {
+                Err(StoreError::Corrupt(_)) => {}
+                page => return Ok(Ok(page?)),
+            }
+        }
+        Ok(Err(Tampered::Unreadable(after + 1)))
     }
 }
 

@@ -34,7 +34,14 @@ impl Keyring {
         }
         let before: Record = self.read(caller, target).await?;
         let now = self.store.now().await?;
-        can_go_on(&before, now)?;
+        let refused = can_go_on(&before, now).err();
+        // one that was done before is answered, whatever stands in the way of another: of the revision 0 is nothing that could be changed
+        let again = Terms { seen: Some(0), ..terms.clone() };
+        let terms = match &refused {
+            Some(refused) if terms.once.is_none() => return Err(refused.clone()),
+            Some(_) => &again,
+            None => terms,
+        };
         let format = contract::of_another_secret(realm, &before)?;
         let secret = format.mint(self.randomness)?;
         let fresh = self.kept((&target.realm, format, now), &secret);
@@ -44,11 +51,15 @@ impl Keyring {
                 take_over(&mut record.secrets, &fresh, &grace);
             }
         };
-        let changed = self.edit(Edit { caller, action: "RotateKey", effect: Effect::Restricts, target, change: &change }, terms).await?;
+        let edit = Edit { caller, action: "RotateKey", effect: Effect::Restricts, target, change: &change };
+        let changed = self.edit(edit, terms).await.map_err(|error| match refused {
+            Some(refused) if error == KeyringError::EtagOld => refused,
+            _ => error,
+        })?;
         if changed.now.secrets.iter().any(|kept| kept.digest == fresh.digest) {
             return Ok(Rotated { changed, secret: Some(secret) });
         }
-        can_go_on(&changed.now, now)?;
+        opens(&changed.now, now)?;
         Ok(Rotated { changed: self.held(caller, target, changed).await?, secret: None })
     }
 
@@ -89,13 +100,18 @@ pub(super) fn newest(record: &Record) -> Option<u32> {
 }
 
 /// What opens nothing needs no other secret.
-fn can_go_on(record: &Record, now: StoreTime) -> Result<(), KeyringError> {
+fn opens(record: &Record, now: StoreTime) -> Result<(), KeyringError> {
     if record.revoked.is_some() {
         return Err(KeyringError::KeyRevoked(record.realm.clone(), record.id.clone()));
     }
     if record.expires.is_some_and(|expires| expires <= now) {
         return Err(KeyringError::KeyExpired(record.realm.clone(), record.id.clone()));
     }
+    Ok(())
+}
+
+fn can_go_on(record: &Record, now: StoreTime) -> Result<(), KeyringError> {
+    opens(record, now)?;
     let live = record.secrets.iter().filter(|kept| kept.ends.is_none_or(|ends| ends > now)).count();
     if live >= MOST_SECRETS { Err(KeyringError::TooManySecrets(MOST_SECRETS)) } else { Ok(()) }
 }

@@ -88,6 +88,7 @@ pub(super) fn append(note: &AuditNote, after: Head, at: StoreTime, told: Told<'_
         before: after.link.0.to_vec(),
         dropped: told.dropped.map(|dropped| stored::Dropped { sequence: dropped.sequence, link: dropped.link.0.to_vec() }),
         untold: note.refused.map_or(0, |refused| refused.untold),
+        pepper: note.peppers.newest().version.to_string(),
     }
     .encode_to_vec();
     let head = Head { sequence: after.sequence + 1, link: Link::of(&entry) };
@@ -109,7 +110,10 @@ pub fn decode(bytes: &[u8]) -> Result<Sealed, StoreError> {
 
 /// What an entry says.
 pub fn read(sealed: &Sealed) -> Result<stored::Audit, StoreError> {
-    stored::Audit::decode(sealed.entry.as_slice()).map_err(corrupt)
+    let entry = stored::Audit::decode(sealed.entry.as_slice()).map_err(corrupt)?;
+    // the first ones that were ever written do not say it
+    let is_so = entry.pepper.is_empty() || entry.pepper == sealed.pepper.as_str();
+    if is_so { Ok(entry) } else { Err(corrupt("it says of another pepper that it is sealed under that")) }
 }
 
 /// What an entry tells, as everybody but a store sees it.

@@ -158,6 +158,7 @@ fn at(tampered: Tampered) -> u64 {
     match tampered {
         Tampered::Seal(at)
         | Tampered::Order(at)
+        | Tampered::Unreadable(at)
         | Tampered::Start(at)
         | Tampered::End(at)
         | Tampered::Anchor(at)

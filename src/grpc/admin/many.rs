@@ -64,7 +64,15 @@ fn listed(given: &[String], realm: Option<&RealmId>) -> Result<Vec<KeyId>, Strin
         let is_of_realm = realm.is_none_or(|realm| target.realm == *realm);
         if is_of_realm { Ok(target.id) } else { Err(format!("must be keys of the parent, and {name} is none")) }
     };
-    given.iter().map(id).collect()
+    // once each: a commit cannot change one of them twice
+    let mut listed = Vec::new();
+    for id in given.iter().map(id) {
+        let id = id?;
+        if !listed.contains(&id) {
+            listed.push(id);
+        }
+    }
+    Ok(listed)
 }
 
 fn found(fields: &mut Fields, filter: &wire::ListKeysRequest, every_key: bool, question: &Question) -> Option<Which> {
