@@ -17,7 +17,7 @@ use crate::proto::keyward::v1::VerifyRequest;
 #[derive(Debug, Args)]
 struct Told {
     /// The realm that it is in, as the proxy would name it.
-    #[arg(long, default_value = "", hide_default_value = true, required_unless_present = "host")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     realm: String,
     /// The host that it is sent to; without a realm it decides which one it is.
     #[arg(long, default_value = "", hide_default_value = true)]
@@ -71,6 +71,7 @@ impl Check {
     /// Ends with 1 where the request is refused.
     pub(super) async fn run(self, client: &ClientArgs, output: Output) -> Result<(), Failure> {
         let Self { gate, gate_secret_file, told } = self;
+        told.is_of_a_realm()?;
         let credential = told.secret()?;
         let secret = gate_secret_file.map(|file| read(&file)).transpose()?;
         let request = VerifyRequest {
@@ -95,15 +96,19 @@ impl Check {
 
 impl Explain {
     pub(super) async fn run(self, client: &ClientArgs, output: Output) -> Result<(), Failure> {
-        let Self { key, told } = self;
-        let secret = told.secret()?;
-        let realm = if told.realm.is_empty() { String::new() } else { format!("realms/{}", told.realm) };
+        let Self { key, mut told } = self;
         let key = match key {
-            Some(key) if key.starts_with("realms/") => key,
-            Some(key) if realm.is_empty() => return Err(Failure::usage(format_args!("which realm? --realm REALM {key}"))),
-            Some(key) => format!("{realm}/keys/{key}"),
+            Some(name) if name.starts_with("realms/") => {
+                told.realm = Some(told.realm).filter(|realm| !realm.is_empty()).unwrap_or_else(|| realm_of(&name));
+                name
+            }
+            Some(id) if told.realm.is_empty() => return Err(Failure::usage(format_args!("which realm? --realm REALM {id}"))),
+            Some(id) => format!("realms/{}/keys/{id}", told.realm),
             None => String::new(),
         };
+        told.is_of_a_realm()?;
+        let secret = told.secret()?;
+        let realm = if told.realm.is_empty() { String::new() } else { format!("realms/{}", told.realm) };
         let request = ExplainCheckRequest {
             headers: told.headers(),
             context_extensions: told.extensions.into_iter().collect(),
@@ -123,6 +128,13 @@ impl Explain {
 }
 
 impl Told {
+    fn is_of_a_realm(&self) -> Result<(), Failure> {
+        if self.realm.is_empty() && self.host.is_empty() {
+            return Err(Failure::usage("which realm? --realm REALM, or --host HOST as the request has it"));
+        }
+        Ok(())
+    }
+
     fn secret(&self) -> Result<String, Failure> {
         if self.key_stdin { given("--key-stdin", output::stdin()?) } else { Ok(String::new()) }
     }
@@ -136,6 +148,11 @@ impl Told {
         }
         all
     }
+}
+
+/// Of a key's full name.
+fn realm_of(name: &str) -> String {
+    name.split('/').nth(1).unwrap_or_default().to_owned()
 }
 
 fn header(text: &str) -> Result<(String, String), String> {

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::client::{self, ClientArgs};
 use super::failure::Failure;
-use super::list::ListKeys;
+use super::list::KeysOf;
 use super::output::{Name, Output};
 use super::view::{ChangedKey, Deleted, EnabledKey, Leak, Many, Rotated};
 use crate::config::duration_of;
@@ -59,7 +59,7 @@ pub(super) struct One {
 #[derive(Debug, Args)]
 pub(super) struct RevokeMany {
     /// File with the ids of keys, or their full names, one a line; `-`: standard input. Without it the filters say which keys.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "every_key")]
     from: Option<PathBuf>,
     /// Every key of the realm is meant.
     #[arg(long)]
@@ -71,7 +71,7 @@ pub(super) struct RevokeMany {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    filter: ListKeys,
+    filter: KeysOf,
 }
 
 /// Ends a secret that was seen where it should not be. Needs no admin token.
@@ -132,11 +132,18 @@ impl RevokeMany {
     pub(super) async fn run(self, client: &ClientArgs, output: Output) -> Result<(), Failure> {
         let cause = if self.leaked { RevokeCause::Leaked } else { RevokeCause::Unspecified }.into();
         let (parent, every_key, dry_run) = (self.filter.parent(), self.every_key, self.dry_run);
+        let listed = self.from.as_deref().map(|file| named(file, &parent)).transpose()?;
+        let filter = self.filter.request();
+        let says = filter != ListKeysRequest { parent: parent.clone(), ..ListKeysRequest::default() };
+        let filter = match (&listed, says) {
+            (Some(_), true) => return Err(Failure::usage("--from names the keys, and no filter goes with it")),
+            (None, false) if !every_key => return Err(Failure::usage(WHICH)),
+            (None, _) => Some(filter),
+            (Some(_), false) => None,
+        };
+        let mut parts = listed.unwrap_or_default().chunks(1000).map(<[String]>::to_vec).collect::<Vec<_>>().into_iter();
         let mut service = client.keys().await?;
         let (mut all, mut left) = (Many::new(dry_run), Some(String::new()));
-        let listed = self.from.as_deref().map(|file| named(file, &parent)).transpose()?;
-        let filter = listed.is_none().then(|| self.filter.request());
-        let mut parts = listed.unwrap_or_default().chunks(1000).map(<[String]>::to_vec).collect::<Vec<_>>().into_iter();
         while let Some(page_token) = left.take() {
             let filter = filter.clone().map(|filter| ListKeysRequest { page_size: 1000, page_token, ..filter });
             let names = if filter.is_some() { Vec::new() } else { parts.next().unwrap_or_default() };
@@ -156,6 +163,9 @@ impl RevokeMany {
         Ok(())
     }
 }
+
+const WHICH: &str = "which keys? Name them in a file with --from, or say which with --owner, --label-prefix, --unused-since or other filters; \
+    --every-key means all of the realm";
 
 /// Whether there is another part: a page of what a filter finds, or names.
 fn filter_is_left(next: &str, parts: usize) -> bool {

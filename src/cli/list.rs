@@ -10,8 +10,9 @@ use super::update;
 use super::view;
 use crate::proto::keyward::admin::v1::{ListKeysRequest, ListOwnersRequest, key, owner};
 
+/// Which keys.
 #[derive(Debug, Args)]
-pub(super) struct ListKeys {
+pub(super) struct KeysOf {
     /// The realm that they are in.
     #[arg(long)]
     realm: String,
@@ -45,6 +46,12 @@ pub(super) struct ListKeys {
     /// Only keys with this plan of their own.
     #[arg(long, default_value = "", hide_default_value = true)]
     plan: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListKeys {
+    #[command(flatten)]
+    keys: KeysOf,
     /// The order: by name, which is oldest first, or the other way round.
     #[arg(long, value_name = "ORDER", value_parser = ["name", "name desc"], default_value = "name", hide_default_value = true)]
     order_by: String,
@@ -87,7 +94,8 @@ enum OwnerState {
 impl ListKeys {
     pub(super) async fn run(self, client: &ClientArgs, output: Output) -> Result<(), Failure> {
         let (mut keys, mut walk, wide) = (Vec::new(), self.pages.walk(), self.wide);
-        let (question, mut service) = (self.request(), client.keys().await?);
+        let question = ListKeysRequest { order_by: self.order_by, ..self.keys.request() };
+        let mut service = client.keys().await?;
         while let Some((page_size, page_token)) = walk.ask() {
             let request = ListKeysRequest { page_size, page_token, ..question.clone() };
             let page = service.list_keys(request).await.map_err(client.failed())?.into_inner();
@@ -96,7 +104,9 @@ impl ListKeys {
         }
         if wide { output.print(&view::WideKeys::from(keys)) } else { output.print(&view::Keys::from(keys)) }
     }
+}
 
+impl KeysOf {
     /// `realms/{realm}`.
     pub(super) fn parent(&self) -> String {
         format!("realms/{}", self.realm)
@@ -116,7 +126,6 @@ impl ListKeys {
             rotation_due: self.rotation_due,
             scope: self.scope,
             plan: self.plan,
-            order_by: self.order_by,
             ..ListKeysRequest::default()
         }
     }

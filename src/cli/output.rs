@@ -98,7 +98,8 @@ fn table(heads: &[&str], rows: Vec<Vec<String>>) -> String {
         table.set_header(heads);
     }
     table.add_rows(rows);
-    table.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>().join("\n")
+    // what goes on below stays below its own column
+    table.lines().map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
 
 /// Which key or owner.
@@ -166,5 +167,16 @@ impl Walk {
     pub(super) fn got(&mut self, count: usize, next: String) {
         self.left = self.left.saturating_sub(count);
         self.token = (!next.is_empty()).then_some(next);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::table;
+
+    #[test]
+    fn what_goes_on_below_stays_below_its_own_column() {
+        let cells = |row: [&str; 2]| row.map(str::to_owned).to_vec();
+        assert_eq!(table(&["KEY", "WHAT"], vec![cells(["one", "a: 1\nb: 2"]), cells(["two", ""])]), "KEY  WHAT\none  a: 1\n     b: 2\ntwo");
     }
 }

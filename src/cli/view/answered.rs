@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::super::output::Shown;
-use super::{cell, fields, seconds};
+use super::{cell, fields, seconds, wait};
 use crate::proto::keyward::v1 as wire;
 
 /// Of `VerifyResponse`, without the bytes that programs read.
@@ -104,7 +104,7 @@ impl Shown for Answered {
             ("limits", if self.uncounted { "could not be counted".to_owned() } else { String::new() }),
         ]);
         let limit = |of: &Limit| {
-            let reset = of.reset.as_deref().map_or(String::new(), |reset| format!(", more in {reset}"));
+            let reset = of.reset.as_deref().map_or(String::new(), |reset| format!(", more in {}", wait(reset)));
             vec![format!("limit {}", of.name), format!("{} of {} left{reset}", of.remaining, of.most)]
         };
         own.into_iter().chain(self.limits.iter().map(limit)).collect()

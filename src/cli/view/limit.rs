@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::seconds;
+use super::{seconds, wait};
 use crate::proto::keyward::admin::v1 as wire;
 
 /// Of `LimitOverride`.
@@ -43,7 +43,7 @@ impl LimitStanding {
         let span = self.window.clone().unwrap_or_else(|| self.period.clone());
         let shadow = if self.shadow { " (shadow)" } else { "" };
         let more = self.frees_in.as_deref().filter(|time| self.remaining < self.most && *time != "0s");
-        let more = more.map(|time| format!(", more in {time}")).unwrap_or_default();
+        let more = more.map(|time| format!(", more in {}", wait(time))).unwrap_or_default();
         vec![format!("limit {} per {}, {span}{shadow}", self.limit, self.per), format!("{} of {} left{more}", self.remaining, self.most)]
     }
 }

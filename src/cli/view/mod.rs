@@ -52,6 +52,12 @@ fn short(duration: prost_types::Duration) -> String {
     }
 }
 
+/// A wait for people: whole seconds, and never too few.
+fn wait(seconds: &str) -> String {
+    let number = seconds.trim_end_matches('s').parse::<f64>();
+    number.map_or_else(|_| seconds.to_owned(), |number| format!("{:.0} s", number.ceil()))
+}
+
 /// A time for people: to the second.
 fn brief(time: Option<&str>) -> String {
     let Some(time) = time else { return String::new() };
@@ -100,6 +106,7 @@ mod tests {
         ] {
             assert_eq!(shown(seconds, nanos), says);
         }
+        assert_eq!(["60.999936375s", "5s", "0.001s"].map(wait), ["61 s", "5 s", "1 s"]);
         let times = ["2027-01-31T12:00:00.123Z", "2027-01-31T12:00:00Z"].map(|time| brief(Some(time)));
         assert_eq!(times, ["2027-01-31T12:00:00Z"; 2]);
     }

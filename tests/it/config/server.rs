@@ -8,6 +8,7 @@ use keyward::config::{self, Config, Endpoint, RedisPlace, ReplicaConfig, StoreCo
 use keyward::domain::actor::{Certified, San};
 use keyward::domain::name::Scope;
 use keyward::domain::record::Binding;
+use keyward::domain::retention::Retention;
 
 use super::{VALID, with};
 
@@ -106,6 +107,22 @@ otlp_endpoint: http://collector:4317
     };
     assert_eq!(config.replica, replica);
     assert_eq!((config.check_deadline.as_millis(), config.otlp_endpoint.unwrap().as_str()), (100, "http://collector:4317"));
+}
+
+#[test]
+fn what_has_ended_is_kept_for_ever_or_for_a_span_of_an_hour_to_ten_years() {
+    let kept = |text: &str| load(folder(&format!("{EMBEDDED}retention: {text}\n")).path()).retention;
+    let days = |days: u64| Some(Duration::from_hours(24 * days));
+    assert_eq!(load(folder(EMBEDDED).path()).retention, Retention::default());
+    assert_eq!(kept("{audit: 730d, revoked_keys: 90d}"), Retention { audit: days(730), revoked_keys: days(90) });
+    assert_eq!(kept("{audit: forever, revoked_keys: 48h}"), Retention { audit: None, revoked_keys: days(2) });
+    for (wrong, says) in [
+        ("{audit: 59m}", "keyward.yaml:4: retention.audit: must be a time from 1h to 3660d, such as 24h or 90d"),
+        ("{revoked_keys: never}", "keyward.yaml:4: retention.revoked_keys: must be a time"),
+        ("{usage: 1d}", "keyward.yaml:4: retention.usage: is no key here"),
+    ] {
+        refused(&format!("{EMBEDDED}retention: {wrong}\n"), says);
+    }
 }
 
 #[test]
