@@ -14,6 +14,7 @@ use crate::support::certs::{self, Authority};
 use crate::support::keyward::{Keyward, Store};
 use crate::support::process::Process;
 
+mod day;
 mod explain;
 mod forms;
 mod lists;

@@ -170,12 +170,23 @@ impl Keyward {
         json(line, &self.run(line, ""))
     }
 
-    /// One command, whatever becomes of it.
-    pub fn run(&self, line: &[&str], stdin: &str) -> Output {
-        let mut command = Command::new(binary());
-        command.args(line).current_dir(self.folder.path());
+    /// Lines of a shell that knows where the server is, whatever becomes of them.
+    pub fn shell(&self, lines: &str) -> Output {
+        let path = format!("{}:{}", Path::new(binary()).parent().unwrap().display(), std::env::var("PATH").unwrap());
+        self.at_home(Command::new("bash")).args(["-c", lines]).env("PATH", path).stdin(Stdio::null()).output().unwrap()
+    }
+
+    fn at_home(&self, mut command: Command) -> Command {
+        command.current_dir(self.folder.path());
         command.env("KEYWARD_GATE", format!("http://{}", self.envoy));
         command.env("KEYWARD_SERVER", format!("http://{}", self.admin)).env("KEYWARD_TOKEN_FILE", self.at("token"));
+        command
+    }
+
+    /// One command, whatever becomes of it.
+    pub fn run(&self, line: &[&str], stdin: &str) -> Output {
+        let mut command = self.at_home(Command::new(binary()));
+        command.args(line);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         // A command that reads nothing may have closed its end already.
         let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
