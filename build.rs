@@ -11,6 +11,7 @@ const PROTOS: &[&str] = &[
     "keyward/admin/v1/key_service.proto",
     "keyward/admin/v1/leak_service.proto",
     "keyward/admin/v1/owner_service.proto",
+    "keyward/admin/v1/pepper_service.proto",
     "keyward/admin/v1/revocation_service.proto",
     "keyward/admin/v1/usage_service.proto",
     "keyward/store/v1/stored.proto",

@@ -29,7 +29,14 @@ const OWNERS: usize = 1_000;
 pub(crate) fn measure(runtime: &Runtime) {
     let rows = std::env::var("KEYWARD_IMPORT_ROWS").map_or(USUAL, |rows| rows.parse().unwrap());
     let realms = keys::realm_with("imported_digests: [sha-256]\n");
-    say!("\n{:<44} {:>12} {:>14} {:>14} {:>14}", format!("an import of {rows} keys"), "rows/s", "server, µs/row", "Redis, µs/row", "bytes a key");
+    say!(
+        "\n{:<44} {:>12} {:>14} {:>14} {:>14}",
+        format!("an import of {rows} keys"),
+        "rows/s",
+        "server, µs/row",
+        "Redis, µs/row",
+        "bytes a key"
+    );
     for (what, row) in [("secrets", secret as fn(usize) -> Credential), ("digests (sha-256)", digest)] {
         let redis = RedisServer::start();
         let keyward = Keyward::start(realms.path(), &Store::Redis(&redis.url()));
@@ -51,7 +58,8 @@ async fn import(keyward: &Keyward, rows: usize, credential: fn(usize) -> Credent
     let channel = Endpoint::from_shared(format!("http://{}", keyward.admin)).unwrap().connect().await.unwrap();
     let (sender, receiver) = mpsc::channel(8);
     // made before the clock starts: it is the server that is measured
-    let messages: Vec<ImportKeysRequest> = (0..rows).step_by(TOGETHER).map(|first| message(first..rows.min(first + TOGETHER), credential)).collect();
+    let messages: Vec<ImportKeysRequest> =
+        (0..rows).step_by(TOGETHER).map(|first| message(first..rows.min(first + TOGETHER), credential)).collect();
     let mut request = Request::new(ReceiverStream::new(receiver));
     let token = std::fs::read_to_string(keyward.at("token")).unwrap();
     request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());

@@ -17,6 +17,7 @@ use crate::proto::keyward::admin::v1::bootstrap_service_client::BootstrapService
 use crate::proto::keyward::admin::v1::key_service_client::KeyServiceClient;
 use crate::proto::keyward::admin::v1::leak_service_client::LeakServiceClient;
 use crate::proto::keyward::admin::v1::owner_service_client::OwnerServiceClient;
+use crate::proto::keyward::admin::v1::pepper_service_client::PepperServiceClient;
 use crate::proto::keyward::admin::v1::revocation_service_client::RevocationServiceClient;
 use crate::proto::keyward::admin::v1::usage_service_client::UsageServiceClient;
 use crate::proto::keyward::v1::verify_service_client::VerifyServiceClient;
@@ -66,13 +67,19 @@ impl ClientArgs {
     /// For an import, which takes as long as it takes.
     pub(super) async fn importing(&self) -> Result<KeyServiceClient<Authorized>, Failure> {
         let bearer = self.bearer()?;
-        let channel = self.endpoint("--server", &self.server)?.connect().await.map_err(|error| Failure::unreachable(&self.server, &error))?;
+        let channel =
+            self.endpoint("--server", &self.server)?.connect().await.map_err(|error| Failure::unreachable(&self.server, &error))?;
         Ok(KeyServiceClient::with_interceptor(channel, bearer))
     }
 
     pub(super) async fn owners(&self) -> Result<OwnerServiceClient<Authorized>, Failure> {
         let bearer = self.bearer()?;
         Ok(OwnerServiceClient::with_interceptor(self.connect().await?, bearer))
+    }
+
+    pub(super) async fn peppers(&self) -> Result<PepperServiceClient<Authorized>, Failure> {
+        let bearer = self.bearer()?;
+        Ok(PepperServiceClient::with_interceptor(self.connect().await?, bearer))
     }
 
     pub(super) async fn revocation(&self) -> Result<RevocationServiceClient<Authorized>, Failure> {

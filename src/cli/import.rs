@@ -162,7 +162,8 @@ impl Export {
         for realm in &self.realms {
             let mut page_token = String::new();
             loop {
-                let request = ListKeysRequest { parent: format!("realms/{realm}"), page_size: 1000, page_token, ..ListKeysRequest::default() };
+                let request =
+                    ListKeysRequest { parent: format!("realms/{realm}"), page_size: 1000, page_token, ..ListKeysRequest::default() };
                 let page = service.list_keys(request).await.map_err(client.failed())?.into_inner();
                 page.keys.into_iter().map(Row::from).try_for_each(|row| self.write(&row))?;
                 page_token = page.next_page_token;

@@ -12,6 +12,7 @@ mod life;
 mod list;
 mod output;
 mod owners;
+mod pepper;
 mod revocation;
 mod rows;
 mod serve;
@@ -83,6 +84,9 @@ enum Command {
     /// Copies a store, backs it up, and looks at one that was restored.
     #[command(subcommand)]
     Store(store::Store),
+    /// Makes a pepper, tells what is under which, and withdraws one.
+    #[command(subcommand)]
+    Pepper(pepper::Pepper),
     /// Prints a script that completes this command line.
     Completions(shell::Completions),
     /// Writes the manual's pages.
@@ -118,6 +122,7 @@ impl Cli {
             Command::Keys(keys) => client::block_on(keys.run(&self.client, self.output)),
             Command::Audit(audit) => client::block_on(audit.run(&self.client, self.output)),
             Command::ReportLeak(leak) => client::block_on(leak.run(&self.client, self.output)),
+            Command::Pepper(pepper) => pepper.run(&self.client, self.output),
             Command::Completions(completions) => completions.run(),
             Command::Man(man) => man.run(),
             Command::Store(store) => store.run(),

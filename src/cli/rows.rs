@@ -14,7 +14,19 @@ use crate::proto::keyward::admin::v1::{ForeignDigest, ImportedKey, Key, LimitOve
 
 /// The columns, in the order in which they are written; those of a credential are only read.
 const COLUMNS: [&str; 13] = [
-    "id", "owner", "label", "scopes", "environment", "kind", "plan", "tenant", "limits", "addresses", "create_time", "expire_time", "revoke_time",
+    "id",
+    "owner",
+    "label",
+    "scopes",
+    "environment",
+    "kind",
+    "plan",
+    "tenant",
+    "limits",
+    "addresses",
+    "create_time",
+    "expire_time",
+    "revoke_time",
 ];
 const CREDENTIAL: [&str; 4] = ["secret", "digest", "scheme", "last_four"];
 
@@ -68,9 +80,15 @@ fn jsonl(source: impl Read + Send) -> impl Iterator<Item = Result<Row, String>> 
     let lines = BufReader::new(source).lines().filter(|line| !line.as_ref().is_ok_and(|line| line.trim().is_empty()));
     // what serde says of a value may show it, and it may be a secret
     let wrong = |error: &serde_json::Error| {
-        if error.is_data() { format!("is no row at character {}: look at its names and their kinds of values", error.column()) } else { "is no JSON object".into() }
+        if error.is_data() {
+            format!("is no row at character {}: look at its names and their kinds of values", error.column())
+        } else {
+            "is no JSON object".into()
+        }
     };
-    lines.map(move |line| line.map_err(|error| error.to_string()).and_then(|line| serde_json::from_str(&line).map_err(|error| wrong(&error))))
+    lines.map(move |line| {
+        line.map_err(|error| error.to_string()).and_then(|line| serde_json::from_str(&line).map_err(|error| wrong(&error)))
+    })
 }
 
 fn csv<'a>(source: impl Read + Send + 'a) -> Result<Rows<'a>, Failure> {
@@ -79,7 +97,9 @@ fn csv<'a>(source: impl Read + Send + 'a) -> Result<Rows<'a>, Failure> {
     let is_known = |head: &str| COLUMNS.contains(&head) || CREDENTIAL.contains(&head) || head.starts_with("metadata.");
     if let Some(other) = heads.iter().find(|head| !is_known(head)) {
         let known = [&COLUMNS[..], &CREDENTIAL].concat().join(", ");
-        return Err(Failure::usage(format_args!("there is no column {other:?}: there are {known} and metadata.NAME, and the first row names them")));
+        return Err(Failure::usage(format_args!(
+            "there is no column {other:?}: there are {known} and metadata.NAME, and the first row names them"
+        )));
     }
     let row = move |record: Result<csv::StringRecord, csv::Error>| {
         let record = record.map_err(|_| "cannot be read: is it UTF-8, and its quotes closed?".to_owned())?;

@@ -58,7 +58,9 @@ impl Store {
             Self::Restored { config, anchor } => {
                 let config = read(&config)?;
                 match block_on(async { moving::restored(&config, anchor).await.map_err(failed) })? {
-                    Restored::Whole(ends) => output::line(&format!("nothing is lost up to entry {} of the audit log, which ends at {ends}", anchor.sequence)),
+                    Restored::Whole(ends) => {
+                        output::line(&format!("nothing is lost up to entry {} of the audit log, which ends at {ends}", anchor.sequence))
+                    }
                     Restored::Lacks(ends) => Err(Failure::Refused(format!(
                         "error: the store lacks entry {} of the audit log, or has another in its place; it ends at {ends}\n\
                          hint: nobody is admitted now: start the server, make again what was revoked since, then keyward revocation resume",

@@ -15,7 +15,11 @@ const WHAT: &str = "sha-256, sha-512 or {hmac-sha-256: {secret_file: FILE}}";
 /// A list of them, in the order in which they are tried.
 pub(super) fn imported(at: &At<'_>) -> Read<Vec<Foreign>> {
     let ways = at.distinct(way)?;
-    if ways.len() <= MOST { Ok(ways) } else { at.problem(format_args!("has {} entries: {MOST} are the most, for each is tried", ways.len())) }
+    if ways.len() <= MOST {
+        Ok(ways)
+    } else {
+        at.problem(format_args!("has {} entries: {MOST} are the most, for each is tried", ways.len()))
+    }
 }
 
 fn way(at: &At<'_>) -> Read<Foreign> {

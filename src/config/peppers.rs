@@ -1,4 +1,4 @@
-//! The pepper file: one `version:base64` a line, newest first. No problem ever shows a part of a line.
+//! The pepper file: one `version:base64` a line, newest first, or `version:lost` of a pepper that nobody has any more. No problem ever shows a part of a line.
 
 use std::path::Path;
 
@@ -18,9 +18,13 @@ pub fn peppers(path: &Path) -> Result<Peppers, Problems> {
     let lines = text.lines().enumerate().map(|(above, line)| (above + 1, line.trim()));
     let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
 
-    let mut peppers: Vec<(usize, Pepper)> = Vec::new();
+    let (mut peppers, mut lost): (Vec<(usize, Pepper)>, Vec<Word>) = (Vec::new(), Vec::new());
     let mut problems = Vec::new();
     for (line, text) in lines {
+        if let Some(version) = lost_one(text) {
+            lost.push(version);
+            continue;
+        }
         match pepper(text).and_then(|pepper| alone(pepper, &peppers)) {
             Ok(pepper) => peppers.push((line, pepper)),
             Err(says) => problems.push(Problem { line, ..whole(says) }),
@@ -30,7 +34,15 @@ pub fn peppers(path: &Path) -> Result<Peppers, Problems> {
         return Err(Problems(problems));
     }
     let newest_first = peppers.into_iter().map(|(_, pepper)| pepper).collect();
-    Peppers::new(newest_first).ok_or_else(|| whole("holds no pepper: it must have one `version:base64` a line, newest first".into()).into())
+    Peppers::new(newest_first)
+        .map(|peppers| peppers.without(lost))
+        .ok_or_else(|| whole("holds no pepper: it must have one `version:base64` a line, newest first".into()).into())
+}
+
+/// The version of a pepper that is lost.
+fn lost_one(line: &str) -> Option<Word> {
+    let (version, key) = line.split_once(':')?;
+    if key.trim() == "lost" { Word::parse(version.trim()).ok() } else { None }
 }
 
 /// A line's pepper. Even its version is not shown where it does not read: the two sides may have been swapped.

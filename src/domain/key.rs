@@ -1,6 +1,8 @@
 //! Secrets, peppers and digests. A secret is what a caller presents, a digest is what is kept; the pepper stands between them.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -37,7 +39,13 @@ pub struct Pepper {
 
 /// Every live pepper, newest first.
 #[derive(Clone, Debug)]
-pub struct Peppers(Vec<Pepper>);
+pub struct Peppers {
+    all: Vec<Pepper>,
+    /// The place of the one in use. Clones share it.
+    used: Arc<AtomicUsize>,
+    /// Versions of which nothing but the name is left.
+    lost: Vec<Word>,
+}
 
 impl Scheme {
     pub const ALL: [Self; 4] = [Self::Secret, Self::Sha256, Self::Sha512, Self::HmacSha256];
@@ -139,24 +147,50 @@ impl Peppers {
     /// `None` where the list is empty: there is always a pepper to make new digests under.
     #[must_use]
     pub fn new(newest_first: Vec<Pepper>) -> Option<Self> {
-        (!newest_first.is_empty()).then_some(Self(newest_first))
+        (!newest_first.is_empty()).then(|| Self { all: newest_first, used: Arc::default(), lost: Vec::new() })
     }
 
-    /// The pepper of new digests.
+    /// The same, and it is known that peppers of these versions are lost, with what is under them.
+    #[must_use]
+    pub fn without(self, lost: Vec<Word>) -> Self {
+        Self { lost, ..self }
+    }
+
+    /// Versions of peppers that are lost.
+    #[must_use]
+    pub fn lost(&self) -> &[Word] {
+        &self.lost
+    }
+
+    /// The newest that is in use: that of new digests and seals. The first of all, unless it was said otherwise.
     #[must_use]
     pub fn newest(&self) -> &Pepper {
-        &self.0[0]
+        &self.all[self.used.load(Ordering::Acquire)]
+    }
+
+    /// From now on this one is in use, whatever is before it: others may not know that yet. `false`: it is none of these.
+    #[must_use]
+    pub fn use_version(&self, version: &Word) -> bool {
+        let place = self.all.iter().position(|pepper| pepper.version == *version);
+        place.inspect(|place| self.used.store(*place, Ordering::Release)).is_some()
     }
 
     /// All of them, newest first.
     pub fn iter(&self) -> impl Iterator<Item = &Pepper> {
-        self.0.iter()
+        self.all.iter()
+    }
+
+    /// Of a secret's [`digests`](Self::digests) the one under the pepper in use, with that one's version.
+    #[must_use]
+    pub fn newest_of(&self, digests: &[Digest]) -> Option<(Digest, &Word)> {
+        let place = self.used.load(Ordering::Acquire);
+        Some((*digests.get(place)?, &self.all[place].version))
     }
 
     /// The secret's digest under every live pepper, newest first.
     #[must_use]
     pub fn digests(&self, realm: &RealmId, secret: &[u8]) -> Vec<Digest> {
-        self.0.iter().map(|pepper| pepper.digest(realm, secret)).collect()
+        self.all.iter().map(|pepper| pepper.digest(realm, secret)).collect()
     }
 }
 
@@ -215,6 +249,19 @@ mod tests {
             pepper(1).digest(&RealmId::parse("a").unwrap(), b"hush")
         );
         assert_eq!(shown, "Secret(..) Pepper(1) Digest(..)");
+    }
+
+    #[test]
+    fn new_digests_are_under_the_pepper_that_is_in_use_wherever_it_stands() {
+        let named = |version: &str, byte| Pepper { version: Word::parse(version).unwrap(), ..pepper(byte) };
+        let peppers = Peppers::new(vec![named("2", 2), named("1", 1)]).unwrap();
+        let (realm, clone) = (RealmId::parse("a").unwrap(), peppers.clone());
+        let digests = peppers.digests(&realm, b"secret");
+        assert_eq!(peppers.newest().version.as_str(), "2");
+        assert!(peppers.use_version(&Word::parse("1").unwrap()) && !peppers.use_version(&Word::parse("3").unwrap()));
+        assert_eq!(clone.newest().version.as_str(), "1");
+        assert_eq!(clone.newest_of(&digests), Some((digests[1], &Word::parse("1").unwrap())));
+        assert_eq!(peppers.digests(&realm, b"secret"), digests, "those that are looked for are in the order of the file");
     }
 
     #[test]

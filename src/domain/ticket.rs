@@ -208,6 +208,17 @@ mod tests {
     }
 
     #[test]
+    fn a_ticket_is_sealed_under_the_pepper_that_all_replicas_have_and_settled_across_a_rotation() {
+        let (restarted, not_yet) = (peppers(&[2, 1]), peppers(&[1]));
+        let rash = ticket().seal(&restarted);
+        assert_eq!(Ticket::open(&rash, &not_yet), Err(TicketError::Forged), "the control: under the first of its own");
+        assert!(restarted.use_version(&not_yet.newest().version));
+        let sealed = ticket().seal(&restarted);
+        assert_eq!(Ticket::open(&sealed, &not_yet), Ok(ticket()));
+        assert_eq!(Ticket::open(&sealed, &peppers(&[3, 2, 1])), Ok(ticket()), "when another has come");
+    }
+
+    #[test]
     fn a_ticket_that_was_changed_anywhere_or_is_of_another_pepper_is_forged() {
         let sealed = ticket().seal(&peppers(&[1]));
         assert_eq!(Ticket::open(&sealed, &peppers(&[2])), Err(TicketError::Forged));

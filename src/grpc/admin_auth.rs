@@ -42,6 +42,8 @@ const ROLES: &[(&str, Role, Sight)] = &[
     ("/keyward.admin.v1.OwnerService/UpdateOwner", Role::Admin, Sight::Leased),
     ("/keyward.admin.v1.OwnerService/DisableOwner", Role::Revoker, Sight::EvenRolledBack),
     ("/keyward.admin.v1.OwnerService/EnableOwner", Role::Admin, Sight::Leased),
+    ("/keyward.admin.v1.PepperService/GetPepperStatus", Role::Viewer, Sight::EvenRolledBack),
+    ("/keyward.admin.v1.PepperService/WithdrawPepper", Role::Admin, Sight::EvenRolledBack),
     ("/keyward.admin.v1.RevocationService/WaitRevocation", Role::Revoker, Sight::EvenRolledBack),
     ("/keyward.admin.v1.RevocationService/GetRevocationStatus", Role::Viewer, Sight::EvenRolledBack),
     ("/keyward.admin.v1.RevocationService/Resume", Role::Admin, Sight::EvenRolledBack),

@@ -89,8 +89,12 @@ impl Keyring {
         let finding = self.found(&realm.id, &digests, self.view(sight)?).await?;
         let holder = finding.holder.ok_or(KeyringError::TokenRefused)?;
         let binding = holder.record.binding.clone();
+        let stale = self.rehash.as_ref().and_then(|rehash| Some((rehash, rehash.stale(&digests, &holder.record)?)));
         let bearer = Bearer::presenting(&digests, holder).ok_or(KeyringError::TokenRefused)?;
         opens(&bearer, finding.now)?;
+        if let Some((rehash, stale)) = stale {
+            rehash.add(stale);
+        }
         Ok(Caller { roles: Role::of(&bearer.scopes), actor: bearer.key.into(), from, binding })
     }
 

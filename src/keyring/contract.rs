@@ -48,13 +48,7 @@ pub(super) fn of_imported<'a>(
     fitted(realms, realm, key, given, &Ages { now: StoreTime(i64::MIN), newest: created })
 }
 
-fn fitted<'a>(
-    realms: &Realms,
-    realm: &'a Realm,
-    key: &KeyDraft,
-    given: Option<&Secret>,
-    ages: &Ages,
-) -> Result<&'a Format, KeyringError> {
+fn fitted<'a>(realms: &Realms, realm: &'a Realm, key: &KeyDraft, given: Option<&Secret>, ages: &Ages) -> Result<&'a Format, KeyringError> {
     let mut wrong = Vec::new();
     wrong.extend(text("key.label", &key.label));
     wrong.extend(plan("key.plan", realm, key.plan.as_ref()));

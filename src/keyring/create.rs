@@ -77,11 +77,13 @@ impl Keyring {
         }
     }
 
-    /// The commit compares digests under the newest pepper alone: whether a given secret has one under an older one, or was imported with a
-    /// foreign one, is looked up before.
+    /// The commit compares digests under the newest pepper alone: whether a given secret has one under another, or was imported with a foreign
+    /// one, is looked up before.
     async fn nobody_has(&self, realm: &Realm, new: &NewKey) -> Result<(), KeyringError> {
         let Some(given) = &new.secret else { return Ok(()) };
-        let older = self.every_digest(realm, given).split_off(1);
+        let newest = self.peppers.newest().digest(&new.realm, given.expose());
+        let mut older = self.every_digest(realm, given);
+        older.retain(|digest| *digest != newest);
         if older.is_empty() || self.store.find(&new.realm, &older).await?.holder.is_none() {
             return Ok(());
         }

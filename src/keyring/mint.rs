@@ -7,8 +7,8 @@ use super::{Keyring, KeyringError};
 use crate::domain::foreign;
 use crate::domain::format::Format;
 use crate::domain::key::{Digest, Scheme, Secret};
-use crate::domain::realm::Realm;
 use crate::domain::name::{KeyId, RealmId};
+use crate::domain::realm::Realm;
 use crate::domain::record::{Cause, KeptSecret, Record};
 use crate::domain::time::StoreTime;
 

@@ -20,6 +20,7 @@ mod leak;
 mod list;
 mod mint;
 mod owners;
+mod peppers;
 mod reach;
 mod read;
 mod refusals;
@@ -52,6 +53,7 @@ pub use import::{Credential, Import, ImportReport, ImportTerms, MissingOwners, M
 pub use leak::Ended;
 pub use list::{KeysOf, Listing};
 pub use owners::NewOwner;
+pub use peppers::{PepperCount, PepperStands, PepperStatus, Withdrawn};
 pub use revocation::{Held, Watch};
 pub use revoke_many::{Ending, Run, Which};
 pub use rotate::Rotated;
@@ -66,6 +68,7 @@ use crate::domain::actor::Certified;
 use crate::domain::audit::Who;
 use crate::domain::key::Peppers;
 use crate::domain::realms::Realms;
+use crate::replica::rehash::Rehash;
 use crate::replica::sources::Sources;
 use crate::store::{AuditNote, SharedStore};
 
@@ -89,6 +92,9 @@ pub struct Keyring {
     /// Who reports leaks of what no key has.
     reporters: Sources,
     certified: Vec<Certified>,
+    rehash: Option<Arc<Rehash>>,
+    /// How many secrets were under which pepper when they were counted last.
+    counted: tokio::sync::Mutex<Option<Arc<peppers::Counted>>>,
 }
 
 impl Keyring {
@@ -106,6 +112,8 @@ impl Keyring {
             refusals: refusals::Refusals::default(),
             reporters: Sources::new(),
             certified: Vec::new(),
+            rehash: None,
+            counted: tokio::sync::Mutex::default(),
         }
     }
 
@@ -123,6 +131,12 @@ impl Keyring {
     /// What somebody does, for the audit log.
     fn noted(&self, who: Who, action: &'static str, subjects: Vec<String>) -> AuditNote {
         AuditNote { who, from: None, action, subjects, refused: None, peppers: self.peppers.clone() }
+    }
+
+    /// Has admin tokens put under the pepper in use when they are shown, as keys are that are checked.
+    #[must_use]
+    pub fn with_rehash(self, rehash: Arc<Rehash>) -> Self {
+        Self { rehash: Some(rehash), ..self }
     }
 
     /// Lets in whoever shows a certificate with one of these names.

@@ -6,6 +6,7 @@ pub mod memory;
 mod owners;
 pub mod presented;
 pub mod records;
+pub mod rehash;
 pub mod remembered;
 pub mod session;
 pub(crate) mod sources;

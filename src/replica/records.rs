@@ -12,6 +12,7 @@ pub use self::glance::{Glance, Whence};
 use super::flights::{Aboard, Flight, Flights, Landed};
 use super::memory::{Known, Memory};
 use super::presented::{Digests, Foreigns};
+use super::rehash::{Rehash, Stale};
 use super::session::Session;
 use super::sources::{Counted, Sources};
 use super::tally::Tally;
@@ -47,6 +48,7 @@ struct Shared {
     foreigns: Foreigns,
     sources: Sources,
     tally: Arc<Tally>,
+    rehash: Option<Arc<Rehash>>,
 }
 
 /// Why no key was found.
@@ -72,8 +74,18 @@ struct Sought {
 impl Records {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let flights = Flights::new(MOST_FLIGHTS);
-        Self(Arc::new(Shared { parts, flights, foreigns: Foreigns::new(), sources: Sources::new(), tally: Arc::default() }))
+        Self::of(parts, None)
+    }
+
+    /// The same, and what is found under another pepper than the one in use gets another digest.
+    #[must_use]
+    pub fn rehashing(parts: Parts, rehash: Arc<Rehash>) -> Self {
+        Self::of(parts, Some(rehash))
+    }
+
+    fn of(parts: Parts, rehash: Option<Arc<Rehash>>) -> Self {
+        let (flights, foreigns) = (Flights::new(MOST_FLIGHTS), Foreigns::new());
+        Self(Arc::new(Shared { parts, flights, foreigns, sources: Sources::new(), tally: Arc::default(), rehash }))
     }
 
     /// Whose key these are the digests of, with the store's time. Without a lease nothing is known, whatever is remembered.
@@ -206,6 +218,9 @@ impl Shared {
                 None => memory.keep_nobodys(&sought.digests, session.now()),
             };
             if session.judge(&found.read(sought), keep) == Fill::Sound {
+                if let (Some(rehash), Some(stale)) = (&self.rehash, found.stale) {
+                    rehash.add(stale);
+                }
                 return Ok(found.bearer);
             }
             session.move_on().await;
@@ -219,7 +234,8 @@ impl Shared {
         let own: Vec<Digest> = holder.iter().flat_map(|holder| &holder.record.secrets).map(|kept| kept.digest).collect();
         let hit = sought.digests.iter().copied().filter(|digest| own.contains(digest)).collect();
         let digests = sought.digests.iter().copied().chain(own).collect();
-        Ok(Found { asked, at, digests, hit, bearer: holder.and_then(|holder| memory.condense(&sought.digests, holder)) })
+        let stale = self.rehash.as_ref().zip(holder.as_ref()).and_then(|(rehash, holder)| rehash.stale(&sought.digests, &holder.record));
+        Ok(Found { asked, at, digests, hit, stale, bearer: holder.and_then(|holder| memory.condense(&sought.digests, holder)) })
     }
 }
 
@@ -231,6 +247,8 @@ struct Found {
     digests: Vec<Digest>,
     /// Those of the key that were looked up.
     hit: Vec<Digest>,
+    /// What is to become of the secret that was presented.
+    stale: Option<Stale>,
     bearer: Option<Arc<Bearer>>,
 }
 

@@ -14,6 +14,7 @@ use crate::grpc::access_log::AccessLog;
 use crate::grpc::envoy_secret::EnvoySecret;
 use crate::grpc::ext_authz::Authorizer;
 use crate::keyring::{Guard, Keyring};
+use crate::replica::rehash::Rehash;
 use crate::replica::session::Session;
 use crate::replica::tokens::{self, TicketIds, Tokens, TokensMemory};
 use crate::revocation::Level;
@@ -42,6 +43,7 @@ pub(super) struct Parts {
     pub(super) session: Arc<Session>,
     /// Of what the gate and the access log count.
     pub(super) usage: Flusher,
+    pub(super) rehash: Arc<Rehash>,
 }
 
 /// `leaving`: when streams that have no end of their own are to end.
@@ -50,14 +52,16 @@ pub(super) fn parts(config: &Config, clock: SharedClock, leaving: CancellationTo
     let files = first_start::files(config)?;
     let peppers = Arc::new(config::peppers(&files.peppers)?);
     let (store, once) = store(config, clock.clone())?;
-    let claimed = Arc::new(Claimed::new(Arc::new(Observed::new(store, metrics.clone())), &peppers));
+    let (holder, lease) = (replica::holder(&config.replica)?, config.replica.lease);
+    let observed = Arc::new(Observed::new(store, metrics.clone()));
+    let claimed = Arc::new(Claimed::new(observed, peppers.clone(), (holder.clone(), lease), clock.clone()));
     let store: SharedStore = claimed.clone();
     let realms = Arc::new(config.realms.clone());
-    let told = TokensMemory::new();
-    let (records, memory, session) = replica::records(config, store.clone(), clock.clone(), told.clone())?;
+    let (told, rehash) = (TokensMemory::new(), Rehash::new(peppers.clone()));
+    let (records, memory, session) = replica::records(config, store.clone(), clock.clone(), (told.clone(), rehash.clone(), holder));
     let guard = Guard { session: session.clone(), clock: clock.clone(), demanded: demanded(config) };
     let tokens = Tokens::new(tokens::Parts { store: store.clone(), clock, session: session.clone(), memory: told, once });
-    metrics.watch(replica::watched(&records, memory, session.clone(), tokens.clone()));
+    metrics.watch(replica::watched(&records, (memory, rehash.clone()), session.clone(), tokens.clone()));
     let tickets = TicketIds::new(getrandom::u64().context("the operating system gives no randomness")?);
     let (meter, usage) = usage(&store, &session, &metrics)?;
     let gate = Arc::new(Gate::new((realms.clone(), peppers.clone()), records, (tokens, tickets), meter.clone()));
@@ -71,8 +75,9 @@ pub(super) fn parts(config: &Config, clock: SharedClock, leaving: CancellationTo
         meter,
     }));
     let access_log = AccessLog::new(settlements.clone(), secret.clone(), metrics.clone(), leaving);
-    let keyring = Arc::new(Keyring::new(store, realms, peppers, files.bootstrap, guard).with_certified(config.certified.clone()));
-    Ok(Parts { authorizer, gate, secret, access_log, settlements, keyring, metrics, store: claimed, session, usage })
+    let keyring = Keyring::new(store, realms, peppers, files.bootstrap, guard);
+    let keyring = Arc::new(keyring.with_certified(config.certified.clone()).with_rehash(rehash.clone()));
+    Ok(Parts { authorizer, gate, secret, access_log, settlements, keyring, metrics, store: claimed, session, usage, rehash })
 }
 
 /// What counts, and what brings that to the store.

@@ -125,6 +125,7 @@ pub(super) fn admin(keyring: &Arc<Keyring>, gate: &Arc<Gate>, leaving: Cancellat
         .add_service(services.owners)
         .add_service(services.revocation)
         .add_service(services.audit)
+        .add_service(services.peppers)
         .add_service(services.leak)
         .add_service(services.usage)
         .add_service(services.bootstrap)

@@ -36,10 +36,11 @@ use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::domain::retention::Retention;
 use crate::keyring::Keyring;
+use crate::replica::rehash::Rehash;
 use crate::replica::session::Session;
 use crate::settlement::Settlements;
-use crate::store::StoreError;
 use crate::store::claimed::Claimed;
+use crate::store::{SharedStore, StoreError};
 use crate::telemetry::http::{self, Stage};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces;
@@ -67,6 +68,7 @@ pub struct Bound {
     lease: Duration,
     store: Arc<Claimed>,
     session: Arc<Session>,
+    rehash: Arc<Rehash>,
     settlements: Arc<Settlements>,
     usage: Flusher,
     keyring: Arc<Keyring>,
@@ -132,6 +134,7 @@ pub async fn bind(config: &Config, clock: SharedClock) -> anyhow::Result<Bound> 
         lease: config.replica.lease,
         store: parts.store,
         session: parts.session,
+        rehash: parts.rehash,
         settlements: parts.settlements,
         usage: parts.usage,
         keyring: parts.keyring,
@@ -182,10 +185,11 @@ impl Bound {
         let _upkeep = AbortOnDropHandle::new(tokio::spawn(upkeep::run(keyring, retention, metrics)));
         let (counted, all_counted) = oneshot::channel::<Infallible>();
         let usage = AbortOnDropHandle::new(tokio::spawn(self.usage.run(async move { drop(all_counted.await) }, FAREWELL)));
+        let _rehashing = rehashing(self.rehash, self.store.clone(), self.session.clone());
         tokio::select! {
             ended = &mut serving => return ended.map(|_| ()),
             never = becomes_ready(&self.session, self.lease, &self.health, &self.stage) => match never {},
-            refused = keep_claiming(&self.store, self.claimed) => return Err(refused.into()),
+            refused = keep_claiming(&self.store, self.claimed, self.lease) => return Err(refused.into()),
             failed = &mut session => return failed.context("the session with the store failed"),
             () = shutdown => {}
         }
@@ -249,20 +253,28 @@ async fn claim(store: &Claimed) -> Result<Claim, StoreError> {
     }
 }
 
-/// Claims until the store answers, and then waits for ever; ends with what is for good.
-async fn keep_claiming(store: &Claimed, mut claim: Claim) -> StoreError {
-    while claim == Claim::Waiting {
-        tokio::time::sleep(CLAIM_EVERY).await;
-        claim = match store.claim().await {
-            Ok(()) => {
+/// Claims until the store answers, and keeps asking then which pepper is in use: at once where this replica waits for the others, and else now
+/// and then. Ends with what is for good.
+async fn keep_claiming(store: &Claimed, mut claim: Claim, lease: Duration) -> StoreError {
+    loop {
+        let is_settled = claim == Claim::Made && store.uses_its_first();
+        tokio::time::sleep(if is_settled { lease } else { CLAIM_EVERY }).await;
+        let said = if claim == Claim::Made { store.agree().await } else { store.claim().await };
+        match (said, claim) {
+            (Ok(()), Claim::Waiting) => {
                 tracing::info!("the store answers: checks are decided");
-                Claim::Made
+                claim = Claim::Made;
             }
-            Err(StoreError::Unavailable(_)) => Claim::Waiting,
-            Err(error) => return error,
-        };
+            (Ok(()) | Err(StoreError::Unavailable(_)), _) => {}
+            (Err(error @ StoreError::PepperMissing(_)), _) | (Err(error), Claim::Waiting) => return error,
+            (Err(error), Claim::Made) => tracing::debug!(%error, "which pepper is in use could not be asked"),
+        }
     }
-    std::future::pending().await
+}
+
+/// Puts secrets under the pepper in use, for as long as the handle lives.
+fn rehashing(rehash: Arc<Rehash>, store: SharedStore, session: Arc<Session>) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(async move { rehash.run(&store, &session).await }))
 }
 
 /// Written beside and renamed, so that whoever waits for the file reads all of it.

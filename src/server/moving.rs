@@ -47,7 +47,10 @@ pub async fn copy(from: &Config, to: &Config) -> anyhow::Result<Copied> {
     let source = Embedded::open(folder, clock()).with_context(|| format!("the store in {} cannot be opened", folder.display()))?;
     let patient = Timeouts { check: std::time::Duration::from_mins(1), admin: std::time::Duration::from_mins(1) };
     let source = source.with_timeouts(patient);
-    source.claim_peppers(&claims(&peppers)).await.context("the pepper file of --to must be that of --from: without it every key is lost")?;
+    source
+        .claim_peppers(&claims(&peppers))
+        .await
+        .context("the pepper file of --to must be that of --from: without it every key is lost")?;
     let rest = source.rest().await?;
     if rest.rolled_back {
         bail!("the log of --from is rolled back: resume it first, as docs/operations.md tells");

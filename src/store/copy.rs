@@ -2,7 +2,7 @@
 //!
 //! What stays behind: the log that replicas follow, for none of them goes on from there; leases; and windows, so that limits count anew.
 
-use super::PepperClaim;
+use super::{PepperClaim, PepperUse};
 use crate::domain::time::StoreTime;
 use crate::revocation::At;
 
@@ -12,6 +12,8 @@ pub struct Rest {
     /// Of the log that replicas follow.
     pub head: At,
     pub peppers: Vec<PepperClaim>,
+    /// Which of them are in use, and which withdrawn.
+    pub pepper_uses: Vec<PepperUse>,
     /// Marks that no commit may carry again.
     pub marks: Vec<[u8; 32]>,
     pub answers: Vec<KeptAnswer>,

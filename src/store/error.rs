@@ -24,6 +24,17 @@ pub enum StoreError {
     DoneBefore,
     #[error("pepper version {0} is not the one that this store's keys were made under: start with that one")]
     OtherPepper(Word),
+    #[error(
+        "secrets may be under the pepper version {0}, and this replica does not have it: put its line back into the pepper file, or withdraw \
+         it first (`keyward pepper withdraw {0}`); where nobody has it any more, a line `{0}:lost` says so"
+    )]
+    PepperMissing(Word),
+    #[error("pepper version {0} was withdrawn, and nothing is made under it again: put a new pepper first into the pepper file")]
+    PepperWithdrawn(Word),
+    #[error("pepper version {0} is the one that new secrets are put under")]
+    PepperInUse(Word),
+    #[error("no replica ever had a pepper version {0}")]
+    NoPepper(Word),
     #[error("the store holds what this version cannot read: {0}")]
     Corrupt(String),
 }

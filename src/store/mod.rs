@@ -11,6 +11,7 @@ pub mod entry;
 pub mod error;
 pub mod observed;
 pub mod page;
+pub mod pepper;
 pub mod record;
 pub mod redis;
 pub mod round;
@@ -27,6 +28,7 @@ pub use charge::{Charge, Generations, Return, Settled, Settlement, Subject, Subj
 pub use commit::{Change, Commit, Committed, Expect, RequestId};
 pub use error::StoreError;
 pub use page::{Order, Page};
+pub use pepper::{Knows, PepperClaim, PepperUse};
 pub use round::Round;
 pub use usage::{Counts, Usage, UsagePiece, UsageRange};
 
@@ -154,6 +156,22 @@ pub trait Store: Send + Sync {
     /// - peppers none of which is known are refused where others are
     async fn claim_peppers(&self, claims: &[PepperClaim]) -> Result<(), StoreError>;
 
+    /// Notes which peppers a replica has, and says which one new digests are to be under: the one that was taken into use last.
+    ///
+    /// - the first pepper of a replica is taken into use once everyone who holds a lease has it
+    /// - a replica that lacks a pepper in use is refused
+    /// - a withdrawn pepper is never taken into use again
+    async fn agree_on_pepper(&self, knows: &Knows) -> Result<Word, StoreError>;
+
+    /// Withdraws a pepper, with an entry in the audit log. One that is withdrawn already stays as it is, without an entry.
+    ///
+    /// - the pepper in use is not withdrawn
+    /// - no secret is put under a withdrawn pepper, and those that are there stay
+    async fn withdraw_pepper(&self, version: &Word, audit: &AuditNote) -> Result<(), StoreError>;
+
+    /// Every pepper that was ever claimed.
+    async fn peppers(&self) -> Result<Vec<PepperUse>, StoreError>;
+
     /// The store's time.
     ///
     /// - it never goes backwards
@@ -250,13 +268,6 @@ pub enum What {
 pub enum Kept {
     Key(Record),
     Owner(Owner),
-}
-
-/// A pepper, as replicas compare it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PepperClaim {
-    pub version: Word,
-    pub check_value: [u8; 32],
 }
 
 /// What [`Store::find`] found.

@@ -6,12 +6,12 @@ use std::time::Instant;
 use async_trait::async_trait;
 
 use super::{
-    AuditHead, AuditNote, Charge, Commit, Committed, Due, Finding, Kept, LeaseHolder, Page, PepperClaim, Round, Settled, Settlement,
-    SharedStore, Store, StoreError, SubjectName, Taken, Usage, UsagePiece, UsageRange, What,
+    AuditHead, AuditNote, Charge, Commit, Committed, Due, Finding, Kept, Knows, LeaseHolder, Page, PepperClaim, PepperUse, Round, Settled,
+    Settlement, SharedStore, Store, StoreError, SubjectName, Taken, Usage, UsagePiece, UsageRange, What,
 };
 use crate::domain::audit::Sealed;
 use crate::domain::key::Digest;
-use crate::domain::name::{KeyId, OwnerId, RealmId};
+use crate::domain::name::{KeyId, OwnerId, RealmId, Word};
 use crate::domain::owner::Owner;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
@@ -118,6 +118,18 @@ impl Round for Observed {
 
     async fn claim_peppers(&self, claims: &[PepperClaim]) -> Result<(), StoreError> {
         self.observe("claim_peppers", self.inner.claim_peppers(claims)).await
+    }
+
+    async fn agree_on_pepper(&self, knows: &Knows) -> Result<Word, StoreError> {
+        self.observe("agree_on_pepper", self.inner.agree_on_pepper(knows)).await
+    }
+
+    async fn withdraw_pepper(&self, version: &Word, audit: &AuditNote) -> Result<(), StoreError> {
+        self.observe("withdraw_pepper", self.inner.withdraw_pepper(version, audit)).await
+    }
+
+    async fn peppers(&self) -> Result<Vec<PepperUse>, StoreError> {
+        self.observe("peppers", self.inner.peppers()).await
     }
 
     async fn now(&self) -> Result<StoreTime, StoreError> {

@@ -5,12 +5,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    AuditHead, AuditNote, Charge, Commit, Committed, Due, Finding, Kept, LeaseHolder, Page, PepperClaim, Settled, Settlement, Store,
-    StoreError, SubjectName, Taken, Usage, UsagePiece, UsageRange, What,
+    AuditHead, AuditNote, Charge, Commit, Committed, Due, Finding, Kept, Knows, LeaseHolder, Page, PepperClaim, PepperUse, Settled,
+    Settlement, Store, StoreError, SubjectName, Taken, Usage, UsagePiece, UsageRange, What,
 };
 use crate::domain::audit::Sealed;
 use crate::domain::key::Digest;
-use crate::domain::name::{KeyId, OwnerId, RealmId};
+use crate::domain::name::{KeyId, OwnerId, RealmId, Word};
 use crate::domain::owner::Owner;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
@@ -85,6 +85,18 @@ pub trait Round: Send + Sync {
 
     async fn claim_peppers(&self, claims: &[PepperClaim]) -> Result<(), StoreError> {
         self.inner()?.claim_peppers(claims).await
+    }
+
+    async fn agree_on_pepper(&self, knows: &Knows) -> Result<Word, StoreError> {
+        self.inner()?.agree_on_pepper(knows).await
+    }
+
+    async fn withdraw_pepper(&self, version: &Word, audit: &AuditNote) -> Result<(), StoreError> {
+        self.inner()?.withdraw_pepper(version, audit).await
+    }
+
+    async fn peppers(&self) -> Result<Vec<PepperUse>, StoreError> {
+        self.inner()?.peppers().await
     }
 
     async fn now(&self) -> Result<StoreTime, StoreError> {
@@ -208,6 +220,18 @@ impl<T: Round> Store for T {
 
     async fn claim_peppers(&self, claims: &[PepperClaim]) -> Result<(), StoreError> {
         Round::claim_peppers(self, claims).await
+    }
+
+    async fn agree_on_pepper(&self, knows: &Knows) -> Result<Word, StoreError> {
+        Round::agree_on_pepper(self, knows).await
+    }
+
+    async fn withdraw_pepper(&self, version: &Word, audit: &AuditNote) -> Result<(), StoreError> {
+        Round::withdraw_pepper(self, version, audit).await
+    }
+
+    async fn peppers(&self) -> Result<Vec<PepperUse>, StoreError> {
+        Round::peppers(self).await
     }
 
     async fn now(&self) -> Result<StoreTime, StoreError> {

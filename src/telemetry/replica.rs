@@ -23,6 +23,16 @@ pub struct Replica {
     /// Up to where the log is applied.
     pub position: u64,
     pub tokens: TokensSeen,
+    pub rehash: RehashSeen,
+}
+
+/// What there is to see of secrets that get another digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RehashSeen {
+    pub rehashed: u64,
+    /// Those that are left until they are presented again.
+    pub dropped: u64,
+    pub waiting: u64,
 }
 
 /// What there is to see of tokens under leases.
@@ -54,6 +64,9 @@ pub(super) struct OfReplica {
     overloaded: Counter,
     returned: Counter,
     purses: Gauge,
+    rehashed: Counter,
+    not_rehashed: Counter,
+    rehash_queue: Gauge,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -86,12 +99,18 @@ impl OfReplica {
         registry.register("overloaded_checks", "Checks that waited for their turn at the store, and had none", all.overloaded.clone());
         registry.register("tokens_returned", "Tokens that were given back unspent", all.returned.clone());
         registry.register("purses", "Keys that tokens are held for, or were lately", all.purses.clone());
+        registry.register("rehashed_secrets", "Secrets that were put under the pepper in use", all.rehashed.clone());
+        registry.register("rehash_dropped", "Secrets that were left as they are until they are used again", all.not_rehashed.clone());
+        registry.register("rehash_queue", "Secrets that wait to be put under the pepper in use", all.rehash_queue.clone());
         all
     }
 
     /// Sets them to what is seen now.
     pub(super) fn show(&self, seen: &Replica) {
         self.show_tokens(&seen.tokens);
+        self.rehashed.inner().store(seen.rehash.rehashed, Ordering::Relaxed);
+        self.not_rehashed.inner().store(seen.rehash.dropped, Ordering::Relaxed);
+        self.rehash_queue.set(i64::try_from(seen.rehash.waiting).unwrap_or(i64::MAX));
         for (gauge, value) in
             [(&self.records, seen.records), (&self.bytes, seen.bytes), (&self.unknown, seen.unknown), (&self.position, seen.position)]
         {

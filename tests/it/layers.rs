@@ -48,8 +48,8 @@ const WALLS: &[(&str, &[&str])] = &[
 /// What the keyring asks its store, and the files in which it does. What is there for a caller is decided in `read.rs`: whoever needs another
 /// method here reads the record that it is about through `read.rs` first, and then says so.
 const ASKED_BY: &[(&str, &[&str])] = &[
-    // what is read again; upkeep has no caller: it does what is due, whoever's key it is
-    ("key", &["kept.rs", "revoke_many.rs", "upkeep.rs"]),
+    // what is read again; upkeep has no caller: it does what is due, whoever's key it is; peppers are about all there is, for who is not bound
+    ("key", &["kept.rs", "revoke_many.rs", "upkeep.rs", "peppers.rs"]),
     ("due", &["upkeep.rs"]),
     // a caller that is bound to a realm is told of that alone, and no other that is bound of anything
     ("audit", &["audit.rs", "upkeep.rs"]),
@@ -60,18 +60,18 @@ const ASKED_BY: &[(&str, &[&str])] = &[
     ("usage", &["usage.rs"]),
     // after `list.rs` has asked whether it is the one that is there for the caller
     ("owner", &["kept.rs", "read.rs", "bootstrap.rs", "list.rs"]),
-    ("keys", &["list.rs"]),
+    ("keys", &["list.rs", "peppers.rs"]),
     ("owners", &["list.rs"]),
     // of keys that were read
     ("owners_of", &["seen.rs", "lot.rs"]),
     // of those, which an import compares its rows with
     ("keys_of", &["lot.rs"]),
     ("last_used", &["list.rs"]),
-    ("secure", &["read.rs", "revoke_many.rs"]),
+    ("secure", &["read.rs", "revoke_many.rs", "peppers.rs"]),
     // a token, or whether a secret that the caller has is known already
     ("find", &["caller.rs", "create.rs", "revocation.rs"]),
     // of what was read, or is new
-    ("commit", &["bootstrap.rs", "create.rs", "delete.rs", "edit.rs", "lot.rs", "owners.rs", "revoke_many.rs", "upkeep.rs"]),
+    ("commit", &["bootstrap.rs", "create.rs", "delete.rs", "edit.rs", "lot.rs", "owners.rs", "revoke_many.rs", "upkeep.rs", "peppers.rs"]),
     // of nobody's keys
     (
         "now",
@@ -91,8 +91,11 @@ const ASKED_BY: &[(&str, &[&str])] = &[
             "explain.rs",
             "lot.rs",
             "mod.rs",
+            "peppers.rs",
         ],
     ),
+    ("peppers", &["peppers.rs"]),
+    ("withdraw_pepper", &["peppers.rs"]),
     ("holders", &["guarantee.rs"]),
     ("resume", &["revocation.rs"]),
 ];

@@ -26,6 +26,7 @@ mod limits_told;
 mod moving;
 mod overload;
 mod peers;
+mod peppers;
 mod reference;
 mod replica;
 mod revocation;

@@ -11,6 +11,7 @@ mod keys;
 mod life;
 mod limit;
 mod owner;
+mod pepper;
 mod revocation;
 mod usage;
 
@@ -22,6 +23,7 @@ pub(super) use key::{ChangedKey, Made, OneKey, Redeemed};
 pub(super) use keys::{Keys, WideKeys};
 pub(super) use life::{Deleted, EnabledKey, Leak, Many, Rotated};
 pub(super) use owner::{ChangedOwner, Enabled, OneOwner, Owners};
+pub(super) use pepper::{Peppers, Withdrawn};
 pub(super) use revocation::{Resumed, Stands, Waited};
 pub(super) use usage::Used;
 

@@ -99,9 +99,8 @@ fn row(key: wire::ImportedKey) -> Result<Row, Vec<Wrong>> {
 }
 
 /// What slow hashes begin with, as the crypt functions and the common frameworks write them; and their names, as a scheme.
-const SLOW: [&str; 14] = [
-    "$2a$", "$2b$", "$2x$", "$2y$", "$argon2", "$scrypt$", "$7$", "$pbkdf2", "pbkdf2", "{pbkdf2", "$5$", "$6$", "bcrypt", "scrypt",
-];
+const SLOW: [&str; 14] =
+    ["$2a$", "$2b$", "$2x$", "$2y$", "$argon2", "$scrypt$", "$7$", "$pbkdf2", "pbkdf2", "{pbkdf2", "$5$", "$6$", "bcrypt", "scrypt"];
 
 const WHY_NOT: &str = "must be of a fast hash, and this is a slow one (bcrypt, argon2, scrypt, PBKDF2 or crypt): a check must cost microseconds, and \
                        those cost a thousand times that on purpose, which helps against guessed passwords and not for keys that nobody can guess. Import the secrets \

@@ -15,9 +15,9 @@ use crate::keyring::{Keyring, KeyringError, KeysOf, Rotated};
 use crate::proto::keyward::admin::v1::key_service_server::KeyService;
 use crate::proto::keyward::admin::v1::{
     CreateKeyRequest, CreateKeyResponse, DeleteKeyRequest, DeleteKeyResponse, EnableKeyRequest, EnableKeyResponse, ExplainCheckRequest,
-    ExplainCheckResponse, GetKeyRequest, GetKeyResponse, ImportKeysRequest, ImportKeysResponse, Key, ListKeysRequest, ListKeysResponse, RetireSecretsRequest,
-    RetireSecretsResponse, RevokeKeyRequest, RevokeKeyResponse, RevokeKeysRequest, RevokeKeysResponse, RotateKeyRequest, RotateKeyResponse,
-    UpdateKeyRequest, UpdateKeyResponse,
+    ExplainCheckResponse, GetKeyRequest, GetKeyResponse, ImportKeysRequest, ImportKeysResponse, Key, ListKeysRequest, ListKeysResponse,
+    RetireSecretsRequest, RetireSecretsResponse, RevokeKeyRequest, RevokeKeyResponse, RevokeKeysRequest, RevokeKeysResponse,
+    RotateKeyRequest, RotateKeyResponse, UpdateKeyRequest, UpdateKeyResponse,
 };
 use crate::store::Page;
 

@@ -14,6 +14,7 @@ mod mask;
 mod names;
 mod owners;
 mod page;
+mod peppers;
 mod revocation;
 mod shown;
 pub(super) mod status;
@@ -32,6 +33,7 @@ use crate::proto::keyward::admin::v1::bootstrap_service_server::BootstrapService
 use crate::proto::keyward::admin::v1::key_service_server::KeyServiceServer;
 use crate::proto::keyward::admin::v1::leak_service_server::LeakServiceServer;
 use crate::proto::keyward::admin::v1::owner_service_server::OwnerServiceServer;
+use crate::proto::keyward::admin::v1::pepper_service_server::PepperServiceServer;
 use crate::proto::keyward::admin::v1::revocation_service_server::RevocationServiceServer;
 use crate::proto::keyward::admin::v1::usage_service_server::UsageServiceServer;
 
@@ -42,6 +44,7 @@ pub struct Services {
     pub owners: Authenticated<OwnerServiceServer<owners::Owners>>,
     pub revocation: Authenticated<RevocationServiceServer<revocation::Revocation>>,
     pub audit: Authenticated<AuditServiceServer<audit::Audit>>,
+    pub peppers: Authenticated<PepperServiceServer<peppers::Peppers>>,
     /// Needs no token: a secret is token enough to end itself.
     pub leak: LeakServiceServer<leak::Leak>,
     pub usage: Authenticated<UsageServiceServer<usage::UsageOf>>,
@@ -57,7 +60,9 @@ pub fn services(keyring: &Arc<Keyring>, gate: &Arc<Gate>, leaving: CancellationT
     let revocation = RevocationServiceServer::new(revocation::Revocation(keyring.clone()));
     let audit = AuditServiceServer::new(audit::Audit { keyring: keyring.clone(), leaving });
     let usage = UsageServiceServer::new(usage::UsageOf(keyring.clone()));
+    let peppers = PepperServiceServer::new(peppers::Peppers(keyring.clone()));
     Services {
+        peppers: Authenticated::new(peppers, keyring.clone()),
         audit: Authenticated::new(audit, keyring.clone()),
         keys: Authenticated::new(keys, keyring.clone()),
         owners: Authenticated::new(owners, keyring.clone()),

@@ -71,6 +71,8 @@ fn row(error: &E) -> (Code, &'static str) {
         E::ImportConflict { .. } => (Code::AlreadyExists, "IMPORT_CONFLICT"),
         E::ImportCut { why, .. } => row(why),
         E::Store(StoreError::Unavailable(_)) => (Code::Unavailable, "STORE_AWAY"),
+        E::Store(StoreError::NoPepper(_)) => (Code::NotFound, "PEPPER_NOT_FOUND"),
+        E::Store(StoreError::PepperInUse(_)) => (Code::FailedPrecondition, "PEPPER_IN_USE"),
         E::Store(_) | E::Name(_) | E::Randomness(_) => (Code::Internal, "INTERNAL"),
     }
 }
@@ -132,6 +134,12 @@ fn detail(details: &mut ErrorDetails, error: &E) {
         }
         // until an operator has said that they go on
         E::RolledBack => drop(details.set_retry_info(Some(Duration::from_secs(30)))),
+        E::Store(StoreError::NoPepper(version)) => {
+            details.set_resource_info("keyward.Pepper", format!("peppers/{version}"), "", says);
+        }
+        E::Store(StoreError::PepperInUse(version)) => {
+            details.add_precondition_failure_violation("PEPPER", format!("peppers/{version}"), says);
+        }
         _ => {}
     }
 }
@@ -143,6 +151,7 @@ fn told(error: &E) -> String {
             tracing::warn!(%error, "an admin call could not be answered");
             "the store is away: repeat it in a moment".into()
         }
+        E::Store(StoreError::NoPepper(_) | StoreError::PepperInUse(_)) => error.to_string(),
         E::Store(_) | E::Name(_) | E::Randomness(_) => {
             tracing::error!(%error, "an admin call could not be answered");
             "a fault of the server's own: its log says which".into()

@@ -132,7 +132,10 @@ fn planned<'a>(lot: &'a Lot, there: &There, terms: &ImportTerms) -> Plan<'a> {
         match verdict {
             Ok(Verdict::Unchanged) => plan.report.unchanged += 1,
             Ok(Verdict::New) if terms.owners == MissingOwners::Refused && !there.owners.contains(&row.record.owner) => {
-                let says = format!("must be an owner that is there, and there is no {}: make it first, or let the import make owners", row.record.owner);
+                let says = format!(
+                    "must be an owner that is there, and there is no {}: make it first, or let the import make owners",
+                    row.record.owner
+                );
                 plan.report.refuse(*number, vec![Wrong::new("owner", says)]);
             }
             Ok(Verdict::New) => {
@@ -172,7 +175,8 @@ enum Verdict {
 
 fn judged(row: &Candidate, there: &There) -> Result<Verdict, Wrong> {
     if let Some(key) = there.keys.get(&row.record.id) {
-        let other = || Wrong::new("id", "is that of a key that is there with another content: keys that are there are not changed by an import");
+        let other =
+            || Wrong::new("id", "is that of a key that is there with another content: keys that are there are not changed by an import");
         return if row.is(key) { Ok(Verdict::Unchanged) } else { Err(other()) };
     }
     match row.known_by.iter().find_map(|digest| there.by_digest.get(digest)) {

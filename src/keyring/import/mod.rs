@@ -78,7 +78,10 @@ impl Keyring {
         self.realm_to_change(caller, &terms.realm)?;
         caller.is_for_more_than_its_owner("importing keys")?;
         if terms.realm == admin_realm() {
-            return Err(KeyringError::Invalid(vec![Wrong::new("parent", "must not be the realm keyward: admin tokens are made here, and nowhere else")]));
+            return Err(KeyringError::Invalid(vec![Wrong::new(
+                "parent",
+                "must not be the realm keyward: admin tokens are made here, and nowhere else",
+            )]));
         }
         Ok(Import {
             keyring: self.clone(),

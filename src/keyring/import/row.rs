@@ -29,7 +29,11 @@ pub struct Row {
 pub enum Credential {
     Secret(Secret),
     /// What the other system kept of the secret.
-    Digest { scheme: Scheme, theirs: Vec<u8>, last_four: String },
+    Digest {
+        scheme: Scheme,
+        theirs: Vec<u8>,
+        last_four: String,
+    },
 }
 
 /// A row that its realm takes.

@@ -10,18 +10,18 @@ use super::clock::StoreClock;
 use super::glance;
 use super::log::{self, Stands};
 use super::writer::Job;
-use super::{Embedded, audit, away, drawn, read, usage};
+use super::{Embedded, audit, away, drawn, peppers, read, usage};
 use crate::domain::audit::Sealed;
 use crate::domain::key::Digest;
-use crate::domain::name::{KeyId, OwnerId, RealmId};
+use crate::domain::name::{KeyId, OwnerId, RealmId, Word};
 use crate::domain::owner::Owner;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
 use crate::domain::usage::LastUse;
 use crate::revocation::{At, Footing, Mark, Pushed, Registration, Renewal, Renewed, Standing};
 use crate::store::{
-    AuditHead, AuditNote, Charge, Commit, Committed, Due, Finding, Kept, LeaseHolder, Page, PepperClaim, Settled, Settlement, Store,
-    StoreError, SubjectName, Taken, Usage, UsagePiece, UsageRange, What,
+    AuditHead, AuditNote, Charge, Commit, Committed, Due, Finding, Kept, Knows, LeaseHolder, Page, PepperClaim, PepperUse, Settled,
+    Settlement, Store, StoreError, SubjectName, Taken, Usage, UsagePiece, UsageRange, What,
 };
 
 #[async_trait]
@@ -103,6 +103,23 @@ impl Store for Embedded {
 
     async fn claim_peppers(&self, claims: &[PepperClaim]) -> Result<(), StoreError> {
         self.ask(self.timeouts.admin, |reply| Job::ClaimPeppers(claims.to_vec(), reply)).await
+    }
+
+    async fn agree_on_pepper(&self, knows: &Knows) -> Result<Word, StoreError> {
+        let everyones = self.shared.leases.know(knows);
+        let agreed = self.ask(self.timeouts.admin, |reply| Job::AgreeOnPepper(knows.clone(), everyones, reply)).await;
+        if let Err(StoreError::PepperMissing(_) | StoreError::PepperWithdrawn(_)) = agreed {
+            self.shared.leases.dismiss(&knows.replica, 0);
+        }
+        agreed
+    }
+
+    async fn withdraw_pepper(&self, version: &Word, audit: &AuditNote) -> Result<(), StoreError> {
+        self.ask(self.timeouts.admin, |reply| Job::WithdrawPepper(version.clone(), audit.clone(), reply)).await
+    }
+
+    async fn peppers(&self) -> Result<Vec<PepperUse>, StoreError> {
+        self.read(self.timeouts.admin, move |txn, _| peppers::all(txn)).await
     }
 
     async fn now(&self) -> Result<StoreTime, StoreError> {

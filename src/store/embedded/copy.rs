@@ -6,9 +6,10 @@ use std::path::Path;
 use prost::Message as _;
 use redb::{ReadTransaction, ReadableTableMetadata as _};
 
-use super::disk::{self, Stop};
-use super::tables::{ANSWERS, KEYS, MARKS, META, OWNERS, PEPPERS, ROLLED_BACK, head};
 use super::Embedded;
+use super::disk::{self, Stop};
+use super::peppers;
+use super::tables::{ANSWERS, KEYS, MARKS, META, OWNERS, PEPPERS, ROLLED_BACK, head};
 use crate::clock::SharedClock;
 use crate::domain::name::{KeyId, OwnerId, RealmId, Word};
 use crate::domain::owner::Owner;
@@ -63,6 +64,7 @@ fn rest(txn: &ReadTransaction) -> Result<Rest, Stop> {
         let version = Word::parse(version.value()).map_err(|error| StoreError::Corrupt(error.to_string()))?;
         rest.peppers.push(PepperClaim { version, check_value: *check_value.value() });
     }
+    rest.pepper_uses = peppers::all(txn)?;
     for entry in txn.open_table(MARKS)?.range::<&[u8; 32]>(..)? {
         rest.marks.push(*entry?.0.value());
     }

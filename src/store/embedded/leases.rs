@@ -1,12 +1,15 @@
 //! Who holds a lease, and the log's durable head: what a change is told that it stands on. All of it lives and ends with this process, as do
 //! the leases: an embedded store has no other replicas than its own.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::domain::name::Word;
 use crate::revocation::{At, Firmness, Footing, Holder, Level, Registration, Registry, Renewal, Standing, Whole};
+use crate::store::Knows;
 
 /// The holders, and the head.
 pub(super) struct Leases {
@@ -19,6 +22,8 @@ pub(super) struct Leases {
 #[derive(Default)]
 struct Held {
     registry: Registry,
+    /// Which peppers the holders have.
+    known: BTreeMap<Holder, Vec<Word>>,
     longest: Duration,
 }
 
@@ -33,6 +38,17 @@ impl Leases {
         let mut held = self.held();
         held.registry.renew(&renewal.holder, renewal.number, 0, renewal.terms.lease);
         held.longest = held.longest.max(renewal.terms.lease);
+    }
+
+    /// Notes which peppers a replica has, as if it held a lease already. Those of its peppers that everyone who holds one has.
+    pub(super) fn know(&self, knows: &Knows) -> Vec<Word> {
+        let mut held = self.held();
+        held.registry.renew(&knows.replica, 0, 0, knows.lease);
+        held.known.insert(knows.replica.clone(), knows.versions.clone());
+        let holders = held.registry.holders();
+        held.known.retain(|known, _| holders.iter().any(|(holder, _)| holder == known));
+        let has = |holder: &Holder, version| held.known.get(holder).is_some_and(|versions| versions.contains(version));
+        knows.versions.iter().filter(|version| holders.iter().all(|(holder, _)| has(holder, version))).cloned().collect()
     }
 
     /// `position`: of a place that is in the log.

@@ -11,6 +11,7 @@ mod glance;
 mod leases;
 mod log;
 mod mutate;
+mod peppers;
 mod plan;
 mod read;
 mod tables;

@@ -1,13 +1,13 @@
 //! A commit: first everything is checked, then everything is written, so that what is refused leaves nothing behind.
 
 use prost::Message as _;
-use redb::{ReadableTable as _, ReadableTableMetadata as _};
+use redb::ReadableTable as _;
 
 use super::disk::Stop;
 use super::plan::{self, Step, lost};
 use super::tables::{Dues, Tables};
 use super::turn::Turn;
-use super::{audit, log};
+use super::{audit, log, peppers};
 use crate::domain::audit::Head;
 use crate::domain::owner::Owner;
 use crate::domain::record::Record;
@@ -16,8 +16,9 @@ use crate::proto::keyward::store::v1 as stored;
 use crate::revocation::{At, Mark};
 use crate::store::audit::Told;
 use crate::store::entry::{encode_entry, entry};
+use crate::store::pepper::fresh;
 use crate::store::record::{encode_key, encode_owner};
-use crate::store::{AuditNote, Change, Commit, PepperClaim, RequestId, StoreError};
+use crate::store::{AuditNote, Change, Commit, RequestId, StoreError};
 
 const DAY_MS: i64 = 86_400_000;
 /// How many answers that are over a commit forgets: more than the one it may add.
@@ -40,6 +41,7 @@ pub(super) fn commit(turn: &mut Turn<'_>, commit: &Commit, mark: Mark) -> Result
     }
     not_done_before(&turn.tables, commit)?;
     let steps = plan::check(&turn.tables, commit)?;
+    not_withdrawn(turn, &steps)?;
     turn.effects.dirty = true;
     let mut at = turn.tables.head()?;
     for step in &steps {
@@ -65,30 +67,6 @@ pub(super) fn resume(turn: &mut Turn<'_>, by: &AuditNote) -> Result<(), Stop> {
     audit::append(turn, by, Told::default()).map(drop)
 }
 
-/// Keeps the check values where no other is kept, and compares those that are.
-pub(super) fn claim_peppers(turn: &mut Turn<'_>, claims: &[PepperClaim]) -> Result<(), Stop> {
-    let mut known = 0;
-    for claim in claims {
-        match turn.tables.peppers.get(claim.version.as_str())?.map(|kept| *kept.value() == claim.check_value) {
-            Some(true) => known += 1,
-            Some(false) => return Err(StoreError::OtherPepper(claim.version.clone()).into()),
-            None => {}
-        }
-    }
-    let others = turn.tables.peppers.len()? > 0;
-    if let Some(first) = claims.first().filter(|_| known == 0 && others) {
-        return Err(StoreError::OtherPepper(first.version.clone()).into());
-    }
-    if known == claims.len() {
-        return Ok(());
-    }
-    for claim in claims {
-        turn.tables.peppers.insert(claim.version.as_str(), &claim.check_value)?;
-    }
-    turn.effects.dirty = true;
-    Ok(())
-}
-
 /// What the same request was answered before.
 fn replayed(turn: &mut Turn<'_>, commit: &Commit) -> Result<Option<Made>, Stop> {
     let Some(request) = &commit.request else { return Ok(None) };
@@ -109,6 +87,16 @@ fn not_done_before(tables: &Tables<'_>, commit: &Commit) -> Result<(), Stop> {
         Some(mark) if tables.marks.get(mark)?.is_some() => Err(StoreError::DoneBefore.into()),
         _ => Ok(()),
     }
+}
+
+/// No secret is put under a pepper that is withdrawn.
+fn not_withdrawn(turn: &Turn<'_>, steps: &[Step]) -> Result<(), Stop> {
+    for pepper in steps.iter().flat_map(|step| fresh(step.before.as_ref(), &step.after)) {
+        if peppers::is_withdrawn(turn, pepper)? {
+            return Err(StoreError::PepperWithdrawn(pepper.clone()).into());
+        }
+    }
+    Ok(())
 }
 
 fn write(tables: &mut Tables<'_>, step: &Step) -> Result<(), Stop> {

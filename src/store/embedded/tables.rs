@@ -45,6 +45,8 @@ pub(super) const ANSWERS_BY_END: TableDefinition<(i64, &str, &str), ()> = TableD
 /// Marks that no other commit may carry, and when they were made.
 pub(super) const MARKS: TableDefinition<&[u8; 32], i64> = TableDefinition::new("marks");
 pub(super) const PEPPERS: TableDefinition<&str, &[u8; 32]> = TableDefinition::new("peppers");
+/// Since when peppers are in use and since when they are withdrawn; 0 where they are not.
+pub(super) const PEPPER_USES: TableDefinition<&str, (i64, i64)> = TableDefinition::new("pepper_uses");
 pub(super) const WINDOWS: TableDefinition<Owned, &[u8]> = TableDefinition::new("windows");
 /// Tickets that are settled, by when they were minted: kept as long as they could be settled again.
 pub(super) const SETTLED: TableDefinition<Minted, ()> = TableDefinition::new("settled");
@@ -81,6 +83,7 @@ pub(super) struct Tables<'t> {
     pub answers_by_end: Table<'t, (i64, &'static str, &'static str), ()>,
     pub marks: Table<'t, &'static [u8; 32], i64>,
     pub peppers: Table<'t, &'static str, &'static [u8; 32]>,
+    pub pepper_uses: Table<'t, &'static str, (i64, i64)>,
     pub windows: Table<'t, Owned, &'static [u8]>,
     pub settled: Table<'t, Minted, ()>,
     pub minutes: Table<'t, Timed, &'static str>,
@@ -106,6 +109,7 @@ impl<'t> Tables<'t> {
             answers_by_end: txn.open_table(ANSWERS_BY_END)?,
             marks: txn.open_table(MARKS)?,
             peppers: txn.open_table(PEPPERS)?,
+            pepper_uses: txn.open_table(PEPPER_USES)?,
             windows: txn.open_table(WINDOWS)?,
             settled: txn.open_table(SETTLED)?,
             minutes: txn.open_table(MINUTES)?,
@@ -173,7 +177,8 @@ fn prepared(database: &Database) -> Result<(Persisted, bool), Stop> {
         Err(redb::TableError::TableDoesNotExist(_)) => return Ok((Persisted::default(), false)),
         meta => meta?,
     };
-    let whole = txn.list_tables()?.any(|table| table.name() == LAST_USED.name());
+    let names: Vec<String> = txn.list_tables()?.map(|table| table.name().to_owned()).collect();
+    let whole = [LAST_USED.name(), PEPPER_USES.name()].iter().all(|last| names.iter().any(|name| name == last));
     match meta.get(SCHEMA)?.map(|version| version.value()) {
         Some(SCHEMA_VERSION) => {
             let time = StoreTime(meta.get(TIME)?.map_or(0, |time| time.value().cast_signed()));

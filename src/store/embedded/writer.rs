@@ -14,12 +14,13 @@ use super::mutate::Made;
 use super::tables::{self, Tables};
 use super::turn::{Effects, Turn};
 use super::windows::Cursor;
-use super::{audit, log, mutate, take, usage, windows};
+use super::{audit, log, mutate, peppers, take, usage, windows};
 use crate::domain::audit::Head;
+use crate::domain::name::Word;
 use crate::domain::time::BootTime;
 use crate::revocation::{At, Mark};
 use crate::store::audit::Told;
-use crate::store::{AuditNote, Charge, Commit, PepperClaim, Settled, Settlement, StoreError, Taken, UsagePiece};
+use crate::store::{AuditNote, Charge, Commit, Knows, PepperClaim, Settled, Settlement, StoreError, Taken, UsagePiece};
 
 /// Where an answer goes.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -32,6 +33,9 @@ pub(super) enum Job {
     Settle(Vec<Settlement>, Reply<Vec<Settled>>),
     AddUsage(Vec<UsagePiece>, Reply<()>),
     ClaimPeppers(Vec<PepperClaim>, Reply<()>),
+    /// With those of its peppers that everyone has.
+    AgreeOnPepper(Knows, Vec<Word>, Reply<Word>),
+    WithdrawPepper(Word, AuditNote, Reply<()>),
     /// A place that was promised to somebody is not in the log.
     Miss(At, Reply<()>),
     Resume(Box<AuditNote>, Reply<()>),
@@ -167,11 +171,13 @@ impl Job {
             Self::Take(_, reply) => !reply.is_closed(),
             Self::Settle(_, reply) => !reply.is_closed(),
             Self::Note(_, reply) => !reply.is_closed(),
+            Self::AgreeOnPepper(.., reply) => !reply.is_closed(),
             Self::ClaimPeppers(_, reply)
             | Self::AddUsage(_, reply)
             | Self::Miss(_, reply)
             | Self::Resume(_, reply)
-            | Self::DropAudit(.., reply) => !reply.is_closed(),
+            | Self::DropAudit(.., reply)
+            | Self::WithdrawPepper(.., reply) => !reply.is_closed(),
             Self::Open => true,
         }
     }
@@ -195,7 +201,15 @@ impl Job {
                 wait(reply, answer, turn)
             }
             Self::ClaimPeppers(claims, reply) => {
-                let answer = mutate::claim_peppers(turn, &claims);
+                let answer = peppers::claim(turn, &claims);
+                wait(reply, answer, turn)
+            }
+            Self::AgreeOnPepper(knows, everyones, reply) => {
+                let answer = peppers::agree(turn, &knows, &everyones);
+                wait(reply, answer, turn)
+            }
+            Self::WithdrawPepper(version, note, reply) => {
+                let answer = peppers::withdraw(turn, &version, &note);
                 wait(reply, answer, turn)
             }
             Self::Miss(place, reply) => {
@@ -225,11 +239,13 @@ impl Job {
             Self::Take(_, reply) => drop(reply.send(Err(why.clone()))),
             Self::Settle(_, reply) => drop(reply.send(Err(why.clone()))),
             Self::Note(_, reply) => drop(reply.send(Err(why.clone()))),
+            Self::AgreeOnPepper(.., reply) => drop(reply.send(Err(why.clone()))),
             Self::ClaimPeppers(_, reply)
             | Self::AddUsage(_, reply)
             | Self::Miss(_, reply)
             | Self::Resume(_, reply)
-            | Self::DropAudit(.., reply) => {
+            | Self::DropAudit(.., reply)
+            | Self::WithdrawPepper(.., reply) => {
                 drop(reply.send(Err(why.clone())));
             }
             Self::Open => {}

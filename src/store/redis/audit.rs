@@ -95,7 +95,7 @@ pub(super) async fn head(pool: &Pool, deadline: Instant) -> Result<Head, StoreEr
     head.map_or(Ok(Head::default()), |head| head.parse().map_err(|error| StoreError::Corrupt(format!("the audit log's head: {error}"))))
 }
 
-async fn until_appended(
+pub(super) async fn until_appended(
     mut connection: MultiplexedConnection,
     script: &'static Script,
     (note, dropped): (&AuditNote, Option<Head>),

@@ -1,17 +1,17 @@
 -- Applies all changes of a commit, each with its entry in the log, and appends their entry to the audit log, or does nothing: every check stands
 -- before the first write.
 --
--- KEYS  position, log, audit, where it ends, once, leases, longest lease, secured, barrier; for every change: records, digests, lists it
+-- KEYS  position, log, audit, where it ends, once, leases, longest lease, secured, barrier, uses of peppers; for every change: records, digests, lists it
 --       joins.., lists it leaves.., where it is due..; last, the request if there is one
 -- ARGV  fingerprint or '', subject, how long requests are kept (ms), once mark or '', the log's mark, '1' where a write that is answered is as
 --       durable as it has to be, how many entries the log keeps, where the audit log must end now, where it ends then, its entry, number of
---       changes; for every change: id, revision expected ('' for none) and value (both open with the revision in 8 bytes; '' for one that is
+--       peppers that secrets are put under, those.., number of changes; for every change: id, revision expected ('' for none) and value (both open with the revision in 8 bytes; '' for one that is
 --       removed), log entry, 'key/owner', what it is called where it is due, numbers of lists joined, of lists left, of what it is due for, when
 --       it is due for each ('' for never), number of digests, digests.., number of digests dropped, digests dropped..
 -- Answers {'made' or 'replayed', position, subject, head, longest lease, holders and registrations..}, {'reused'}, {'done'},
--- {'exists', change}, {'conflict'}, {'taken'}, or {'behind'}: the audit log has gone on meanwhile.
+-- {'exists', change}, {'conflict'}, {'taken'}, {'withdrawn', pepper}, or {'behind'}: the audit log has gone on meanwhile.
 
-local next_key, next_arg = 9, 11
+local next_key, next_arg = 10, 10
 
 local function key()
   next_key = next_key + 1
@@ -41,7 +41,8 @@ end
 
 local fingerprint, subject, lifetime, once, mark, durable, kept = unpack(ARGV, 1, 7)
 local after, ends, noted = unpack(ARGV, 8, 10)
-local changes = list(ARGV[11], change)
+local peppers = list(arg(), arg)
+local changes = list(arg(), change)
 local request = KEYS[next_key + 1]
 
 -- Why the change can't be made, or nil.
@@ -77,6 +78,9 @@ if request then
   if before[1] then return {'reused'} end
 end
 if once ~= '' and redis.call('SISMEMBER', KEYS[5], once) == 1 then return {'done'} end
+for _, pepper in ipairs(peppers) do
+  if string.match(redis.call('HGET', KEYS[10], pepper) or '', '/[^0]') then return {'withdrawn', pepper} end
+end
 for number, change in ipairs(changes) do
   local why = obstacle(change, number)
   if why then return why end

@@ -1,5 +1,6 @@
 //! Writing: one script applies a commit, with its audit entry and its log entry, or changes nothing; then it is made durable.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
@@ -13,8 +14,10 @@ use super::secure::{self, at_once};
 use super::step::Step;
 use super::{audit, entries, names};
 use crate::domain::audit::Head;
+use crate::domain::name::Word;
 use crate::revocation::Mark;
 use crate::store::audit::{Appended, Told as Of, append};
+use crate::store::pepper::fresh;
 use crate::store::{Change, Commit, Committed, Expect, StoreError};
 
 static COMMIT: Script = Script::new(concat!(include_str!("audit.lua"), include_str!("commit.lua")));
@@ -128,6 +131,7 @@ fn read(told: &Told<Vec<Value>>, commit: &Commit, audit: Head) -> Result<Option<
         ("behind", []) => Ok(None),
         ("conflict", []) => Err(StoreError::Conflict),
         ("taken", []) => Err(StoreError::SecretTaken),
+        ("withdrawn", [pepper]) => Err(StoreError::PepperWithdrawn(Word::parse(&text(pepper)?).map_err(|_| odd())?)),
         ("exists", [number]) => {
             let change = text(number)?.parse().ok().and_then(|number: usize| commit.changes.get(number.checked_sub(1)?));
             let (kind, id) = change.map(Change::named).ok_or_else(odd)?;
@@ -139,7 +143,7 @@ fn read(told: &Told<Vec<Value>>, commit: &Commit, audit: Head) -> Result<Option<
 
 fn write(call: &mut Cmd, commit: &Commit, Prepared { steps, audit }: &Prepared, (mark, at_once): (Mark, &str)) {
     let fixed = [names::POSITION, names::LOG, names::AUDIT, names::AUDIT_HEAD, names::ONCE];
-    let fixed = fixed.into_iter().chain([names::LEASES, names::LONGEST, names::SECURED, names::BARRIER]);
+    let fixed = fixed.into_iter().chain([names::LEASES, names::LONGEST, names::SECURED, names::BARRIER, names::PEPPER_USES]);
     let mut keys: Vec<&str> = fixed.chain(steps.iter().flat_map(Step::names)).collect();
     let request = commit.request.as_ref().map(names::request);
     keys.extend(request.as_deref());
@@ -149,7 +153,9 @@ fn write(call: &mut Cmd, commit: &Commit, Prepared { steps, audit }: &Prepared, 
     call.arg(commit.once.as_ref().map_or(&b""[..], |mark| mark));
     call.arg(mark.to_string()).arg(at_once).arg(ENTRIES_KEPT);
     audit::write(call, audit);
-    call.arg(steps.len());
+    let peppers: BTreeSet<&str> =
+        steps.iter().zip(&commit.changes).flat_map(|(step, change)| fresh(step.was(), change)).map(Word::as_str).collect();
+    call.arg(peppers.len()).arg(peppers.iter().copied().collect::<Vec<_>>()).arg(steps.len());
     for step in steps {
         step.write(call);
     }

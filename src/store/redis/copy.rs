@@ -11,14 +11,13 @@ use crate::domain::record::Record;
 use crate::revocation::{At, Mark};
 use crate::store::audit::{encode, read};
 use crate::store::copy::{KeptAnswer, Rest};
-use crate::store::{Store as _, StoreError};
+use crate::store::{PepperUse, Store as _, StoreError};
 
 /// Stands among the places that were found lost as long as not everything is here.
 const UNFINISHED: &str = "1/0000000000000000";
 
 /// What any state of keyward has one of.
-const SIGNS: [&str; 7] =
-    [names::POSITION, names::LOG, names::AUDIT, names::AUDIT_HEAD, names::ONCE, names::PEPPERS, names::ROLLED_BACK];
+const SIGNS: [&str; 7] = [names::POSITION, names::LOG, names::AUDIT, names::AUDIT_HEAD, names::ONCE, names::PEPPERS, names::ROLLED_BACK];
 
 impl RedisStore {
     /// Begins a copy, in a Redis that holds nothing of keyward's.
@@ -86,6 +85,10 @@ impl RedisStore {
         let mut all = ::redis::pipe();
         for pepper in &rest.peppers {
             all.cmd("HSET").arg(names::PEPPERS).arg(pepper.version.as_str()).arg(&pepper.check_value[..]);
+        }
+        for PepperUse { version, used, withdrawn } in &rest.pepper_uses {
+            let [used, withdrawn] = [used, withdrawn].map(|at| at.map_or(0, |at| at.0));
+            all.cmd("HSET").arg(names::PEPPER_USES).arg(version.as_str()).arg(format!("{used}/{withdrawn}"));
         }
         for once in &rest.marks {
             all.cmd("SADD").arg(names::ONCE).arg(&once[..]);

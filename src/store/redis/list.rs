@@ -44,7 +44,8 @@ pub(super) async fn keys_of(
     let (records, index) = (names::keys(realm), names::digests(realm));
     let mut ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
     if !digests.is_empty() {
-        let holders: Vec<Option<String>> = pool.run(deadline, |connection| some(connection, &index, digests.iter().map(|digest| &digest.0[..]))).await?;
+        let holders: Vec<Option<String>> =
+            pool.run(deadline, |connection| some(connection, &index, digests.iter().map(|digest| &digest.0[..]))).await?;
         ids.extend(holders.iter().flatten().filter_map(|holder| holder.split('/').next()).map(str::to_owned));
         ids.sort_unstable();
         ids.dedup();

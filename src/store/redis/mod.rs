@@ -21,6 +21,7 @@ mod link;
 mod links;
 mod list;
 mod names;
+mod peppers;
 mod pool;
 mod script;
 mod secure;
@@ -32,6 +33,8 @@ mod step;
 mod stored;
 pub mod take;
 mod terms;
+#[cfg(test)]
+mod told_tests;
 mod usage;
 mod way;
 
@@ -50,12 +53,12 @@ pub use self::settings::{Certificates, Place, Settings, User};
 use self::spread::Spread;
 use self::way::Way;
 use super::{
-    AuditHead, AuditNote, Charge, Commit, Committed, Due, Finding, Kept, LeaseHolder, Page, PepperClaim, Settled, Settlement, Store,
-    StoreError, SubjectName, Taken, Usage, UsagePiece, UsageRange, What,
+    AuditHead, AuditNote, Charge, Commit, Committed, Due, Finding, Kept, Knows, LeaseHolder, Page, PepperClaim, PepperUse, Settled,
+    Settlement, Store, StoreError, SubjectName, Taken, Usage, UsagePiece, UsageRange, What,
 };
 use crate::domain::audit::Sealed;
 use crate::domain::key::Digest;
-use crate::domain::name::{KeyId, OwnerId, RealmId};
+use crate::domain::name::{KeyId, OwnerId, RealmId, Word};
 use crate::domain::owner::Owner;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
@@ -225,7 +228,19 @@ impl Store for RedisStore {
     }
 
     async fn claim_peppers(&self, claims: &[PepperClaim]) -> Result<(), StoreError> {
-        terms::claim_peppers(&self.admin, self.ready().await?, claims).await
+        peppers::claim(&self.admin, self.ready().await?, claims).await
+    }
+
+    async fn agree_on_pepper(&self, knows: &Knows) -> Result<Word, StoreError> {
+        peppers::agree(&self.admin, self.ready().await?, knows).await
+    }
+
+    async fn withdraw_pepper(&self, version: &Word, audit: &AuditNote) -> Result<(), StoreError> {
+        peppers::withdraw(&self.admin, self.ready().await?, version, audit).await
+    }
+
+    async fn peppers(&self) -> Result<Vec<PepperUse>, StoreError> {
+        peppers::all(&self.admin, self.ready().await?).await
     }
 
     async fn now(&self) -> Result<StoreTime, StoreError> {
@@ -286,16 +301,5 @@ impl Store for RedisStore {
 
     async fn due(&self, what: Due, before: StoreTime, count: usize) -> Result<Vec<(RealmId, KeyId)>, StoreError> {
         due::due(&self.admin, self.ready().await?, (what, before), count).await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn time_that_redis_sets_back_is_told_as_standing_still() {
-        let store = RedisStore::connect(&Settings::at("unix:///nowhere")).unwrap();
-        assert_eq!([5, 9, 3, 10].map(|now| store.told(StoreTime(now)).0), [5, 9, 9, 10]);
     }
 }

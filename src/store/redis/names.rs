@@ -40,6 +40,10 @@ pub(super) const REVOKED: &str = "kw:1:{kw}:revoked";
 pub(super) const ONCE: &str = "kw:1:{kw}:once";
 /// Check values of peppers by version: a hash.
 pub(super) const PEPPERS: &str = "kw:1:{kw}:peppers";
+/// Since when peppers are in use and since when they are withdrawn, `ms/ms` by version, 0 where they are not: a hash.
+pub(super) const PEPPER_USES: &str = "kw:1:{kw}:pepper-uses";
+/// Which peppers replicas have, `/version/version/` by `replica:incarnation`: a hash.
+pub(super) const PEPPERS_KNOWN: &str = "kw:1:{kw}:peppers-known";
 
 /// Keys' records by id: a hash.
 pub(super) fn keys(realm: &RealmId) -> String {

@@ -1,5 +1,4 @@
-//! What must be so before keys are kept here: a server that forgets nothing, that can do what is demanded of it, and the peppers that its keys
-//! were made under.
+//! What must be so before keys are kept here: a server that forgets nothing, and that can do what is demanded of it.
 //!
 //! What only the operator can put right is unfit, for good; what may be a failover that is under way is a store that is away for now; what only
 //! makes the level lower is warned of, and shown with every answer.
@@ -8,24 +7,21 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
-use ::redis::{Cmd, RedisResult, Value, from_redis_value};
+use ::redis::{RedisResult, Value, from_redis_value};
 use tokio::time::Instant;
 use tracing::warn;
 
+use super::fault;
 use super::footing::{Demand, Info, ON_DISK, unlike_on_disk};
 use super::link::Link;
-use super::pool::Pool;
-use super::script::Script;
-use super::{fault, names};
 use crate::revocation::Level;
-use crate::store::{PepperClaim, StoreError};
+use crate::store::StoreError;
 
 const POLICY: &str = "maxmemory-policy";
 const FOLLOWERS: &str = "min-replicas-to-write";
 const LAG: &str = "min-replicas-max-lag";
 /// Before it a script was not held to its user's rights.
 const OLDEST: u32 = 7;
-static CLAIM: Script = Script::new(include_str!("claim.lua"));
 
 /// What a server says of itself.
 struct Server {
@@ -168,22 +164,4 @@ impl Server {
 
 fn unfit(why: String) -> Result<(), StoreError> {
     Err(StoreError::Unfit(why))
-}
-
-/// Keeps the check values where no other is kept, and compares those that are.
-pub(super) async fn claim_peppers(pool: &Pool, deadline: Instant, claims: &[PepperClaim]) -> Result<(), StoreError> {
-    let other = pool.run(deadline, |mut connection| async move {
-        let call = |call: &mut Cmd| {
-            call.arg(1).arg(names::PEPPERS);
-            for claim in claims {
-                call.arg(claim.version.as_str()).arg(&claim.check_value[..]);
-            }
-        };
-        CLAIM.run(&mut connection, call).await
-    });
-    let other: Option<usize> = other.await?;
-    match other.and_then(|other| claims.get(other)) {
-        None => Ok(()),
-        Some(claim) => Err(StoreError::OtherPepper(claim.version.clone())),
-    }
 }

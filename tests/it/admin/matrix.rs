@@ -10,16 +10,18 @@ use bytes::Bytes;
 use keyward::proto::DESCRIPTORS;
 use keyward::proto::keyward::admin::v1::{
     CreateKeyRequest, CreateOwnerRequest, DeleteKeyRequest, DisableOwnerRequest, EnableKeyRequest, EnableOwnerRequest, ExplainCheckRequest,
-    ExportAuditRequest, GetKeyRequest, GetOwnerRequest, GetRevocationStatusRequest, GetUsageRequest, ImportKeysRequest, Key, ListAuditRequest,
-    ListKeysRequest, ListOwnersRequest, Owner, ResumeRequest, RetireSecretsRequest, RevokeKeyRequest, RevokeKeysRequest, RotateKeyRequest,
-    UpdateKeyRequest, UpdateOwnerRequest, VerifyAuditRequest, WaitRevocationRequest, WatchAuditRequest,
+    ExportAuditRequest, GetKeyRequest, GetOwnerRequest, GetPepperStatusRequest, GetRevocationStatusRequest, GetUsageRequest,
+    ImportKeysRequest, Key, ListAuditRequest, ListKeysRequest, ListOwnersRequest, Owner, ResumeRequest, RetireSecretsRequest,
+    RevokeKeyRequest, RevokeKeysRequest, RotateKeyRequest, UpdateKeyRequest, UpdateOwnerRequest, VerifyAuditRequest, WaitRevocationRequest,
+    WatchAuditRequest, WithdrawPepperRequest,
 };
 use prost::Message;
 use prost_types::FileDescriptorSet;
 use tonic::Code;
 
 use self::Cell::{
-    AdminOnly, Bound, Done, Empty, Gone, NoKey, NoOwner, NoRealm, NotRolledBack, OwnerMissing, RoleMissing, Stale, Streams, TokenRefused,
+    AdminOnly, Bound, Done, Empty, Gone, NoKey, NoOwner, NoPepper, NoRealm, NotRolledBack, OwnerMissing, RoleMissing, Stale, Streams,
+    TokenRefused,
 };
 use super::certified::BINDINGS;
 use super::world::World;
@@ -42,6 +44,7 @@ enum Cell {
     OwnerMissing,
     /// As it is for everybody who is let in.
     NotRolledBack,
+    NoPepper,
     Bound,
     AdminOnly,
     RoleMissing,
@@ -251,6 +254,20 @@ const TABLE: &[Row] = &[
         about_acme: [Done, Done, NoRealm, Bound, NoOwner],
         about_keyward: [Done, RoleMissing, NoRealm],
         send: |names| bytes(&EnableOwnerRequest { name: names.owner.clone(), ..Default::default() }),
+    },
+    Row {
+        rpc: "PepperService/GetPepperStatus",
+        roles: &["viewer"],
+        about_acme: [Done, Bound, Bound, Bound, Bound],
+        about_keyward: [Gone, Gone, Gone],
+        send: |_| bytes(&GetPepperStatusRequest {}),
+    },
+    Row {
+        rpc: "PepperService/WithdrawPepper",
+        roles: &[],
+        about_acme: [NoPepper, Bound, Bound, Bound, Bound],
+        about_keyward: [Gone, Gone, Gone],
+        send: |_| bytes(&WithdrawPepperRequest { version: "9".into(), dry_run: false }),
     },
     Row {
         rpc: "RevocationService/WaitRevocation",

@@ -342,6 +342,7 @@ pub async fn serve(keyring: &Arc<Keyring>, gate: &Arc<Gate>) -> Channel {
         .add_service(services.owners)
         .add_service(services.revocation)
         .add_service(services.audit)
+        .add_service(services.peppers)
         .add_service(services.leak)
         .add_service(services.usage)
         .add_service(services.bootstrap);

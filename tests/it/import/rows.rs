@@ -1,11 +1,11 @@
 //! `ImportKeys`, row by row, on every store.
 
 use keyward::domain::name::RealmId;
+use keyward::proto::keyward::admin::v1::audit_service_client::AuditServiceClient;
 use keyward::proto::keyward::admin::v1::imported_key::Credential;
 use keyward::proto::keyward::admin::v1::{
     GetKeyRequest, ImportKeysRequest, ImportKeysResponse, ImportOptions, ImportedKey, Key, ListAuditRequest, OnConflict, UpdateKeyRequest,
 };
-use keyward::proto::keyward::admin::v1::audit_service_client::AuditServiceClient;
 use prost_types::Timestamp;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
@@ -41,7 +41,8 @@ fn row(number: usize) -> ImportedKey {
 }
 
 async fn import(world: &World, rows: Vec<ImportedKey>, options: ImportOptions) -> Result<ImportKeysResponse, Status> {
-    let mut messages: Vec<_> = rows.chunks(300).map(|rows| ImportKeysRequest { rows: rows.to_vec(), ..ImportKeysRequest::default() }).collect();
+    let mut messages: Vec<_> =
+        rows.chunks(300).map(|rows| ImportKeysRequest { rows: rows.to_vec(), ..ImportKeysRequest::default() }).collect();
     messages.insert(0, ImportKeysRequest { parent: REALM.into(), options: Some(options), rows: Vec::new() });
     world.keys().import_keys(world.ask(tokio_stream::iter(messages))).await.map(tonic::Response::into_inner)
 }
@@ -63,7 +64,8 @@ async fn get(world: &World, id: &str) -> Key {
 async fn a_key_keeps_what_it_was_and_opens_by_its_secret(world: World) {
     let at = |seconds| Some(Timestamp { seconds, nanos: 0 });
     let over = ImportedKey { expire_time: at(1_600_000_000), ..row(1) };
-    let revoked = ImportedKey { revoke_time: at(1_550_000_000), label: "old".into(), metadata: [("a".into(), "b".into())].into(), ..row(2) };
+    let revoked =
+        ImportedKey { revoke_time: at(1_550_000_000), label: "old".into(), metadata: [("a".into(), "b".into())].into(), ..row(2) };
     let nameless = ImportedKey { key_id: String::new(), create_time: None, ..row(3) };
     let done = import(&world, vec![over, revoked, nameless, row(4)], making_owners()).await.unwrap();
     assert_eq!((done.rows, done.created, done.owners_created, done.durable_row, done.refusals.len()), (4, 4, 1, 4, 0));
@@ -161,7 +163,9 @@ async fn who_is_not_admin_or_is_bound_to_an_owner_imports_nothing(world: World) 
         ..Key::default()
     };
     let mut answers = Vec::new();
-    for (binding, parent) in [("realms/otesse/owners/acme", REALM), ("realms/ocus", REALM), ("realms/otesse", REALM), ("", "realms/keyward")] {
+    for (binding, parent) in
+        [("realms/otesse/owners/acme", REALM), ("realms/ocus", REALM), ("realms/otesse", REALM), ("", "realms/keyward")]
+    {
         let token = world.try_create(create("keyward", bound(binding))).await.unwrap().secret;
         answers.push(world.keys().import_keys(with(&token, asked(parent))).await);
     }

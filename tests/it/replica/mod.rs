@@ -3,6 +3,7 @@
 mod bound;
 mod flights;
 mod memory;
+mod rehash;
 mod secrets;
 mod sources;
 mod stage;

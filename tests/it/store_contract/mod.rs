@@ -12,6 +12,7 @@ mod noting;
 mod on_redis;
 mod paging;
 mod peeking;
+mod peppers;
 mod renewing;
 mod samples;
 mod settling;
@@ -93,6 +94,12 @@ sentences! {
         a_pepper_of_a_known_version_and_another_check_value_is_refused,
         peppers_none_of_which_is_known_are_refused_where_others_are,
         it_never_goes_backwards;
+    peppers:
+        the_first_pepper_of_a_replica_is_taken_into_use_once_everyone_who_holds_a_lease_has_it,
+        a_replica_that_lacks_a_pepper_in_use_is_refused,
+        a_withdrawn_pepper_is_never_taken_into_use_again,
+        the_pepper_in_use_is_not_withdrawn,
+        no_secret_is_put_under_a_withdrawn_pepper_and_those_that_are_there_stay;
     paging:
         pages_follow_one_another_without_gap_or_repetition_in_either_order,
         pages_go_on_while_keys_are_added,

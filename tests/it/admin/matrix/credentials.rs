@@ -153,6 +153,7 @@ impl Answer {
             (Code::FailedPrecondition, "OWNER_MISSING") => Cell::OwnerMissing,
             (Code::Aborted, "ETAG_MISMATCH") => Cell::Stale,
             (Code::FailedPrecondition, "NOT_ROLLED_BACK") => Cell::NotRolledBack,
+            (Code::NotFound, "PEPPER_NOT_FOUND") => Cell::NoPepper,
             (Code::PermissionDenied, "BOUND") => Cell::Bound,
             (Code::PermissionDenied, "ADMIN_ONLY") => Cell::AdminOnly,
             (Code::PermissionDenied, "ROLE_MISSING") => Cell::RoleMissing,

@@ -18,7 +18,7 @@ use super::super::samples::{
 };
 use super::seed;
 use crate::support::campaign::figure;
-use crate::support::peppers::claim;
+use crate::support::peppers::{claim, knows};
 use crate::support::redis::RedisServer;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -63,10 +63,11 @@ async fn state_of_keys_is_in_one_hash_slot_and_windows_are_in_their_owners() {
         Commit { request: Some(request("admin_1", "r}{", 1)), once: Some([1; 32]), ..commit(vec![new_key(&key("key_2", &[digest(2)]))]) };
     store.commit(&all).await.unwrap();
     store.claim_peppers(&[claim("1", 1)]).await.unwrap();
+    store.agree_on_pepper(&knows("a", &["1"])).await.unwrap();
     everything_of_leases(&*store).await;
     let state = slots(&server.ask::<Vec<String>>("KEYS *"));
     assert_eq!(state.values().collect::<BTreeSet<_>>().len(), 1, "{state:?}");
-    assert_eq!(state.len(), 19, "{state:?}");
+    assert_eq!(state.len(), 21, "{state:?}");
 
     let both = |key| charge(vec![subject(Some(key), &[(DAY, 9)]), subject(None, &[(DAY, 9)])], 1);
     store.take(&[both("key_1"), both("key_2")]).await.unwrap();

@@ -7,9 +7,10 @@ mod terms;
 mod tls;
 mod unfit;
 
-use crate::support::peppers::claim;
+use crate::support::peppers::{claim, knows};
 use std::time::Duration;
 
+use keyward::domain::name::Word;
 use keyward::domain::time::StoreTime;
 use keyward::domain::usage::{Granularity, LastUse};
 use keyward::revocation::At;
@@ -22,7 +23,7 @@ use super::samples::{
 };
 
 /// What every method of the trait says; `Ok` where it answers.
-async fn each_method(store: &dyn Store) -> [(&'static str, Result<(), StoreError>); 22] {
+async fn each_method(store: &dyn Store) -> [(&'static str, Result<(), StoreError>); 25] {
     let (realm, page) = (realm("otesse"), page(None, 9));
     let charge = charge(vec![subject(None, &[(DAY, 1_000)])], 1);
     [
@@ -43,6 +44,9 @@ async fn each_method(store: &dyn Store) -> [(&'static str, Result<(), StoreError
         ("keys", store.keys(&realm, None, &page).await.map(|_| ())),
         ("owners", store.owners(&realm, &page).await.map(|_| ())),
         ("claim_peppers", store.claim_peppers(&[claim("1", 1)]).await),
+        ("agree_on_pepper", store.agree_on_pepper(&knows("a", &["1"])).await.map(|_| ())),
+        ("peppers", store.peppers().await.map(|_| ())),
+        ("withdraw_pepper", withdraws(store).await),
         ("now", store.now().await.map(|_| ())),
         ("renew", store.renew(&renewal(&holder("a", 1), None)).await.map(|_| ())),
         ("follow", store.follow(At::default(), Duration::ZERO).await.map(|_| ())),
@@ -52,6 +56,14 @@ async fn each_method(store: &dyn Store) -> [(&'static str, Result<(), StoreError
         ("secure", store.secure(&What::Key(realm, key_id("key_1"))).await.map(|_| ())),
         ("resume", store.resume(&commit(Vec::new()).audit).await),
     ]
+}
+
+/// The one in use is not: whoever says so has answered.
+async fn withdraws(store: &dyn Store) -> Result<(), StoreError> {
+    match store.withdraw_pepper(&Word::parse("1").unwrap(), &commit(Vec::new()).audit).await {
+        Err(StoreError::PepperInUse(_)) => Ok(()),
+        other => other,
+    }
 }
 
 /// That every method says that the store is away, in these words.
