@@ -20,7 +20,7 @@ use crate::support::seed;
 const LEASE: Duration = Duration::from_secs(1);
 const BOTH: [usize; 2] = [0, 1];
 /// More than any call has bytes.
-const MOST: usize = 12_000;
+const MOST: usize = 20_000;
 /// Keys that are made known at a time.
 const KNOWN: usize = 50;
 
