@@ -37,18 +37,14 @@ pub(super) fn of_key<'a>(
     fitted(realms, realm, key, given, &Ages { now, newest: now })
 }
 
-/// The same of a key that another system made then, and that may have ended since.
-pub(super) fn of_imported<'a>(
+/// The same of a key of any age.
+pub(super) fn fitted<'a>(
     realms: &Realms,
     realm: &'a Realm,
     key: &KeyDraft,
     given: Option<&Secret>,
-    created: StoreTime,
+    ages: &Ages,
 ) -> Result<&'a Format, KeyringError> {
-    fitted(realms, realm, key, given, &Ages { now: StoreTime(i64::MIN), newest: created })
-}
-
-fn fitted<'a>(realms: &Realms, realm: &'a Realm, key: &KeyDraft, given: Option<&Secret>, ages: &Ages) -> Result<&'a Format, KeyringError> {
     let mut wrong = Vec::new();
     wrong.extend(text("key.label", &key.label));
     wrong.extend(plan("key.plan", realm, key.plan.as_ref()));

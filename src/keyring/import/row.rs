@@ -60,7 +60,9 @@ impl Keyring {
         let created = row.created.unwrap_or(now);
         let given = Given { id: row.id.is_some(), created: row.created.is_some(), expires: row.key.expires.is_some() };
         let draft = KeyDraft { expires: row.key.expires.or(realm.life.latest_end(created)), ..row.key };
-        let format = contract::of_imported(&self.realms, realm, &draft, row.credential.secret(), created).map_err(wrong)?;
+        // it may have ended since
+        let ages = contract::Ages { now: StoreTime(i64::MIN), newest: created };
+        let format = contract::fitted(&self.realms, realm, &draft, row.credential.secret(), &ages).map_err(wrong)?;
         let kept = self.kept_of(realm, format, &row.credential, created)?;
         let known_by = self.known_by(realm, &row.credential);
         let id = row.id.map_or_else(|| self.key_id(now), Ok).map_err(wrong)?;

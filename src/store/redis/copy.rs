@@ -4,14 +4,14 @@ use ::redis::{Pipeline, cmd};
 use tokio::time::Instant;
 
 use super::pool::Pool;
-use super::{RedisStore, names, stored};
+use super::{RedisStore, find, names, stored};
 use crate::domain::audit::{Head, Link, Sealed};
 use crate::domain::owner::Owner;
 use crate::domain::record::Record;
 use crate::revocation::{At, Mark};
 use crate::store::audit::{encode, read};
 use crate::store::copy::{KeptAnswer, Rest};
-use crate::store::{PepperUse, Store as _, StoreError};
+use crate::store::{PepperUse, StoreError};
 
 /// Stands among the places that were found lost as long as not everything is here.
 const UNFINISHED: &str = "1/0000000000000000";
@@ -22,7 +22,7 @@ const SIGNS: [&str; 7] = [names::POSITION, names::LOG, names::AUDIT, names::AUDI
 impl RedisStore {
     /// Begins a copy, in a Redis that holds nothing of keyward's.
     pub async fn begin_copy(&self) -> Result<(), StoreError> {
-        self.check_settings().await?;
+        self.fitting(self.until()).await?;
         let there = |mut connection| async move { cmd("EXISTS").arg(&SIGNS).query_async::<u64>(&mut connection).await };
         if self.pool().run(self.until(), there).await? > 0 {
             return Err(StoreError::Exists("a store of keyward's in this Redis: it must be empty".into()));
@@ -81,7 +81,7 @@ impl RedisStore {
     /// Ends a copy: the log that replicas follow goes on above where it was.
     pub async fn end_copy(&self, rest: &Rest) -> Result<(), StoreError> {
         let mark = getrandom::u64().map(Mark).map_err(|error| StoreError::Unavailable(format!("no random number: {error}")))?;
-        let now = self.now().await?;
+        let now = find::now(&self.checks.here(), self.until()).await?;
         let mut all = ::redis::pipe();
         for pepper in &rest.peppers {
             all.cmd("HSET").arg(names::PEPPERS).arg(pepper.version.as_str()).arg(&pepper.check_value[..]);

@@ -214,9 +214,7 @@ impl Store for RedisStore {
     }
 
     async fn keys_of(&self, realm: &RealmId, ids: &[KeyId], digests: &[Digest]) -> Result<Vec<Record>, StoreError> {
-        let deadline = self.for_admin();
-        self.fitting(deadline).await?;
-        list::keys_of(&self.admin, deadline, realm, (ids, digests)).await
+        list::keys_of(&self.admin, self.ready().await?, realm, (ids, digests)).await
     }
 
     async fn keys(&self, realm: &RealmId, owner: Option<&OwnerId>, page: &Page) -> Result<Vec<Record>, StoreError> {

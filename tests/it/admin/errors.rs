@@ -44,6 +44,7 @@ fn all() -> Vec<KeyringError> {
         KeyringError::Throttled { retry_in: Duration::from_secs(5) },
         KeyringError::SecretTaken(realm),
         KeyringError::EtagOld,
+        KeyringError::ImportConflict { row: 7, wrong: Wrong::new("id", "is that of another key") },
         KeyringError::Busy,
         KeyringError::RequestIdReused,
         KeyringError::NotGuaranteed { rpc: "RevokeKey", name: "realms/otesse/keys/key_1".into(), position: 7, reached, demanded },
@@ -70,7 +71,9 @@ fn expected(error: &KeyringError) -> (Code, &'static str) {
         E::RoleMissing(_) | E::AdminOnly | E::Bound { .. } => (Code::PermissionDenied, ""),
         E::NoRealm(_) | E::NoKey(..) | E::NoOwner(..) => (Code::NotFound, "resource_info"),
         E::OwnerExists(..) => (Code::AlreadyExists, "resource_info"),
-        E::SecretTaken(_) => (Code::AlreadyExists, ""),
+        E::SecretTaken(_) | E::ImportConflict { .. } => (Code::AlreadyExists, ""),
+        // has the reason of what cut it, and so does not stand in [`all`]
+        E::ImportCut { why, .. } => expected(why),
         E::NoSuchSecret => (Code::NotFound, ""),
         E::ImportConflict { .. } => (Code::AlreadyExists, ""),
         // what it was cut by, with how far it had come

@@ -11,7 +11,7 @@ use keyward::proto::DESCRIPTORS;
 use keyward::proto::keyward::admin::v1::{
     CreateKeyRequest, CreateOwnerRequest, DeleteKeyRequest, DisableOwnerRequest, EnableKeyRequest, EnableOwnerRequest, ExplainCheckRequest,
     ExportAuditRequest, GetKeyRequest, GetOwnerRequest, GetPepperStatusRequest, GetRevocationStatusRequest, GetUsageRequest,
-    ImportKeysRequest, Key, ListAuditRequest, ListKeysRequest, ListOwnersRequest, Owner, ResumeRequest, RetireSecretsRequest,
+    ImportKeysRequest, ImportedKey, Key, ListAuditRequest, ListKeysRequest, ListOwnersRequest, Owner, ResumeRequest, RetireSecretsRequest,
     RevokeKeyRequest, RevokeKeysRequest, RotateKeyRequest, UpdateKeyRequest, UpdateOwnerRequest, VerifyAuditRequest, WaitRevocationRequest,
     WatchAuditRequest, WithdrawPepperRequest,
 };
@@ -169,10 +169,10 @@ const TABLE: &[Row] = &[
     Row {
         rpc: "KeyService/ImportKeys",
         roles: &[],
-        // of no rows there is nothing to tell
-        about_acme: [Empty, Empty, NoRealm, Bound, Bound],
+        // its one row is refused, and told
+        about_acme: [Done, Done, NoRealm, Bound, Bound],
         about_keyward: [Gone, Gone, Gone],
-        send: |names| bytes(&ImportKeysRequest { parent: names.realm.clone(), ..Default::default() }),
+        send: |names| bytes(&ImportKeysRequest { parent: names.realm.clone(), rows: vec![ImportedKey::default()], ..Default::default() }),
     },
     Row {
         rpc: "AuditService/ListAudit",

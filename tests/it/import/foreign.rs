@@ -28,7 +28,7 @@ fn realms(lines: &str) -> TempDir {
 }
 
 fn server(realms: &Path, store: &Store<'_>) -> Keyward {
-    let edit = |config: String| config.replace("redis: {url", "redis: {timeout: 4s, url") + "check_deadline: 10s\nlease: 60s\n";
+    let edit = |config: String| config.replace("redis: {url", "redis: {timeout: 400ms, url") + "check_deadline: 10s\nlease: 2s\n";
     Keyward::start_edited(realms, store, edit)
 }
 
