@@ -9,6 +9,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[macro_use]
 mod admin;
+mod alike;
+mod audit;
 mod cli;
 mod config;
 mod contracts;

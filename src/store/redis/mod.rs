@@ -10,6 +10,7 @@ mod calls;
 mod cluster;
 mod commit;
 mod copy;
+mod deadlines;
 mod door;
 mod due;
 mod entries;
@@ -120,16 +121,6 @@ impl RedisStore {
     /// Refuses a server that may forget what it holds. Done before the first call, too; here to be done at the start.
     pub async fn check_settings(&self) -> Result<(), StoreError> {
         self.fitting(self.for_a_check()).await
-    }
-
-    /// When a check's call must have ended.
-    fn for_a_check(&self) -> Instant {
-        Instant::now() + self.timeout
-    }
-
-    /// When any other call must have ended: it may have to make its connection first.
-    fn for_admin(&self) -> Instant {
-        Instant::now() + self.connect_timeout + self.timeout
     }
 
     /// When a call for admins must have ended, of a server that is fit.

@@ -39,7 +39,6 @@ fn all() -> Vec<KeyringError> {
         KeyringError::KeyLeaked(realm.clone(), key),
         KeyringError::TooManySecrets(8),
         KeyringError::NoSuchSecret,
-        KeyringError::ImportConflict { row: 7, wrong: Wrong::new("key.label", "must be what it is there, or another id") },
         KeyringError::Publishable,
         KeyringError::Throttled { retry_in: Duration::from_secs(5) },
         KeyringError::SecretTaken(realm),
@@ -75,9 +74,6 @@ fn expected(error: &KeyringError) -> (Code, &'static str) {
         // has the reason of what cut it, and so does not stand in [`all`]
         E::ImportCut { why, .. } => expected(why),
         E::NoSuchSecret => (Code::NotFound, ""),
-        E::ImportConflict { .. } => (Code::AlreadyExists, ""),
-        // what it was cut by, with how far it had come
-        E::ImportCut { why, .. } => expected(why),
         E::Throttled { .. } => (Code::ResourceExhausted, "retry_info"),
         E::KeyRevoked(..) | E::KeyExpired(..) | E::KeyLeaked(..) | E::TooManySecrets(_) | E::Publishable => {
             (Code::FailedPrecondition, "precondition_failure")

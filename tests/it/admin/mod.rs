@@ -3,6 +3,7 @@
 pub mod certified;
 pub mod faults;
 pub mod later;
+pub mod presented;
 pub mod world;
 
 /// Runs each test on every store.
@@ -23,6 +24,8 @@ macro_rules! on_every_store {
     };
 }
 
+mod audit_entries;
+mod audit_log;
 mod bootstrap;
 mod bound;
 mod errors;
@@ -32,9 +35,12 @@ mod fields;
 mod filters;
 mod guarantee;
 mod keys;
+mod leaks;
 mod leases;
 mod levels;
 mod life;
+mod lifecycle;
+mod lifecycle_many;
 mod matrix;
 mod owners;
 mod pages;
@@ -43,4 +49,5 @@ mod refused_calls;
 mod request_ids;
 mod roles;
 mod updates;
+mod upkeep;
 mod usage;

@@ -16,8 +16,10 @@ use keyward::domain::time::{BootTime, StoreTime};
 use keyward::gate::Gate;
 use keyward::grpc::admin;
 use keyward::keyring::{Guard, Keyring, Visitor};
+use keyward::proto::keyward::admin::v1::audit_service_client::AuditServiceClient;
 use keyward::proto::keyward::admin::v1::bootstrap_service_client::BootstrapServiceClient;
 use keyward::proto::keyward::admin::v1::key_service_client::KeyServiceClient;
+use keyward::proto::keyward::admin::v1::leak_service_client::LeakServiceClient;
 use keyward::proto::keyward::admin::v1::owner_service_client::OwnerServiceClient;
 use keyward::proto::keyward::admin::v1::revocation_service_client::RevocationServiceClient;
 use keyward::proto::keyward::admin::v1::usage_service_client::UsageServiceClient;
@@ -163,6 +165,14 @@ impl World {
 
     pub fn revocation(&self) -> RevocationServiceClient<Channel> {
         RevocationServiceClient::new(self.channel.clone())
+    }
+
+    pub fn audit(&self) -> AuditServiceClient<Channel> {
+        AuditServiceClient::new(self.channel.clone())
+    }
+
+    pub fn leak(&self) -> LeakServiceClient<Channel> {
+        LeakServiceClient::new(self.channel.clone())
     }
 
     pub fn usage(&self) -> UsageServiceClient<Channel> {
@@ -319,8 +329,8 @@ pub fn peppers(versions: &[&str]) -> Arc<Peppers> {
     Arc::new(Peppers::new(versions.iter().map(pepper).collect()).unwrap())
 }
 
-/// A gate of the replica that this guard is of.
-fn gate(store: &SharedStore, realms: &Arc<Realms>, guard: &Guard) -> Arc<Gate> {
+/// A gate of the replica that this guard is of. It remembers nothing yet.
+pub fn gate(store: &SharedStore, realms: &Arc<Realms>, guard: &Guard) -> Arc<Gate> {
     let (store, clock, session): (_, SharedClock, _) = (store.clone(), guard.clock.clone(), guard.session.clone());
     let memory = Memory::new(Bounds { bytes: 1 << 20, unknown: 16, max_age: Duration::from_mins(10) });
     let patience = PATIENT.check;

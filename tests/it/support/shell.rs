@@ -26,7 +26,7 @@ pub struct Brought {
 /// One response.
 pub struct Answer {
     pub status: u16,
-    headers: Vec<(String, String)>,
+    pub headers: Vec<(String, String)>,
     pub body: String,
 }
 

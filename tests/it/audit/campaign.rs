@@ -1,0 +1,142 @@
+//! A thousand random tamperings, each found with the anchor; and what cannot be found without it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use keyward::domain::audit::{Head, Tampered, Verified};
+use keyward::domain::key::Peppers;
+use keyward::keyring::{Caller, Keyring, Sight};
+use keyward::store::SharedStore;
+
+use super::kept::{Log, both, in_memory, into_redis, on_disk, told};
+use super::tampering::{ALL, cut_end, go_on};
+use crate::admin::world::{World, peppers, visitor};
+use crate::support::campaign::{figure, share};
+use crate::support::dice::Dice;
+use crate::support::redis::RedisServer;
+
+/// Whoever verifies the log of any store.
+struct Auditor {
+    world: World,
+    caller: Caller,
+}
+
+impl Auditor {
+    async fn new() -> Self {
+        let world = World::embedded().await;
+        let caller = world.keyring.caller(&visitor(&world.admin), Sight::Leased).await.unwrap();
+        Self { world, caller }
+    }
+
+    async fn finds(&self, store: &SharedStore, anchor: Option<Head>) -> Result<Verified, Tampered> {
+        self.finds_with(store, anchor, both()).await
+    }
+
+    async fn finds_with(&self, store: &SharedStore, anchor: Option<Head>, peppers: Arc<Peppers>) -> Result<Verified, Tampered> {
+        let keyring = Keyring::new(store.clone(), self.world.realms.clone(), peppers, None, self.world.guard.clone());
+        keyring.verify_audit(&self.caller, anchor).await.unwrap()
+    }
+}
+
+/// Plays so many tamperings of this log, and tells how many of each way were found.
+async fn play(log: &Log, trials: usize, seed: u64, put: impl Fn(&Log) -> SharedStore) -> BTreeMap<&'static str, usize> {
+    let (auditor, anchor) = (Auditor::new().await, ends(log));
+    let whole = Ok(Verified { entries: log.entries.len() as u64, head: anchor });
+    assert_eq!(auditor.finds(&put(log), Some(anchor)).await, whole, "the control: nobody has touched it");
+    assert_eq!(auditor.finds(&put(log), None).await, whole);
+    let (mut dice, mut found, mut played) = (Dice::new(seed), BTreeMap::new(), 0);
+    while played < trials {
+        let (name, tamper) = ALL[played % ALL.len()];
+        let mut tampered = log.clone();
+        tamper(&mut dice, &mut tampered);
+        if tampered == *log {
+            continue;
+        }
+        let store = put(&tampered);
+        let verdict = auditor.finds(&store, Some(anchor)).await;
+        // a store that keeps no head has not been tampered with where that alone was
+        if verdict.is_ok() && store.audit(0, 1_000).await.unwrap().len() == log.entries.len() && tampered.entries == log.entries {
+            assert_eq!(store.audit_head().await.unwrap(), anchor, "{name}");
+            played += 1;
+            continue;
+        }
+        assert!(verdict.is_err(), "{name} was not found (number {played}, seed {seed}): {verdict:?} {tampered:?}");
+        *found.entry(name).or_insert(0) += 1;
+        played += 1;
+    }
+    found
+}
+
+fn ends(log: &Log) -> Head {
+    log.head.as_ref().unwrap().parse().unwrap()
+}
+
+fn total(found: &BTreeMap<&'static str, usize>) -> usize {
+    println!("{found:#?}");
+    found.values().sum()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_tamperings_are_all_found() {
+    let (_, log) = told().await;
+    let trials = share(1_000, 20_000);
+    let found = play(&log, trials, 6, in_memory).await;
+    assert_eq!((total(&found), found.len()), (trials, ALL.len()));
+    figure("A1", "random tamperings of the audit log, all found given the anchor", &trials.to_string());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tamperings_of_what_redis_keeps_are_all_found() {
+    let (_, log) = told().await;
+    let server = RedisServer::start();
+    let store: SharedStore = server.store();
+    let trials = share(190, 1_000);
+    let found = play(&log, trials, 7, |log| {
+        into_redis(&server, log);
+        store.clone()
+    })
+    .await;
+    assert_eq!((total(&found), found.len()), (trials, ALL.len()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tamperings_of_what_the_embedded_store_keeps_are_all_found() {
+    let (disk, log) = told().await;
+    let trials = share(95, 1_000);
+    let found = play(&log, trials, 8, |log| on_disk(&disk, log)).await;
+    // it keeps no head that could be tampered with
+    assert!(total(&found) >= trials - trials / ALL.len() && found.len() >= ALL.len() - 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_the_anchor_nobody_can_tell_that_the_end_was_cut_off() {
+    let (auditor, (_, log)) = (Auditor::new().await, told().await);
+    let mut dice = Dice::new(9);
+    for _ in 0..20 {
+        let mut cut = log.clone();
+        // behind the entry that says what was dropped: before it, the log's start would be missed
+        cut.entries.drain(20..);
+        cut_end(&mut dice, &mut cut);
+        let without = auditor.finds(&in_memory(&cut), None).await;
+        let is_whole = cut.entries.len() > 14;
+        assert_eq!(without.is_ok(), is_whole, "{without:?}");
+        assert!(auditor.finds(&in_memory(&cut), Some(ends(&log))).await.is_err(), "the anchor tells");
+    }
+    let mut old = log.clone();
+    old.entries.truncate(25);
+    for _ in 0..40 {
+        go_on(&mut old);
+    }
+    assert!(auditor.finds(&in_memory(&old), None).await.is_ok(), "an old copy that has gone on is a log like any other");
+    assert_eq!(auditor.finds(&in_memory(&old), Some(ends(&log))).await, Err(Tampered::Anchor(ends(&log).sequence)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pepper_that_is_gone_is_believed_of_the_oldest_entries_alone() {
+    let (auditor, (_, log)) = (Auditor::new().await, told().await);
+    let newest = peppers(&["2"]);
+    assert!(auditor.finds_with(&in_memory(&log), Some(ends(&log)), newest.clone()).await.is_ok(), "the entries behind them vouch for them");
+    let oldest = peppers(&["1"]);
+    let all_linked = auditor.finds_with(&in_memory(&log), None, oldest).await;
+    assert!(all_linked.is_err(), "the newest entries are nobody's: {all_linked:?}");
+}
