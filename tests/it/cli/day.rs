@@ -149,14 +149,14 @@ impl Day {
     /// The same of a line that the shell has to know from then on.
     fn knows(&mut self, line: &str) {
         self.done(line);
-        self.known += &format!("{line}\n");
+        self.known.extend([line, "\n"]);
     }
 
     /// The same of what it has found out.
     fn keeps(&mut self, name: &str, line: &str) {
         self.done(line);
         let found = self.server.shell(&format!("{}{line}; printf %s \"${name}\"", self.known));
-        self.known += &format!("{name}={}\n", text(&found.stdout));
+        self.known.extend([name, "=", text(&found.stdout), "\n"]);
     }
 
     /// The key's full name.
