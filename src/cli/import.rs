@@ -26,7 +26,7 @@ const AHEAD: usize = 4;
 const PRINTED: usize = 100;
 
 /// Imports keys of another system from a file, CSV with a header row or JSON lines: columns id, owner (required), label, scopes, environment, kind,
-/// plan, tenant, limits, addresses, create_time, expire_time, revoke_time, metadata.NAME, and secret, or digest, scheme and last_four. Rows whose keys
+/// plan, tenant, limits, addresses, `create_time`, `expire_time`, `revoke_time`, metadata.NAME, and secret, or digest, scheme and `last_four`. Rows whose keys
 /// are there already change nothing, so that an import that was cut can be repeated.
 #[derive(Debug, Args)]
 pub(super) struct Import {
@@ -157,7 +157,7 @@ impl Export {
     pub(super) async fn run(self, client: &ClientArgs) -> Result<(), Failure> {
         let mut service = client.keys().await?;
         if self.format == Format::Csv {
-            self.csv(Row::heads())?;
+            csv_line(Row::heads())?;
         }
         for realm in &self.realms {
             let mut page_token = String::new();
@@ -177,16 +177,16 @@ impl Export {
 
     fn write(&self, row: &Row) -> Result<(), Failure> {
         match self.format {
-            Format::Csv => self.csv(&row.cells()),
+            Format::Csv => csv_line(&row.cells()),
             Format::Jsonl => written(serde_json::to_string(row).map_err(io::Error::from).and_then(|line| writeln!(io::stdout(), "{line}"))),
         }
     }
+}
 
-    fn csv<T: AsRef<[u8]>>(&self, cells: &[T]) -> Result<(), Failure> {
-        let mut line = csv::Writer::from_writer(Vec::new());
-        let made = line.write_record(cells).map_err(io::Error::from);
-        written(made.and_then(|()| line.into_inner().map_err(|error| error.into_error())).and_then(|line| io::stdout().write_all(&line)))
-    }
+fn csv_line<T: AsRef<[u8]>>(cells: &[T]) -> Result<(), Failure> {
+    let mut line = csv::Writer::from_writer(Vec::new());
+    let made = line.write_record(cells).map_err(io::Error::from);
+    written(made.and_then(|()| line.into_inner().map_err(csv::IntoInnerError::into_error)).and_then(|line| io::stdout().write_all(&line)))
 }
 
 fn written(outcome: io::Result<()>) -> Result<(), Failure> {

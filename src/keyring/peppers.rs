@@ -102,7 +102,9 @@ impl Keyring {
         self.may_be_withdrawn(version).await?;
         let (mut told, now, mut pages) = (Withdrawn::default(), self.store.now().await?, Pages::of(self));
         while let Some(records) = pages.next(self).await? {
-            records.iter().for_each(|record| told.take(record, version, now));
+            for record in &records {
+                told.take(record, version, now);
+            }
         }
         Ok(told)
     }
@@ -167,7 +169,9 @@ impl Keyring {
             let changes = records.iter().map(|record| without(record, version)).collect();
             match self.store.commit(&Commit { changes, audit, request: None, once: None }).await {
                 Ok(_) => {
-                    records.iter().for_each(|record| told.take(record, version, now));
+                    for record in &records {
+                        told.take(record, version, now);
+                    }
                     return Ok(());
                 }
                 Err(StoreError::Conflict) => records = self.read_again(&records).await?,
@@ -194,7 +198,9 @@ impl Keyring {
         }
         let (at, mut under, mut pages) = (self.store.now().await?, BTreeMap::new(), Pages::of(self));
         while let Some(records) = pages.next(self).await? {
-            records.iter().for_each(|record| count(&mut under, record, at));
+            for record in &records {
+                count(&mut under, record, at);
+            }
         }
         let took = self.guard.clock.boot().0.saturating_sub(begun.0);
         let counted = Arc::new(Counted { at, begun, took, under });

@@ -44,11 +44,11 @@ impl Foreigns {
     /// All digests of a secret: its own first, the newest before all others.
     pub(super) fn all(&self, digests: Digests<'_>) -> Vec<Digest> {
         let (Some(make), Some(newest)) = (digests.foreign, digests.own.first()) else { return digests.own.to_vec() };
-        let made = self.0.get(newest).unwrap_or_else(|| {
-            let made: Arc<[Digest]> = make().into();
-            self.0.insert(*newest, made.clone());
-            made
+        let foreign = self.0.get(newest).unwrap_or_else(|| {
+            let foreign: Arc<[Digest]> = make().into();
+            self.0.insert(*newest, foreign.clone());
+            foreign
         });
-        digests.own.iter().chain(&*made).copied().collect()
+        digests.own.iter().chain(&*foreign).copied().collect()
     }
 }

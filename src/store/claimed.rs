@@ -75,7 +75,7 @@ impl Claimed {
     async fn may_begin(&self) -> Result<(), StoreError> {
         let known = self.inner.peppers().await?;
         let is_withdrawn = |version: &Word| known.iter().any(|one| one.version == *version && one.withdrawn.is_some());
-        let mut withdrawn = self.knows.versions.iter().filter(|version| is_withdrawn(*version)).peekable();
+        let mut withdrawn = self.knows.versions.iter().filter(|version| is_withdrawn(version)).peekable();
         if let Some(first) = withdrawn.next_if(|version| self.knows.versions.first() == Some(*version)) {
             return Err(StoreError::PepperWithdrawn(first.clone()));
         }

@@ -37,6 +37,7 @@ fn secret(number: usize) -> String {
     format!("movedSecretNumber{number:07}")
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "what edits a configuration is given it")]
 fn patient(config: String) -> String {
     config.replace("redis: {url", "redis: {timeout: 400ms, url") + "check_deadline: 10s\nlease: 2s\n"
 }

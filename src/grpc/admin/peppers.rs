@@ -23,7 +23,7 @@ impl PepperService for Peppers {
     async fn get_pepper_status(&self, request: Request<GetPepperStatusRequest>) -> Result<Response<GetPepperStatusResponse>, Status> {
         let status = self.0.pepper_status(&caller(&request)?).await?;
         let count_time = Some(shown::instant(status.counted));
-        Ok(Response::new(GetPepperStatusResponse { peppers: status.peppers.into_iter().map(stands).collect(), count_time }))
+        Ok(Response::new(GetPepperStatusResponse { peppers: status.peppers.iter().map(stands).collect(), count_time }))
     }
 
     async fn withdraw_pepper(&self, request: Request<WithdrawPepperRequest>) -> Result<Response<WithdrawPepperResponse>, Status> {
@@ -32,10 +32,8 @@ impl PepperService for Peppers {
         let mut fields = Fields::default();
         let version = fields.take("version", Word::parse(&version));
         let version = fields.all(version)?;
-        let told = match dry_run {
-            true => self.0.pepper_to_withdraw(&caller, &version).await?,
-            false => self.0.withdraw_pepper(&caller, &version).await?,
-        };
+        let told =
+            if dry_run { self.0.pepper_to_withdraw(&caller, &version).await? } else { self.0.withdraw_pepper(&caller, &version).await? };
         Ok(Response::new(WithdrawPepperResponse {
             removed_secret_count: told.secrets,
             stopped_key_count: told.stopped,
@@ -46,7 +44,7 @@ impl PepperService for Peppers {
     }
 }
 
-fn stands(one: PepperStands) -> PepperStatus {
+fn stands(one: &PepperStands) -> PepperStatus {
     PepperStatus {
         version: one.version.to_string(),
         scheme: one.scheme.name().into(),

@@ -133,7 +133,7 @@ impl Import {
     /// Waits for the lot that is being written. What it says of where an error came is what is durable.
     async fn written(&mut self) -> Result<(), KeyringError> {
         let Some(writing) = self.writing.take() else { return Ok(()) };
-        let outcome = writing.await.unwrap_or_else(|_| Err(KeyringError::Busy));
+        let outcome = writing.await.unwrap_or(Err(KeyringError::Busy));
         let durable = self.report.durable_row;
         let Outcome { report, standing, ended } = outcome.map_err(|why| cut(durable, why))?;
         self.report.add(report);

@@ -107,7 +107,7 @@ impl Store for Embedded {
 
     async fn agree_on_pepper(&self, knows: &Knows) -> Result<Word, StoreError> {
         let everyones = self.shared.leases.know(knows);
-        let agreed = self.ask(self.timeouts.admin, |reply| Job::AgreeOnPepper(knows.clone(), everyones, reply)).await;
+        let agreed = self.ask(self.timeouts.admin, |reply| Job::AgreeOnPepper(Box::new(knows.clone()), everyones, reply)).await;
         if let Err(StoreError::PepperMissing(_) | StoreError::PepperWithdrawn(_)) = agreed {
             self.shared.leases.dismiss(&knows.replica, 0);
         }
@@ -115,7 +115,7 @@ impl Store for Embedded {
     }
 
     async fn withdraw_pepper(&self, version: &Word, audit: &AuditNote) -> Result<(), StoreError> {
-        self.ask(self.timeouts.admin, |reply| Job::WithdrawPepper(version.clone(), audit.clone(), reply)).await
+        self.ask(self.timeouts.admin, |reply| Job::WithdrawPepper(version.clone(), Box::new(audit.clone()), reply)).await
     }
 
     async fn peppers(&self) -> Result<Vec<PepperUse>, StoreError> {

@@ -93,10 +93,10 @@ fn read(
     let mut all = Vec::new();
     for entry in claimed.iter()? {
         let version = entry?.0.value().to_owned();
-        let (used, withdrawn) = uses.get(version.as_str())?.map_or((0, 0), |at| at.value());
+        let (since, withdrawn) = uses.get(version.as_str())?.map_or((0, 0), |at| at.value());
         let time = |ms| Some(StoreTime(ms)).filter(|at| at.0 > 0);
         let version = Word::parse(&version).map_err(|error| StoreError::Corrupt(format!("a pepper's version: {error}")))?;
-        all.push(PepperUse { version, used: time(used), withdrawn: time(withdrawn) });
+        all.push(PepperUse { version, used: time(since), withdrawn: time(withdrawn) });
     }
     Ok(all)
 }

@@ -34,8 +34,8 @@ pub(super) enum Job {
     AddUsage(Vec<UsagePiece>, Reply<()>),
     ClaimPeppers(Vec<PepperClaim>, Reply<()>),
     /// With those of its peppers that everyone has.
-    AgreeOnPepper(Knows, Vec<Word>, Reply<Word>),
-    WithdrawPepper(Word, AuditNote, Reply<()>),
+    AgreeOnPepper(Box<Knows>, Vec<Word>, Reply<Word>),
+    WithdrawPepper(Word, Box<AuditNote>, Reply<()>),
     /// A place that was promised to somebody is not in the log.
     Miss(At, Reply<()>),
     Resume(Box<AuditNote>, Reply<()>),

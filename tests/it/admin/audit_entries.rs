@@ -35,7 +35,7 @@ async fn ends(world: &World) -> u64 {
 }
 
 /// The one entry of a call: its RPC, its one subject, its request id, and the fields that are not what they were.
-async fn the_one(world: &World, before: u64, action: &str, subject: &str, id: &str, changes: &[(&str, &str, &str)]) {
+async fn the_one((world, before): (&World, u64), (action, subject, id): (&str, &str, &str), changes: &[(&str, &str, &str)]) {
     let entries = since(world, before).await;
     let [entry] = &entries[..] else { panic!("{action}: {entries:#?}") };
     assert_eq!((&*entry.action, &entry.subjects[..], &*entry.request_id), (action, &[subject.to_owned()][..], id));
@@ -70,7 +70,7 @@ async fn every_change_of_a_key_leaves_one_entry_with_who_from_where_and_what_bec
         ("secrets", "", "*"),
     ];
     let kind = [("kind", "", "secret")];
-    the_one(&world, at, "CreateKey", &name, &id(1), &[&created[..], &kind].concat()).await;
+    the_one((&world, at), ("CreateKey", &name, &id(1)), &[&created[..], &kind].concat()).await;
     assert!(!format!("{:?}", since(&world, at).await).contains(&made.secret), "never a secret");
 
     let at = ends(&world).await;
@@ -78,38 +78,38 @@ async fn every_change_of_a_key_leaves_one_entry_with_who_from_where_and_what_bec
     let mask = Some(FieldMask { paths: vec!["label".into()] });
     let update = UpdateKeyRequest { key: Some(key), update_mask: mask, request_id: id(2) };
     world.keys().update_key(world.ask(update)).await.unwrap();
-    the_one(&world, at, "UpdateKey", &name, &id(2), &[("label", "Zapier", "Make")]).await;
+    the_one((&world, at), ("UpdateKey", &name, &id(2)), &[("label", "Zapier", "Make")]).await;
 
     let at = ends(&world).await;
     let rotate = RotateKeyRequest { name: name.clone(), grace: HOUR, request_id: id(3), ..Default::default() };
     let rotated = world.keys().rotate_key(world.ask(rotate)).await.unwrap().into_inner();
-    the_one(&world, at, "RotateKey", &name, &id(3), &[("secrets", "*", "*")]).await;
+    the_one((&world, at), ("RotateKey", &name, &id(3)), &[("secrets", "*", "*")]).await;
     assert!(!format!("{:?}", since(&world, at).await).contains(&rotated.secret), "never a secret");
 
     let at = ends(&world).await;
     let retire = RetireSecretsRequest { name: name.clone(), request_id: id(4), ..Default::default() };
     world.keys().retire_secrets(world.ask(retire)).await.unwrap();
-    the_one(&world, at, "RetireSecrets", &name, &id(4), &[("secrets", "*", "*")]).await;
+    the_one((&world, at), ("RetireSecrets", &name, &id(4)), &[("secrets", "*", "*")]).await;
 
     let at = ends(&world).await;
     let revoke = RevokeKeyRequest { name: name.clone(), request_id: id(5), ..Default::default() };
     world.keys().revoke_key(world.ask(revoke)).await.unwrap();
-    the_one(&world, at, "RevokeKey", &name, &id(5), &[("revoke_time", "", "*")]).await;
+    the_one((&world, at), ("RevokeKey", &name, &id(5)), &[("revoke_time", "", "*")]).await;
 
     let at = ends(&world).await;
     let enable = EnableKeyRequest { name: name.clone(), request_id: id(6), ..Default::default() };
     world.keys().enable_key(world.ask(enable)).await.unwrap();
-    the_one(&world, at, "EnableKey", &name, &id(6), &[("revoke_time", "*", "")]).await;
+    the_one((&world, at), ("EnableKey", &name, &id(6)), &[("revoke_time", "*", "")]).await;
 
     let at = ends(&world).await;
     let many = RevokeKeysRequest { parent: "realms/otesse".into(), names: vec![name.clone()], ..Default::default() };
     world.keys().revoke_keys(world.ask(many)).await.unwrap();
-    the_one(&world, at, "RevokeKeys", &name, "", &[("revoke_time", "", "*")]).await;
+    the_one((&world, at), ("RevokeKeys", &name, ""), &[("revoke_time", "", "*")]).await;
 
     let at = ends(&world).await;
     let report = ReportLeakRequest { secret: rotated.secret, parent: String::new() };
     world.leak().report_leak(Request::new(report)).await.unwrap();
-    the_one(&world, at, "ReportLeak", &name, "", &[("revoke_cause", "", "leaked")]).await;
+    the_one((&world, at), ("ReportLeak", &name, ""), &[("revoke_cause", "", "leaked")]).await;
 
     let at = ends(&world).await;
     let delete = DeleteKeyRequest { name: name.clone(), request_id: id(7), ..Default::default() };
@@ -127,23 +127,23 @@ async fn every_change_of_an_owner_leaves_one_entry(world: World) {
     let owner = Some(Owner { display_name: "Acme".into(), ..Owner::default() });
     let make = CreateOwnerRequest { parent: "realms/otesse".into(), owner_id: "acme".into(), owner, request_id: id(1) };
     world.owners().create_owner(world.ask(make)).await.unwrap();
-    the_one(&world, at, "CreateOwner", &name, &id(1), &[("display_name", "", "Acme")]).await;
+    the_one((&world, at), ("CreateOwner", &name, &id(1)), &[("display_name", "", "Acme")]).await;
 
     let at = ends(&world).await;
     let owner = Some(Owner { name: name.clone(), display_name: "Acme Ltd".into(), ..Owner::default() });
     let update = UpdateOwnerRequest { owner, update_mask: None, request_id: id(2) };
     world.owners().update_owner(world.ask(update)).await.unwrap();
-    the_one(&world, at, "UpdateOwner", &name, &id(2), &[("display_name", "Acme", "Acme Ltd")]).await;
+    the_one((&world, at), ("UpdateOwner", &name, &id(2)), &[("display_name", "Acme", "Acme Ltd")]).await;
 
     let at = ends(&world).await;
     let disable = DisableOwnerRequest { name: name.clone(), request_id: id(3), ..Default::default() };
     world.owners().disable_owner(world.ask(disable)).await.unwrap();
-    the_one(&world, at, "DisableOwner", &name, &id(3), &[("disable_time", "", "*")]).await;
+    the_one((&world, at), ("DisableOwner", &name, &id(3)), &[("disable_time", "", "*")]).await;
 
     let at = ends(&world).await;
     let enable = EnableOwnerRequest { name: name.clone(), request_id: id(4), ..Default::default() };
     world.owners().enable_owner(world.ask(enable)).await.unwrap();
-    the_one(&world, at, "EnableOwner", &name, &id(4), &[("disable_time", "*", "")]).await;
+    the_one((&world, at), ("EnableOwner", &name, &id(4)), &[("disable_time", "*", "")]).await;
 }
 
 async fn what_changes_nothing_leaves_nothing(world: World) {

@@ -75,12 +75,16 @@ fn expected(error: &KeyringError) -> (Code, &'static str) {
         E::ImportCut { why, .. } => expected(why),
         E::NoSuchSecret => (Code::NotFound, ""),
         E::Throttled { .. } => (Code::ResourceExhausted, "retry_info"),
-        E::KeyRevoked(..) | E::KeyExpired(..) | E::KeyLeaked(..) | E::TooManySecrets(_) | E::Publishable => {
-            (Code::FailedPrecondition, "precondition_failure")
-        }
-        E::OwnerMissing(..) | E::NotRestricted(_) | E::NotRolledBack | E::BootstrapOff | E::BootstrapDone => {
-            (Code::FailedPrecondition, "precondition_failure")
-        }
+        E::KeyRevoked(..)
+        | E::KeyExpired(..)
+        | E::KeyLeaked(..)
+        | E::TooManySecrets(_)
+        | E::Publishable
+        | E::OwnerMissing(..)
+        | E::NotRestricted(_)
+        | E::NotRolledBack
+        | E::BootstrapOff
+        | E::BootstrapDone => (Code::FailedPrecondition, "precondition_failure"),
         // to repeat it as it is would be as wrong again
         E::EtagOld => (Code::Aborted, ""),
         E::Busy => (Code::Aborted, "retry_info"),

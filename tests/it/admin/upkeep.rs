@@ -109,7 +109,8 @@ async fn two_replicas_at_once_forget_each_key_once(world: World) {
     world.time.pass(10 * DAY);
     let (other, retention) = (another(&world), Retention { audit: None, revoked_keys: Some(DAY) });
     let (one, two) = tokio::join!(world.keyring.forget(&retention), other.forget(&retention));
-    (one.unwrap(), two.unwrap());
+    one.unwrap();
+    two.unwrap();
     let subjects: usize = listed(&world, "ForgetKeys").await.iter().map(|entry| entry.subjects.len()).sum();
     assert_eq!(subjects, 8);
 }

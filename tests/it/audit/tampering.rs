@@ -92,7 +92,7 @@ pub(super) const ALL: [Tampering; 19] = [
     ("an old copy, with which the log has gone on", |dice, log| {
         cut_end(dice, log);
         agree(log);
-        for _ in 0..1 + dice.below(60) {
+        for _ in 0..=dice.below(60) {
             go_on(log);
         }
     }),
@@ -117,13 +117,13 @@ pub(super) const ALL: [Tampering; 19] = [
     }),
     ("entries in the place of the last, which the log has gone on from", |dice, log| {
         cut_end(dice, log);
-        for _ in 0..1 + dice.below(3) {
+        for _ in 0..=dice.below(3) {
             invent(dice, log, |entry| Audit { action: "EnableKey".into(), ..entry });
         }
         go_on(log);
     }),
     ("invented entries at the end, which the log has gone on from", |dice, log| {
-        for _ in 0..1 + dice.below(3) {
+        for _ in 0..=dice.below(3) {
             invent(dice, log, |entry| Audit { action: "EnableKey".into(), ..entry });
         }
         if dice.chance(66) {

@@ -37,7 +37,7 @@ pub async fn asked(server: &Server, secret: &str) -> i32 {
 pub struct Asking {
     over: Arc<AtomicBool>,
     rounds: Arc<AtomicUsize>,
-    asking: JoinHandle<Vec<String>>,
+    refused: JoinHandle<Vec<String>>,
 }
 
 impl Asking {
@@ -45,7 +45,7 @@ impl Asking {
         let (over, rounds) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let (mut checks, secrets) = (check::connect(server.envoy).await, secrets.to_vec());
         let (end, round) = (over.clone(), rounds.clone());
-        let asking = tokio::spawn(async move {
+        let refused = tokio::spawn(async move {
             let mut refused = Vec::new();
             while !end.load(Ordering::SeqCst) {
                 for secret in &secrets {
@@ -60,7 +60,7 @@ impl Asking {
             }
             refused
         });
-        Self { over, rounds, asking }
+        Self { over, rounds, refused }
     }
 
     /// Ends it, after two whole rounds at least: nobody was refused.
@@ -68,7 +68,7 @@ impl Asking {
         let begun = self.rounds.load(Ordering::SeqCst);
         crate::support::until("two rounds", || self.rounds.load(Ordering::SeqCst) >= begun + 2).await;
         self.over.store(true, Ordering::SeqCst);
-        let refused = self.asking.await.unwrap();
+        let refused = self.refused.await.unwrap();
         assert!(refused.is_empty(), "{} checks were refused: {}", refused.len(), refused[0]);
     }
 }

@@ -112,7 +112,7 @@ async fn agree(asked: &Asked, world: &World, (reference, explained): (&mut Refer
     let request = wire::request(&generate::draft(world, seed));
     let plain = wire::plain(&request);
     let right = reference.decide(&plain);
-    let foreseen = if seed % EXPLAINED == 0 { asked.explain(&request.encode_to_vec()).await } else { None };
+    let foreseen = if seed.is_multiple_of(EXPLAINED) { asked.explain(&request.encode_to_vec()).await } else { None };
     let response = asked.ask(&request.encode_to_vec()).await;
     let heard = gate::hear(&response, &plain);
     let with = || format!("KEYWARD_REFERENCE_SEED={seed}\nreference: {right:?}\ngate: {heard:?}\n{}", plain.shown());
