@@ -19,8 +19,6 @@ pub enum Who {
     By(Actor),
     /// Whoever held the one-time secret.
     Bootstrap,
-    /// Somebody who held the secret of the key itself.
-    Holder,
     /// keyward itself, when something was due.
     Keyward,
     /// Nobody who could be told.
@@ -32,7 +30,6 @@ impl fmt::Display for Who {
         match self {
             Self::By(actor) => actor.fmt(f),
             Self::Bootstrap => f.write_str("bootstrap"),
-            Self::Holder => f.write_str("holder"),
             Self::Keyward => f.write_str("keyward"),
             Self::Unknown => f.write_str("unknown"),
         }
