@@ -180,13 +180,14 @@ impl Memory {
 impl Remembered for Memory {
     fn forget(&self, touched: &Touched) {
         match touched {
-            Touched::Key { digests, .. } => {
+            Touched::Key { digests, .. } | Touched::NewKeys { digests } => {
                 for digest in digests {
                     self.keys.remove(digest);
                     self.nobodys.remove(digest);
                 }
             }
             Touched::Owner { realm, id } => self.owners.changed(realm, id),
+            Touched::NewOwners { realm, ids } => ids.iter().for_each(|id| self.owners.changed(realm, id)),
             Touched::Anything => self.forget_all(),
         }
     }

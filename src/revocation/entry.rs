@@ -26,7 +26,7 @@ pub struct Entry {
     pub restricting: bool,
 }
 
-/// Whose record was written.
+/// Whose record was written, or whose records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Touched {
     /// A key, with the digests of every secret that it had before or has now.
@@ -35,9 +35,18 @@ pub enum Touched {
         id: KeyId,
         digests: Vec<Digest>,
     },
+    /// Keys that were not there before, by the digests of all their secrets.
+    NewKeys {
+        digests: Vec<Digest>,
+    },
     Owner {
         realm: RealmId,
         id: OwnerId,
+    },
+    /// Owners that were not there before.
+    NewOwners {
+        realm: RealmId,
+        ids: Vec<OwnerId>,
     },
     /// What a newer version wrote and this one does not know: it may be anything.
     Anything,

@@ -289,8 +289,9 @@ impl Read<'_> {
     /// Whether it is what an entry touched.
     fn is(&self, touched: &Touched) -> bool {
         match touched {
-            Touched::Key { digests, .. } => digests.iter().any(|digest| self.digests.contains(digest)),
+            Touched::Key { digests, .. } | Touched::NewKeys { digests } => digests.iter().any(|digest| self.digests.contains(digest)),
             Touched::Owner { realm, id } => realm == self.realm && Some(id) == self.owner,
+            Touched::NewOwners { realm, ids } => realm == self.realm && self.owner.is_some_and(|owner| ids.contains(owner)),
             Touched::Anything => true,
         }
     }

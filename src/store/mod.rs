@@ -114,10 +114,11 @@ pub trait Store: Send + Sync {
     /// - a secret that another key of the realm has is refused and changes nothing
     /// - the same request id with the same content is done once; with other content it is an error
     /// - a commit marked as once is done once, whoever races for it
-    /// - positions go up by one with every change
+    /// - positions go up by one with every entry of the log
     /// - every commit has one entry in the audit log, which follows the one before and is sealed
     /// - a key that was removed is found and listed no more, and its secrets are free
     /// - every change has its entry in the log, with the digests that its key had and has
+    /// - new keys that stand one after another in a commit have one entry in the log together, and so have new owners
     /// - a commit names everyone who holds a lease
     /// - what was acknowledged is there after a crash
     async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError>;

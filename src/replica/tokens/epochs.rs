@@ -54,6 +54,9 @@ impl Epochs {
         match touched {
             Touched::Key { realm, id, .. } => self.raise(self.of_key(realm, id)),
             Touched::Owner { realm, id } => self.raise(self.of_owner(realm, id)),
+            Touched::NewOwners { realm, ids } => ids.iter().for_each(|id| self.raise(self.of_owner(realm, id))),
+            // whoever has tokens has been there before; one that was removed and is there again was told of when it was removed
+            Touched::NewKeys { .. } => {}
             Touched::Anything => self.touch_all(),
         }
     }

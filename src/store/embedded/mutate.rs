@@ -13,9 +13,9 @@ use crate::domain::owner::Owner;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
 use crate::proto::keyward::store::v1 as stored;
-use crate::revocation::{At, Mark};
+use crate::revocation::Mark;
 use crate::store::audit::Told;
-use crate::store::entry::{encode_entry, entry};
+use crate::store::entry::{encode_entry, entries};
 use crate::store::pepper::fresh;
 use crate::store::record::{encode_key, encode_owner};
 use crate::store::{AuditNote, Change, Commit, RequestId, StoreError};
@@ -45,9 +45,11 @@ pub(super) fn commit(turn: &mut Turn<'_>, commit: &Commit, mark: Mark) -> Result
     turn.effects.dirty = true;
     let mut at = turn.tables.head()?;
     for step in &steps {
-        at = At { position: at.position + 1, mark };
         write(&mut turn.tables, step)?;
-        let entry = entry(at, step.before.as_ref(), &step.after);
+    }
+    let changes: Vec<_> = steps.iter().map(|step| (step.before.as_ref(), &step.after)).collect();
+    for entry in entries(at.position, mark, &changes) {
+        at = entry.at;
         turn.tables.log.insert(at.position, encode_entry(&entry).as_slice())?;
     }
     let before = steps.first().and_then(|step| step.before.as_ref());

@@ -1,15 +1,15 @@
 -- Applies all changes of a commit, each with its entry in the log, and appends their entry to the audit log, or does nothing: every check stands
 -- before the first write.
 --
--- KEYS  position, log, audit, where it ends, once, leases, longest lease, secured, barrier, uses of peppers; for every change: records, digests, lists it
---       joins.., lists it leaves.., where it is due..; last, the request if there is one
+-- KEYS  position, log, audit, where it ends, once, leases, longest lease, secured, barrier, uses of peppers; then one for each group below, in
+--       their order; last, the request if there is one
 -- ARGV  fingerprint or '', subject, how long requests are kept (ms), once mark or '', the log's mark, '1' where a write that is answered is as
---       durable as it has to be, how many entries the log keeps, where the audit log must end now, where it ends then, its entry, number of
---       peppers that secrets are put under, those.., number of changes; for every change: id, revision expected ('' for none) and value (both open with the revision in 8 bytes; '' for one that is
---       removed), log entry, 'key/owner', what it is called where it is due, numbers of lists joined, of lists left, of what it is due for, when
---       it is due for each ('' for never), number of digests, digests.., number of digests dropped, digests dropped..
+--       durable as it has to be, how many entries the log keeps, where the audit log must end now, where it ends then, its entry; each with its
+--       number before it: peppers that secrets are put under, log entries; then groups, with their number before them: records that must not be
+--       there (number, ids..), digests that must be free (number, digests..), records that must be of a revision (id, the 8 bytes that its value
+--       opens with), writes (command, number, arguments..)
 -- Answers {'made' or 'replayed', position, subject, head, longest lease, holders and registrations..}, {'reused'}, {'done'},
--- {'exists', change}, {'conflict'}, {'taken'}, {'withdrawn', pepper}, or {'behind'}: the audit log has gone on meanwhile.
+-- {'exists', records, id}, {'conflict'}, {'taken'}, {'withdrawn', pepper}, or {'behind'}: the audit log has gone on meanwhile.
 
 local next_key, next_arg = 10, 10
 
@@ -29,36 +29,43 @@ local function list(count, item)
   return items
 end
 
-local function change()
-  local change = {records = key(), digests = key(), id = arg(), expected = arg(), value = arg(), entry = arg(), holder = arg(), name = arg()}
-  change.joins = list(arg(), key)
-  change.leaves = list(arg(), key)
-  change.due = list(arg(), function() return {key(), arg()} end)
-  change.secrets = list(arg(), arg)
-  change.dropped = list(arg(), arg)
-  return change
+-- A table, and where its arguments begin and end.
+local function group()
+  local count = tonumber(arg())
+  next_arg = next_arg + count
+  return {name = key(), first = next_arg - count + 1, last = next_arg}
 end
 
 local fingerprint, subject, lifetime, once, mark, durable, kept = unpack(ARGV, 1, 7)
 local after, ends, noted = unpack(ARGV, 8, 10)
 local peppers = list(arg(), arg)
-local changes = list(arg(), change)
+local entries = list(arg(), arg)
+local absent = list(arg(), group)
+local free = list(arg(), group)
+local expected = list(arg(), function() return {name = key(), id = arg(), revision = arg()} end)
+local writes = list(arg(), function() return {command = arg(), group = group()} end)
 local request = KEYS[next_key + 1]
 
--- Why the change can't be made, or nil.
-local changed, held = {}, {}
-local function obstacle(change, number)
-  local name = change.records .. '/' .. change.id
-  local before = redis.call('HGET', change.records, change.id)
-  if changed[name] then return {'conflict'} end
-  if change.expected == '' and before then return {'exists', tostring(number)} end
-  if change.expected ~= '' and not (before and string.sub(before, 1, 8) == change.expected) then return {'conflict'} end
-  changed[name] = true
-  for _, digest in ipairs(change.secrets) do
-    local place = change.digests .. '/' .. digest
-    local holder = held[place] or redis.call('HGET', change.digests, digest)
-    if holder and string.match(holder, '^(.-)/') ~= change.id then return {'taken'} end
-    held[place] = change.holder
+-- The number of the first of a group that is there, or nil.
+local function there(group)
+  local found = redis.call('HMGET', group.name, unpack(ARGV, group.first, group.last))
+  for number, value in ipairs(found) do
+    if value then return number end
+  end
+end
+
+-- Why the commit can't be made, or nil.
+local function obstacle()
+  for _, group in ipairs(absent) do
+    local number = there(group)
+    if number then return {'exists', group.name, ARGV[group.first + number - 1]} end
+  end
+  for _, record in ipairs(expected) do
+    local before = redis.call('HGET', record.name, record.id)
+    if not before or string.sub(before, 1, 8) ~= record.revision then return {'conflict'} end
+  end
+  for _, group in ipairs(free) do
+    if there(group) then return {'taken'} end
   end
 end
 
@@ -81,36 +88,24 @@ if once ~= '' and redis.call('SISMEMBER', KEYS[5], once) == 1 then return {'done
 for _, pepper in ipairs(peppers) do
   if string.match(redis.call('HGET', KEYS[10], pepper) or '', '/[^0]') then return {'withdrawn', pepper} end
 end
-for number, change in ipairs(changes) do
-  local why = obstacle(change, number)
-  if why then return why end
-end
+local why = obstacle()
+if why then return why end
 if not goes_on_from(KEYS[4], after) then return {'behind'} end
 
 local position = tonumber(string.match(head, '^%d+'))
 
-for _, change in ipairs(changes) do
+-- The log first: it is the one write that Redis may refuse, when its position was lost.
+for _, entry in ipairs(entries) do
   position = position + 1
-  local id = string.format('%.0f-0', position)
-  -- The log first: it is the one write that Redis may refuse, when its position was lost.
-  redis.call('XADD', KEYS[2], 'MAXLEN', '~', kept, id, 'mark', mark, 'entry', change.entry)
-  if change.value == '' then
-    redis.call('HDEL', change.records, change.id)
-  else
-    redis.call('HSET', change.records, change.id, change.value)
-  end
-  for _, digest in ipairs(change.dropped) do redis.call('HDEL', change.digests, digest) end
-  for _, digest in ipairs(change.secrets) do redis.call('HSET', change.digests, digest, change.holder) end
-  for _, ids in ipairs(change.leaves) do redis.call('ZREM', ids, change.id) end
-  for _, ids in ipairs(change.joins) do redis.call('ZADD', ids, 0, change.id) end
-  for _, due in ipairs(change.due) do
-    if due[2] == '' then redis.call('ZREM', due[1], change.name) else redis.call('ZADD', due[1], due[2], change.name) end
-  end
+  redis.call('XADD', KEYS[2], 'MAXLEN', '~', kept, string.format('%.0f-0', position), 'mark', mark, 'entry', entry)
+end
+for _, write in ipairs(writes) do
+  redis.call(write.command, write.group.name, unpack(ARGV, write.group.first, write.group.last))
 end
 append(KEYS[3], KEYS[4], ends, noted)
 
 position = string.format('%.0f', position)
-if #changes > 0 then head = position .. '/' .. mark end
+if #entries > 0 then head = position .. '/' .. mark end
 redis.call('SET', KEYS[1], head)
 if durable == '1' then redis.call('SET', KEYS[8], head) end
 if once ~= '' then redis.call('SADD', KEYS[5], once) end

@@ -11,12 +11,13 @@ use super::footing::{self, Demand, Info, Told};
 use super::pool::Pool;
 use super::script::Script;
 use super::secure::{self, at_once};
-use super::step::Step;
-use super::{audit, entries, names};
+use super::step::{self, Steps};
+use super::{audit, entries as kept, names};
 use crate::domain::audit::Head;
 use crate::domain::name::Word;
 use crate::revocation::Mark;
 use crate::store::audit::{Appended, Told as Of, append};
+use crate::store::entry::{encode_entry, entries};
 use crate::store::pepper::fresh;
 use crate::store::{Change, Commit, Committed, Expect, StoreError};
 
@@ -74,22 +75,34 @@ struct Before {
 
 /// A commit, made of what there was.
 struct Prepared {
-    steps: Vec<Step>,
+    steps: Steps,
+    /// Those of the log that replicas follow.
+    entries: Vec<Vec<u8>>,
+    /// What secrets are put under that were not there before.
+    peppers: BTreeSet<Word>,
     audit: Appended,
 }
 
 impl Prepared {
     fn new(commit: &Commit, before: &Before, mark: Mark) -> Result<Self, StoreError> {
-        let steps = commit.changes.iter().zip(&before.records).map(|(change, kept)| Step::new(change, kept.as_deref(), mark));
-        let steps: Vec<Step> = steps.collect::<Result<_, _>>()?;
+        let was = |(change, kept): (&Change, &Option<Vec<u8>>)| kept.as_deref().map(|kept| step::read(change, kept)).transpose();
+        let was: Vec<Option<Change>> = commit.changes.iter().zip(&before.records).map(was).collect::<Result<_, _>>()?;
+        let changes: Vec<(Option<&Change>, &Change)> = was.iter().map(Option::as_ref).zip(&commit.changes).collect();
+        let mut steps = Steps::default();
+        for (was, change) in &changes {
+            steps.add(change, *was)?;
+        }
+        // their positions are the script's to give: they are the ids under which they are kept
+        let entries: Vec<Vec<u8>> = entries(0, mark, &changes).map(|entry| encode_entry(&entry)).collect();
+        let peppers = changes.iter().flat_map(|(was, change)| fresh(*was, change)).cloned().collect();
         let told = Of {
             commit: Some(commit),
-            before: steps.first().and_then(Step::was),
-            position: before.position + steps.len() as u64,
+            before: was.first().and_then(Option::as_ref),
+            position: before.position + entries.len() as u64,
             dropped: None,
         };
         let audit = append(&commit.audit, before.audit.head, before.audit.now, told);
-        Ok(Self { steps, audit })
+        Ok(Self { steps, entries, peppers, audit })
     }
 }
 
@@ -99,7 +112,7 @@ async fn before(connection: &mut MultiplexedConnection, commit: &Commit) -> Redi
     all.cmd("GET").arg(names::POSITION);
     // what must not be there need not be read: the script refuses it if it is
     for change in commit.changes.iter().filter(|change| change.expects() != Expect::Absent) {
-        let (records, id) = place(change);
+        let (records, id) = step::place(change);
         all.cmd("HGET").arg(records).arg(id);
     }
     all.cmd("INFO").arg("replication");
@@ -123,7 +136,7 @@ fn read(told: &Told<Vec<Value>>, commit: &Commit, audit: Head) -> Result<Option<
             let longest = from_redis_value_ref(longest).map_err(|_| odd())?;
             let registered: Vec<(String, String)> = from_redis_value_ref(registered).map_err(|_| odd())?;
             let (replayed, audit) = if word == "replayed" { (Some(text(subject)?), None) } else { (None, Some(audit)) };
-            let standing = secure::standing(entries::place(&text(head)?)?, longest, &registered, told)?;
+            let standing = secure::standing(kept::place(&text(head)?)?, longest, &registered, told)?;
             Ok(Some(Committed { position: text(position)?.parse().map_err(|_| odd())?, standing, replayed, audit }))
         }
         ("reused", []) => Err(StoreError::RequestIdReused),
@@ -132,8 +145,9 @@ fn read(told: &Told<Vec<Value>>, commit: &Commit, audit: Head) -> Result<Option<
         ("conflict", []) => Err(StoreError::Conflict),
         ("taken", []) => Err(StoreError::SecretTaken),
         ("withdrawn", [pepper]) => Err(StoreError::PepperWithdrawn(Word::parse(&text(pepper)?).map_err(|_| odd())?)),
-        ("exists", [number]) => {
-            let change = text(number)?.parse().ok().and_then(|number: usize| commit.changes.get(number.checked_sub(1)?));
+        ("exists", [records, id]) => {
+            let there = (text(records)?, text(id)?);
+            let change = commit.changes.iter().find(|change| step::place(change) == (there.0.clone(), there.1.as_str()));
             let (kind, id) = change.map(Change::named).ok_or_else(odd)?;
             Err(StoreError::Exists(format!("{kind} {id}")))
         }
@@ -141,10 +155,11 @@ fn read(told: &Told<Vec<Value>>, commit: &Commit, audit: Head) -> Result<Option<
     }
 }
 
-fn write(call: &mut Cmd, commit: &Commit, Prepared { steps, audit }: &Prepared, (mark, at_once): (Mark, &str)) {
+fn write(call: &mut Cmd, commit: &Commit, prepared: &Prepared, (mark, at_once): (Mark, &str)) {
+    let Prepared { steps, entries, peppers, audit } = prepared;
     let fixed = [names::POSITION, names::LOG, names::AUDIT, names::AUDIT_HEAD, names::ONCE];
     let fixed = fixed.into_iter().chain([names::LEASES, names::LONGEST, names::SECURED, names::BARRIER, names::PEPPER_USES]);
-    let mut keys: Vec<&str> = fixed.chain(steps.iter().flat_map(Step::names)).collect();
+    let mut keys: Vec<&str> = fixed.chain(steps.names()).collect();
     let request = commit.request.as_ref().map(names::request);
     keys.extend(request.as_deref());
     call.arg(keys.len()).arg(keys);
@@ -153,18 +168,7 @@ fn write(call: &mut Cmd, commit: &Commit, Prepared { steps, audit }: &Prepared, 
     call.arg(commit.once.as_ref().map_or(&b""[..], |mark| mark));
     call.arg(mark.to_string()).arg(at_once).arg(ENTRIES_KEPT);
     audit::write(call, audit);
-    let peppers: BTreeSet<&str> =
-        steps.iter().zip(&commit.changes).flat_map(|(step, change)| fresh(step.was(), change)).map(Word::as_str).collect();
-    call.arg(peppers.len()).arg(peppers.iter().copied().collect::<Vec<_>>()).arg(steps.len());
-    for step in steps {
-        step.write(call);
-    }
-}
-
-fn place(change: &Change) -> (String, &str) {
-    match change {
-        Change::Key { record, .. } => (names::keys(&record.realm), record.id.as_str()),
-        Change::Owner { owner, .. } => (names::owners(&owner.realm), owner.id.as_str()),
-        Change::Removed { realm, id, .. } => (names::keys(realm), id.as_str()),
-    }
+    call.arg(peppers.len()).arg(peppers.iter().map(Word::as_str).collect::<Vec<_>>());
+    call.arg(entries.len()).arg(entries);
+    steps.write(call);
 }

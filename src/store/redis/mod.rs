@@ -17,6 +17,7 @@ mod entries;
 mod fault;
 mod find;
 mod footing;
+mod groups;
 pub mod lease;
 mod link;
 mod links;

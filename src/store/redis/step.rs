@@ -1,129 +1,147 @@
-//! One change of a commit, as the script takes it.
+//! What a commit comes to in Redis: which tables are looked at before anything is written, and what is written to them.
+
+use std::collections::HashSet;
 
 use ::redis::Cmd;
 
+use super::groups::{Groups, Write};
 use super::{names, stored};
 use crate::domain::key::Digest;
-use crate::domain::name::OwnerId;
-use crate::domain::owner::Owner;
+use crate::domain::name::{OwnerId, RealmId};
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
-use crate::revocation::{At, Mark};
-use crate::store::entry::{encode_entry, entry};
 use crate::store::{Change, Expect, StoreError};
 
 /// Stands for a revision that no record has: what was read is not what the commit expects, so it is not what its write was made from.
 const NEVER: &[u8] = b"-";
 
-/// What becomes of one record, its index and its lists.
-pub(super) struct Step {
-    was: Option<Change>,
-    id: String,
-    expected: Vec<u8>,
-    entry: Vec<u8>,
-    names: Names,
-    /// Empty: nothing.
-    value: Vec<u8>,
-    holder: String,
-    /// What keys can be due for, and when this one is.
-    due: Vec<(&'static str, Option<StoreTime>)>,
-    /// What it is called there.
-    name: String,
-    secrets: Vec<Digest>,
-    dropped: Vec<Digest>,
+/// What is looked at and written.
+#[derive(Debug, Default)]
+pub(super) struct Steps {
+    /// Ids of records that must not be there.
+    absent: Groups<()>,
+    /// Digests that no key may have.
+    free: Groups<()>,
+    /// Records that must be of a revision: their table, id, revision.
+    expected: Vec<(String, String, Vec<u8>)>,
+    writes: Groups<Write>,
+    touched: HashSet<(&'static str, RealmId, String)>,
+    secrets: HashSet<(RealmId, Digest)>,
 }
 
-/// What it touches.
-#[derive(Default)]
-struct Names {
-    records: String,
-    digests: String,
-    joins: Vec<String>,
-    leaves: Vec<String>,
-}
-
-impl Step {
-    /// `before`: what is kept of it. `mark`: of the commit, in the log.
-    pub(super) fn new(change: &Change, before: Option<&[u8]>, mark: Mark) -> Result<Self, StoreError> {
-        let was = before.map(|before| read(change, before)).transpose()?;
-        let secrets: Vec<Digest> = change.digests().collect();
-        let (value, holder, due) = match change {
-            Change::Key { record, .. } => (stored::key(record), format!("{}/{}", record.id, record.owner), due_of(record)),
-            Change::Owner { owner, .. } => (stored::owner(owner), String::new(), Vec::new()),
-            Change::Removed { .. } => (Vec::new(), String::new(), never_due()),
-        };
-        let (realm, (_, id)) = (change.realm(), change.named());
-        Ok(Self {
-            id: id.to_owned(),
-            expected: expected(change.expects(), was.as_ref().map(revision)),
-            entry: encode_entry(&entry(At { position: 0, mark }, was.as_ref(), change)),
-            names: names_of(change, was.as_ref()),
-            value,
-            holder,
-            due,
-            name: format!("{realm}/{id}"),
-            dropped: was.iter().flat_map(Change::digests).filter(|digest| !secrets.contains(digest)).collect(),
-            secrets,
-            was,
-        })
-    }
-
-    /// What it replaces.
-    pub(super) fn was(&self) -> Option<&Change> {
-        self.was.as_ref()
-    }
-
-    /// The names that it touches.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        let Names { records, digests, joins, leaves } = &self.names;
-        let own = [records, digests].into_iter().chain(joins).chain(leaves).map(String::as_str);
-        own.chain(self.due.iter().map(|(due, _)| *due))
-    }
-
-    /// Writes its arguments.
-    pub(super) fn write(&self, call: &mut Cmd) {
-        call.arg(&self.id).arg(&self.expected).arg(&self.value).arg(&self.entry).arg(&self.holder).arg(&self.name);
-        call.arg(self.names.joins.len()).arg(self.names.leaves.len()).arg(self.due.len());
-        for (_, when) in &self.due {
-            call.arg(when.map_or_else(String::new, |when| when.0.to_string()));
+impl Steps {
+    /// Adds a change. No record is changed twice by one commit, and no two keys get the same secret.
+    pub(super) fn add(&mut self, change: &Change, was: Option<&Change>) -> Result<(), StoreError> {
+        let (realm, (kind, id)) = (change.realm(), change.named());
+        if !self.touched.insert((kind, realm.clone(), id.to_owned())) {
+            return Err(StoreError::Conflict);
         }
-        for digests in [&self.secrets, &self.dropped] {
-            call.arg(digests.len());
-            for digest in digests {
-                call.arg(&digest.0[..]);
+        self.expect(change, was);
+        match change {
+            Change::Key { record, .. } => self.write_key(record, was)?,
+            Change::Removed { realm, id, .. } => {
+                self.writes.add(Write::Drop, &names::keys(realm), [id.as_str().as_bytes()]);
+                self.writes.add(Write::Leave, &names::key_ids(realm), [id.as_str().as_bytes()]);
+                self.leave_owner(realm, id.as_str(), owner_of(was));
+                for due in [names::SECRET_ENDS, names::REVOKED] {
+                    self.writes.add(Write::Leave, due, [format!("{realm}/{id}").as_bytes()]);
+                }
+            }
+            Change::Owner { owner, .. } => {
+                let id = owner.id.as_str().as_bytes();
+                self.writes.add(Write::Set, &names::owners(realm), [id, &stored::owner(owner)]);
+                self.writes.add(Write::Join, &names::owner_ids(realm), [b"0", id]);
             }
         }
+        let kept: Vec<Digest> = change.digests().collect();
+        for lost in was.into_iter().flat_map(Change::digests).filter(|digest| !kept.contains(digest)) {
+            self.writes.add(Write::Drop, &names::digests(realm), [&lost.0]);
+        }
+        Ok(())
+    }
+
+    /// The tables that it touches, in the order in which [`Self::write`] tells what of them.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let expected = self.expected.iter().map(|(records, ..)| records.as_str());
+        self.absent.names().chain(self.free.names()).chain(expected).chain(self.writes.names())
+    }
+
+    pub(super) fn write(&self, call: &mut Cmd) {
+        self.absent.write(call);
+        self.free.write(call);
+        call.arg(self.expected.len());
+        for (_, id, revision) in &self.expected {
+            call.arg(id).arg(revision);
+        }
+        self.writes.write(call);
+    }
+
+    fn expect(&mut self, change: &Change, was: Option<&Change>) {
+        let (records, id) = place(change);
+        match change.expects() {
+            Expect::Absent => self.absent.add((), &records, [id.as_bytes()]),
+            Expect::Revision(expected) => {
+                let found = was.map(revision) == Some(expected);
+                let revision = if found { stored::revision(expected).into() } else { NEVER.into() };
+                self.expected.push((records, id.to_owned(), revision));
+            }
+        }
+    }
+
+    fn write_key(&mut self, record: &Record, was: Option<&Change>) -> Result<(), StoreError> {
+        let (realm, id) = (&record.realm, record.id.as_str());
+        let (digests, had) = (names::digests(realm), was.into_iter().flat_map(Change::digests).collect::<Vec<_>>());
+        let holder = format!("{id}/{}", record.owner);
+        for Digest(digest) in record.secrets.iter().map(|secret| secret.digest) {
+            if !self.secrets.insert((realm.clone(), Digest(digest))) {
+                return Err(StoreError::SecretTaken);
+            }
+            if !had.contains(&Digest(digest)) {
+                self.free.add((), &digests, [&digest]);
+            }
+            self.writes.add(Write::Set, &digests, [&digest, holder.as_bytes()]);
+        }
+        self.writes.add(Write::Set, &names::keys(realm), [id.as_bytes(), &stored::key(record)]);
+        self.writes.add(Write::Join, &names::key_ids(realm), [b"0", id.as_bytes()]);
+        self.leave_owner(realm, id, owner_of(was).filter(|owner| **owner != record.owner));
+        self.writes.add(Write::Join, &names::key_ids_of(realm, &record.owner), [b"0", id.as_bytes()]);
+        self.be_due(names::SECRET_ENDS, record, (was, Record::secret_ends));
+        self.be_due(names::REVOKED, record, (was, |record| record.revoked));
+        Ok(())
+    }
+
+    fn leave_owner(&mut self, realm: &RealmId, id: &str, owner: Option<&OwnerId>) {
+        if let Some(owner) = owner {
+            self.writes.add(Write::Leave, &names::key_ids_of(realm, owner), [id.as_bytes()]);
+        }
+    }
+
+    /// What a key is due for, and is not any more.
+    fn be_due(&mut self, table: &str, record: &Record, (was, when): (Option<&Change>, fn(&Record) -> Option<StoreTime>)) {
+        let name = format!("{}/{}", record.realm, record.id);
+        match when(record) {
+            Some(at) => self.writes.add(Write::Join, table, [at.0.to_string().as_bytes(), name.as_bytes()]),
+            None if was.is_some() => self.writes.add(Write::Leave, table, [name.as_bytes()]),
+            None => {}
+        }
+    }
+}
+
+/// Where a change's record is: its table, and its id.
+pub(super) fn place(change: &Change) -> (String, &str) {
+    match change {
+        Change::Key { record, .. } => (names::keys(&record.realm), record.id.as_str()),
+        Change::Owner { owner, .. } => (names::owners(&owner.realm), owner.id.as_str()),
+        Change::Removed { realm, id, .. } => (names::keys(realm), id.as_str()),
     }
 }
 
 /// What is kept, as a change of the same kind would have written it.
-fn read(change: &Change, kept: &[u8]) -> Result<Change, StoreError> {
+pub(super) fn read(change: &Change, kept: &[u8]) -> Result<Change, StoreError> {
     let expect = change.expects();
     match change {
         Change::Key { .. } | Change::Removed { .. } => stored::read_key(kept).map(|record| Change::Key { record, expect }),
         Change::Owner { .. } => stored::read_owner(kept).map(|owner| Change::Owner { owner, expect }),
-    }
-}
-
-fn names_of(change: &Change, was: Option<&Change>) -> Names {
-    let realm = change.realm();
-    let keys = |joins, leaves| Names { records: names::keys(realm), digests: names::digests(realm), joins, leaves };
-    let had = owner_of(was);
-    match change {
-        Change::Key { record, .. } => {
-            let moved = had.filter(|owner| **owner != record.owner).map(|owner| names::key_ids_of(realm, owner));
-            keys(vec![names::key_ids(realm), names::key_ids_of(realm, &record.owner)], moved.into_iter().collect())
-        }
-        Change::Removed { .. } => {
-            let owned = had.map(|owner| names::key_ids_of(realm, owner));
-            keys(Vec::new(), std::iter::once(names::key_ids(realm)).chain(owned).collect())
-        }
-        Change::Owner { .. } => Names {
-            records: names::owners(realm),
-            digests: names::digests(realm),
-            joins: vec![names::owner_ids(realm)],
-            ..Names::default()
-        },
     }
 }
 
@@ -134,25 +152,10 @@ fn owner_of(change: Option<&Change>) -> Option<&OwnerId> {
     }
 }
 
-fn due_of(record: &Record) -> Vec<(&'static str, Option<StoreTime>)> {
-    vec![(names::SECRET_ENDS, record.secret_ends()), (names::REVOKED, record.revoked)]
-}
-
-fn never_due() -> Vec<(&'static str, Option<StoreTime>)> {
-    vec![(names::SECRET_ENDS, None), (names::REVOKED, None)]
-}
-
 fn revision(change: &Change) -> u64 {
     match change {
-        Change::Key { record: Record { revision, .. }, .. } | Change::Owner { owner: Owner { revision, .. }, .. } => *revision,
+        Change::Key { record, .. } => record.revision,
+        Change::Owner { owner, .. } => owner.revision,
         Change::Removed { .. } => 0,
-    }
-}
-
-fn expected(expect: Expect, found: Option<u64>) -> Vec<u8> {
-    match expect {
-        Expect::Absent => Vec::new(),
-        Expect::Revision(revision) if found == Some(revision) => stored::revision(revision).into(),
-        Expect::Revision(_) => NEVER.into(),
     }
 }

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use keyward::revocation::{At, Mark, Pushed, Renewal};
-use keyward::store::Change;
 use tokio::time::timeout;
 
 use super::engines::Engine;
-use super::samples::{entries_after, entry, head, holder, holders, new_owner, owner, put, registration, renew, renew_secured, renewal};
+use super::samples::{
+    each_with_its_entry, entries_after, entry, head, holder, holders, new_owner, owner, put, registration, renew, renew_secured, renewal,
+};
 
 /// A call that takes so long stands still.
 const STILL: Duration = Duration::from_secs(30);
@@ -26,9 +27,9 @@ pub(super) async fn entries_come_as_soon_as_they_are_committed(engine: &mut impl
         for _ in 0..round {
             tokio::task::yield_now().await;
         }
-        let owners: Vec<Change> = (0..=round % 3).map(|number| new_owner(&owner(&format!("{round}-{number}")))).collect();
-        let count = owners.len();
-        put(&*store, owners).await;
+        let changes = each_with_its_entry(round * 3..round * 3 + 1 + round % 3);
+        let count = changes.len();
+        put(&*store, changes).await;
         let [first, second] = waiting;
         let pushed = first.await.unwrap();
         assert_eq!((pushed.entries.len(), &pushed), (count, &second.await.unwrap()));

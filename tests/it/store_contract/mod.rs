@@ -75,7 +75,7 @@ sentences! {
         a_secret_that_another_key_of_the_realm_has_is_refused_and_changes_nothing,
         the_same_request_id_with_the_same_content_is_done_once_with_other_content_it_is_an_error,
         a_commit_marked_as_once_is_done_once_whoever_races_for_it,
-        positions_go_up_by_one_with_every_change,
+        positions_go_up_by_one_with_every_entry_of_the_log,
         what_was_acknowledged_is_there_after_a_crash,
         a_secret_that_a_key_no_longer_has_is_free_for_another,
         a_key_that_was_removed_is_found_and_listed_no_more_and_its_secrets_are_free;
@@ -106,6 +106,7 @@ sentences! {
         a_page_that_is_not_full_is_the_last_one;
     noting:
         every_change_has_its_entry_in_the_log_with_the_digests_that_its_key_had_and_has,
+        new_keys_that_stand_one_after_another_in_a_commit_have_one_entry_in_the_log_together_and_so_have_new_owners,
         a_commit_names_everyone_who_holds_a_lease,
         what_was_vouched_for_is_told_with_every_footing_of_the_same_primary,
         what_is_secured_stands_where_its_record_is_read;

@@ -54,8 +54,31 @@ fn digests(entry: &Entry) -> Option<BTreeSet<[u8; 32]>> {
             assert_eq!((of, id), (&realm("otesse"), &owner_id("acme")));
             None
         }
-        Touched::Anything => panic!("an entry that this version wrote and does not know"),
+        other => panic!("{other:?}"),
     }
+}
+
+pub(super) async fn new_keys_that_stand_one_after_another_in_a_commit_have_one_entry_in_the_log_together_and_so_have_new_owners(
+    engine: &mut impl Engine,
+) {
+    let store = engine.store();
+    let first = vec![new_owner(&owner("acme")), new_owner(&owner("b")), new_key(&key("key_1", &[digest(1), digest(2)]))];
+    assert_eq!(put(&*store, first).await.position, 2);
+    let changed = changed_owner(&Owner { revision: 2, ..owner("acme") });
+    let new = |number: u16| new_key(&key(&format!("key_{number}"), &[digest(number)]));
+    assert_eq!(put(&*store, vec![new(3), new(4), changed, new(5), new(6), new(7)]).await.position, 5);
+    let (realm, acme) = (realm("otesse"), owner_id("acme"));
+    let keys = |digests: &[u16]| Touched::NewKeys { digests: digests.iter().copied().map(digest).collect() };
+    let expected = [
+        Touched::NewOwners { realm: realm.clone(), ids: vec![acme.clone(), owner_id("b")] },
+        Touched::Key { realm: realm.clone(), id: key_id("key_1"), digests: vec![digest(1), digest(2)] },
+        keys(&[3, 4]),
+        Touched::Owner { realm, id: acme },
+        keys(&[5, 6, 7]),
+    ];
+    let log = entries_after(&*store, At::default()).await;
+    assert_eq!(log.iter().map(|entry| entry.touched.clone()).collect::<Vec<_>>(), expected);
+    assert!(log.iter().all(|entry| !entry.restricting));
 }
 
 pub(super) async fn a_commit_names_everyone_who_holds_a_lease(engine: &mut impl Engine) {
@@ -69,7 +92,8 @@ pub(super) async fn a_commit_names_everyone_who_holds_a_lease(engine: &mut impl 
     store.renew(&long).await.unwrap();
     let renewed = renew_secured(&*store, &a, first.standing.at).await;
     renew(&*store, &b, None).await;
-    let asked = Commit { request: Some(request("admin_1", "r", 1)), ..commit(vec![new_owner(&owner("b")), new_owner(&owner("c"))]) };
+    let asked =
+        Commit { request: Some(request("admin_1", "r", 1)), ..commit(vec![new_owner(&owner("b")), new_key(&key("key_1", &[digest(1)]))]) };
     let second = store.commit(&asked).await.unwrap();
     assert_eq!(in_order(second.standing.holders), [(a.clone(), registration(2, 1)), (b.clone(), registration(1, 0))]);
     assert_eq!((second.position, second.standing.at), (3, head(&*store).await));

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use crate::support::audit::note;
 use keyward::revocation::{At, Holder, Log, Mark, Registration, Renewal, Terms};
-use keyward::store::{AuditNote, Change, Store};
+use keyward::store::{AuditNote, Store};
 
 use super::engines::Engine;
 use super::samples::{
-    entries_after, entry, head, holder, holders, in_order, new_owner, owner, put, registration, renew, renew_secured, renewal,
+    each_with_its_entry, entries_after, entry, head, holder, holders, in_order, new_owner, owner, put, registration, renew, renew_secured,
+    renewal,
 };
 
 pub(super) async fn a_renewal_registers_its_holder(engine: &mut impl Engine) {
@@ -52,9 +53,8 @@ pub(super) async fn a_renewal_brings_the_entries_that_follow_the_place_applied_i
     let a = holder("a", 1);
     let nothing = renew(&*store, &a, Some(At::default())).await;
     assert_eq!((nothing.log, nothing.secured), (Log::Entries { entries: vec![], head: At::default() }, At::default()));
-    for commits in 0..5 {
-        let owners: Vec<Change> = (0..=commits % 3).map(|number| new_owner(&owner(&format!("{commits}-{number}")))).collect();
-        put(&*store, owners).await;
+    for changes in [0..1, 1..3, 3..6, 6..7, 7..9] {
+        put(&*store, each_with_its_entry(changes)).await;
     }
     let all = entries_after(&*store, At::default()).await;
     assert_eq!(all.iter().map(|entry| entry.at.position).collect::<Vec<_>>(), (1..=9).collect::<Vec<u64>>());
@@ -64,7 +64,7 @@ pub(super) async fn a_renewal_brings_the_entries_that_follow_the_place_applied_i
         assert_eq!(renewed.secured, all[8].at, "what was acknowledged is on disk");
     }
     // More than one answer can hold.
-    put(&*store, (0..2_500).map(|number| new_owner(&owner(&format!("many-{number}")))).collect()).await;
+    put(&*store, each_with_its_entry(9..2_509)).await;
     let many = entries_after(&*store, all[8].at).await;
     assert_eq!(many.iter().map(|entry| entry.at.position).collect::<Vec<_>>(), (10..=2_509).collect::<Vec<u64>>());
     assert_eq!(many.last().unwrap().at, head(&*store).await);

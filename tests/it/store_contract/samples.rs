@@ -1,5 +1,6 @@
 //! Records, commits and charges to try a store with.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::support::audit::note;
@@ -233,4 +234,13 @@ pub(super) async fn entries_after(store: &dyn Store, place: At) -> Vec<Entry> {
             other => panic!("{other:?} after {applied}"),
         }
     }
+}
+
+/// So many changes that have an entry in the log each, whose records are named by these numbers.
+pub(super) fn each_with_its_entry(numbers: Range<u16>) -> Vec<Change> {
+    let change = |number: u16| match number % 2 {
+        0 => new_owner(&owner(&format!("owner_{number}"))),
+        _ => new_key(&key(&format!("key_{number}"), &[digest(number)])),
+    };
+    numbers.map(change).collect()
 }
