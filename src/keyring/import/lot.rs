@@ -56,6 +56,7 @@ struct There {
     keys: HashMap<KeyId, Record>,
     by_digest: HashMap<Digest, KeyId>,
     owners: HashSet<OwnerId>,
+    now: StoreTime,
 }
 
 /// What is to become of a lot.
@@ -68,24 +69,32 @@ struct Plan<'a> {
 }
 
 impl Keyring {
-    /// Writes a lot. Where somebody else has written meanwhile, it is looked at anew.
-    pub(super) async fn write_lot(&self, caller: &Caller, terms: &ImportTerms, lot: Lot) -> Result<Outcome, KeyringError> {
+    /// Writes a lot, once `before` has ended: by then it is looked at. Where somebody else has written meanwhile, it is looked at anew.
+    pub(super) async fn write_lot(
+        &self,
+        caller: &Caller,
+        terms: &ImportTerms,
+        lot: &Lot,
+        before: impl Future<Output = Result<(), KeyringError>>,
+    ) -> Result<Outcome, KeyringError> {
+        let looked = self.there(&terms.realm, lot).await;
+        before.await?;
+        let mut there = looked?;
         for _ in 0..ATTEMPTS {
-            let there = self.there(&terms.realm, &lot).await?;
-            let mut plan = planned(&lot, &there, terms);
+            let mut plan = planned(lot, &there, terms);
             if terms.mode == Mode::Dry || plan.new.is_empty() {
-                plan.report.durable_row = if terms.mode == Mode::Dry { 0 } else { plan.last(&lot) };
+                plan.report.durable_row = if terms.mode == Mode::Dry { 0 } else { plan.last(lot) };
                 return Ok(Outcome { report: plan.report, standing: None, ended: plan.ended });
             }
-            let now = self.store.now().await?;
-            match self.store.commit(&self.commit_of(caller, terms, &plan, now)).await {
+            match self.store.commit(&self.commit_of(caller, terms, &plan, there.now)).await {
                 Ok(committed) => {
-                    plan.report.durable_row = plan.last(&lot);
+                    plan.report.durable_row = plan.last(lot);
                     return Ok(Outcome { report: plan.report, standing: Some(committed.standing), ended: plan.ended });
                 }
                 Err(StoreError::Conflict | StoreError::Exists(_) | StoreError::SecretTaken) => {}
                 Err(error) => return Err(error.into()),
             }
+            there = self.there(&terms.realm, lot).await?;
         }
         Err(KeyringError::Busy)
     }
@@ -95,10 +104,11 @@ impl Keyring {
         let digests: Vec<Digest> = lot.good.iter().flat_map(|(_, row)| row.known_by.iter().copied()).collect();
         let owners: HashSet<OwnerId> = lot.good.iter().map(|(_, row)| row.record.owner.clone()).collect();
         let owners: Vec<OwnerId> = owners.into_iter().collect();
-        let (keys, owners) = tokio::try_join!(self.store.keys_of(realm, &ids, &digests), self.store.owners_of(realm, &owners))?;
+        let (keys, owners, now) =
+            tokio::try_join!(self.store.keys_of(realm, &ids, &digests), self.store.owners_of(realm, &owners), self.store.now())?;
         let by_digest = keys.iter().flat_map(|key| key.secrets.iter().map(|kept| (kept.digest, key.id.clone()))).collect();
         let keys = keys.into_iter().map(|key| (key.id.clone(), key)).collect();
-        Ok(There { keys, by_digest, owners: owners.into_iter().map(|owner| owner.id).collect() })
+        Ok(There { keys, by_digest, owners: owners.into_iter().map(|owner| owner.id).collect(), now })
     }
 
     /// Everything in one commit, with one entry in the audit log that names it.

@@ -5,8 +5,10 @@ mod lot;
 mod report;
 mod row;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use self::lot::{Lot, Outcome};
@@ -55,6 +57,9 @@ pub enum Mode {
 /// So many rows go into one commit: more would hold up whoever else asks the store for longer.
 const LOT: usize = 500;
 
+/// So many lots are under way at once: one is written, one is looked at.
+const UNDER_WAY: usize = 2;
+
 /// An import that goes on.
 #[derive(Debug)]
 pub struct Import {
@@ -65,8 +70,10 @@ pub struct Import {
     begun: BootTime,
     /// Checked, and not written yet.
     lot: Lot,
-    /// Being written.
-    writing: Option<JoinHandle<Result<Outcome, KeyringError>>>,
+    /// Being written, one after another: while one is, the next is looked at.
+    writing: VecDeque<JoinHandle<Result<Outcome, KeyringError>>>,
+    /// Told when the last of them is written.
+    before: Option<oneshot::Receiver<()>>,
     report: ImportReport,
     /// What the last of its commits stands on.
     standing: Option<Standing>,
@@ -89,7 +96,8 @@ impl Keyring {
             now: self.store.now().await?,
             begun: self.guard.clock.boot(),
             lot: Lot::default(),
-            writing: None,
+            writing: VecDeque::new(),
+            before: None,
             report: ImportReport::default(),
             standing: None,
             terms,
@@ -112,27 +120,45 @@ impl Import {
     /// Writes what is left, and ends when no replica takes any of the keys for unknown.
     pub async fn finish(mut self) -> Result<ImportReport, KeyringError> {
         self.write().await?;
-        self.written().await?;
+        while !self.writing.is_empty() {
+            self.written().await?;
+        }
         if let Some(standing) = &self.standing {
             self.keyring.settled(standing, self.begun).await;
         }
         Ok(self.report)
     }
 
-    /// Has a lot written, when the one before it is.
+    /// Has a lot written, when those before it are. One that comes after another that was not is not written either.
     async fn write(&mut self) -> Result<(), KeyringError> {
-        self.written().await?;
+        if self.writing.len() >= UNDER_WAY {
+            self.written().await?;
+        }
         let (lot, terms) = (std::mem::take(&mut self.lot), self.terms.clone());
         if lot.rows() > 0 {
             let (keyring, caller) = (self.keyring.clone(), self.caller.clone());
-            self.writing = Some(tokio::spawn(async move { keyring.write_lot(&caller, &terms, lot).await }));
+            let (is_written, next) = oneshot::channel();
+            let before = self.before.replace(next);
+            self.writing.push_back(tokio::spawn(async move {
+                let before = async {
+                    match before {
+                        Some(before) => before.await.map_err(|_| KeyringError::Busy),
+                        None => Ok(()),
+                    }
+                };
+                let outcome = keyring.write_lot(&caller, &terms, &lot, before).await?;
+                if outcome.ended.is_none() {
+                    let _ = is_written.send(());
+                }
+                Ok(outcome)
+            }));
         }
         Ok(())
     }
 
-    /// Waits for the lot that is being written. What it says of where an error came is what is durable.
+    /// Waits for the first lot that is being written. What it says of where an error came is what is durable.
     async fn written(&mut self) -> Result<(), KeyringError> {
-        let Some(writing) = self.writing.take() else { return Ok(()) };
+        let Some(writing) = self.writing.pop_front() else { return Ok(()) };
         let outcome = writing.await.unwrap_or(Err(KeyringError::Busy));
         let durable = self.report.durable_row;
         let Outcome { report, standing, ended } = outcome.map_err(|why| cut(durable, why))?;

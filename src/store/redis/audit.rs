@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::names;
 use super::pool::Pool;
 use super::script::Script;
+use super::turn::Turn;
 use crate::domain::audit::{Head, Link, Sealed};
 use crate::domain::time::StoreTime;
 use crate::store::audit::{self, Appended, Told, append};
@@ -17,6 +18,9 @@ use crate::store::{AuditNote, StoreError};
 
 static NOTE: Script = Script::new(concat!(include_str!("audit.lua"), include_str!("note.lua")));
 static RESUME: Script = Script::new(concat!(include_str!("audit.lua"), include_str!("resume.lua")));
+
+/// The first names of every script that appends.
+pub(super) const NAMES: [&str; 3] = [names::AUDIT, names::AUDIT_HEAD, names::TURN];
 
 /// What an entry is made of beside its note.
 pub(super) struct Before {
@@ -38,17 +42,17 @@ pub(super) fn read(answers: Vec<Value>) -> RedisResult<Before> {
     Ok(Before { head: head.map_or(Ok(Head::default()), |head| parse(&head))?, now })
 }
 
-/// Three arguments of every script that appends.
-pub(super) fn write(call: &mut Cmd, appended: &Appended) {
-    call.arg(text(appended.after)).arg(text(appended.head)).arg(&appended.bytes);
+/// The first arguments of every script that appends.
+pub(super) fn write(call: &mut Cmd, turn: &Turn, appended: &Appended) {
+    call.arg(turn.token()).arg(text(appended.after)).arg(text(appended.head)).arg(&appended.bytes);
 }
 
 /// Appends a note; one that tells what is dropped drops it.
 pub(super) async fn note(pool: &Pool, deadline: Instant, note: &AuditNote, dropped: Option<Head>) -> Result<Head, StoreError> {
     let first_kept = dropped.map_or_else(String::new, |dropped| (dropped.sequence + 1).to_string());
-    let rest = |call: &mut Cmd, appended: &Appended| {
-        call.arg(2).arg(names::AUDIT).arg(names::AUDIT_HEAD);
-        write(call, appended);
+    let rest = |call: &mut Cmd, turn: &Turn, appended: &Appended| {
+        call.arg(NAMES.len()).arg(&NAMES);
+        write(call, turn, appended);
         call.arg(&first_kept);
     };
     let rest = &rest;
@@ -69,10 +73,9 @@ pub(super) async fn drop(pool: &Pool, deadline: Instant, through: u64, note: &Au
 
 /// Goes on with the log that replicas follow as it is.
 pub(super) async fn resume(pool: &Pool, deadline: Instant, note: &AuditNote) -> Result<(), StoreError> {
-    let names = [names::AUDIT, names::AUDIT_HEAD, names::ROLLED_BACK, names::ABANDONED];
-    let rest = |call: &mut Cmd, appended: &Appended| {
-        call.arg(names.len()).arg(&names);
-        write(call, appended);
+    let rest = |call: &mut Cmd, turn: &Turn, appended: &Appended| {
+        call.arg(NAMES.len() + 2).arg(&NAMES).arg(names::ROLLED_BACK).arg(names::ABANDONED);
+        write(call, turn, appended);
     };
     let rest = &rest;
     pool.run(deadline, |connection| until_appended(connection, &RESUME, (note, None), rest)).await.map(mem::drop)
@@ -99,15 +102,17 @@ pub(super) async fn until_appended(
     mut connection: MultiplexedConnection,
     script: &'static Script,
     (note, dropped): (&AuditNote, Option<Head>),
-    rest: &impl Fn(&mut Cmd, &Appended),
+    rest: &impl Fn(&mut Cmd, &Turn, &Appended),
 ) -> RedisResult<Head> {
+    let mut turn = Turn::default();
     loop {
         let before = read(ask().query_async(&mut connection).await?)?;
         let appended = append(note, before.head, before.now, Told { dropped, ..Told::default() });
-        let is_appended: bool = script.run(&mut connection, |call| rest(call, &appended)).await?;
+        let is_appended: bool = script.run(&mut connection, |call| rest(call, &turn, &appended)).await?;
         if is_appended {
             return Ok(appended.head);
         }
+        turn.was_late(&mut connection).await?;
     }
 }
 

@@ -1,17 +1,16 @@
 -- Applies all changes of a commit, each with its entry in the log, and appends their entry to the audit log, or does nothing: every check stands
--- before the first write.
+-- before the first write. Begins with audit.lua.
 --
--- KEYS  position, log, audit, where it ends, once, leases, longest lease, secured, barrier, uses of peppers; then one for each group below, in
---       their order; last, the request if there is one
--- ARGV  fingerprint or '', subject, how long requests are kept (ms), once mark or '', the log's mark, '1' where a write that is answered is as
---       durable as it has to be, how many entries the log keeps, where the audit log must end now, where it ends then, its entry; each with its
---       number before it: peppers that secrets are put under, log entries; then groups, with their number before them: records that must not be
---       there (number, ids..), digests that must be free (number, digests..), records that must be of a revision (id, the 8 bytes that its value
---       opens with), writes (command, number, arguments..)
+-- KEYS  further: position, log, once, leases, longest lease, secured, barrier, uses of peppers; then one for each group below, in their order; last,
+--       the request if there is one
+-- ARGV  further: fingerprint or '', subject, how long requests are kept (ms), once mark or '', the log's mark, '1' where a write that is answered
+--       is as durable as it has to be, how many entries the log keeps; each with its number before it: peppers that secrets are put under, log
+--       entries; then groups, with their number before them: records that must not be there (number, ids..), digests that must be free (number,
+--       digests..), records that must be of a revision (id, the 8 bytes that its value opens with), writes (command, number, arguments..)
 -- Answers {'made' or 'replayed', position, subject, head, longest lease, holders and registrations..}, {'reused'}, {'done'},
 -- {'exists', records, id}, {'conflict'}, {'taken'}, {'withdrawn', pepper}, or {'behind'}: the audit log has gone on meanwhile.
 
-local next_key, next_arg = 10, 10
+local next_key, next_arg = 11, 11
 
 local function key()
   next_key = next_key + 1
@@ -36,8 +35,8 @@ local function group()
   return {name = key(), first = next_arg - count + 1, last = next_arg}
 end
 
-local fingerprint, subject, lifetime, once, mark, durable, kept = unpack(ARGV, 1, 7)
-local after, ends, noted = unpack(ARGV, 8, 10)
+local position_name, log, done, leases, longest_lease, secured, barrier, uses = unpack(KEYS, 4, 11)
+local fingerprint, subject, lifetime, once, mark, durable, kept = unpack(ARGV, 5, 11)
 local peppers = list(arg(), arg)
 local entries = list(arg(), arg)
 local absent = list(arg(), group)
@@ -69,46 +68,46 @@ local function obstacle()
   end
 end
 
-local head = redis.call('GET', KEYS[1]) or '0/0000000000000000'
+local head = redis.call('GET', position_name) or '0/0000000000000000'
 local function answer(word, position, subject)
-  local longest = tonumber(redis.call('GET', KEYS[7]) or '0')
-  return {word, position, subject, head, longest, redis.call('HGETALL', KEYS[6])}
+  local longest = tonumber(redis.call('GET', longest_lease) or '0')
+  return {word, position, subject, head, longest, redis.call('HGETALL', leases)}
 end
 
 if request then
   local before = redis.call('HMGET', request, 'fingerprint', 'position', 'subject')
   if before[1] == fingerprint then
     -- Behind what was made then, so that whoever waits for this write has waited for that one.
-    redis.call('SET', KEYS[9], head)
+    redis.call('SET', barrier, head)
     return answer('replayed', before[2], before[3])
   end
   if before[1] then return {'reused'} end
 end
-if once ~= '' and redis.call('SISMEMBER', KEYS[5], once) == 1 then return {'done'} end
+if once ~= '' and redis.call('SISMEMBER', done, once) == 1 then return {'done'} end
 for _, pepper in ipairs(peppers) do
-  if string.match(redis.call('HGET', KEYS[10], pepper) or '', '/[^0]') then return {'withdrawn', pepper} end
+  if string.match(redis.call('HGET', uses, pepper) or '', '/[^0]') then return {'withdrawn', pepper} end
 end
 local why = obstacle()
 if why then return why end
-if not goes_on_from(KEYS[4], after) then return {'behind'} end
+if not goes_on() then return {'behind'} end
 
 local position = tonumber(string.match(head, '^%d+'))
 
 -- The log first: it is the one write that Redis may refuse, when its position was lost.
 for _, entry in ipairs(entries) do
   position = position + 1
-  redis.call('XADD', KEYS[2], 'MAXLEN', '~', kept, string.format('%.0f-0', position), 'mark', mark, 'entry', entry)
+  redis.call('XADD', log, 'MAXLEN', '~', kept, string.format('%.0f-0', position), 'mark', mark, 'entry', entry)
 end
 for _, write in ipairs(writes) do
   redis.call(write.command, write.group.name, unpack(ARGV, write.group.first, write.group.last))
 end
-append(KEYS[3], KEYS[4], ends, noted)
+append()
 
 position = string.format('%.0f', position)
 if #entries > 0 then head = position .. '/' .. mark end
-redis.call('SET', KEYS[1], head)
-if durable == '1' then redis.call('SET', KEYS[8], head) end
-if once ~= '' then redis.call('SADD', KEYS[5], once) end
+redis.call('SET', position_name, head)
+if durable == '1' then redis.call('SET', secured, head) end
+if once ~= '' then redis.call('SADD', done, once) end
 if request then
   redis.call('HSET', request, 'fingerprint', fingerprint, 'position', position, 'subject', subject)
   redis.call('PEXPIRE', request, lifetime)

@@ -12,6 +12,7 @@ use super::pool::Pool;
 use super::script::Script;
 use super::secure::{self, at_once};
 use super::step::{self, Steps};
+use super::turn::Turn;
 use super::{audit, entries as kept, names};
 use crate::domain::audit::Head;
 use crate::domain::name::Word;
@@ -25,6 +26,9 @@ static COMMIT: Script = Script::new(concat!(include_str!("audit.lua"), include_s
 
 /// How long a request id is remembered.
 const REQUESTS_KEPT: Duration = Duration::from_hours(24);
+
+/// Whoever has less time left than this does not begin anew.
+const NO_TIME: Duration = Duration::from_millis(100);
 
 /// How many entries the log keeps, or a few more: who was away for longer reads everything anew.
 const ENTRIES_KEPT: usize = 65_536;
@@ -42,6 +46,7 @@ async fn make(
     commit: &Commit,
     mark: Mark,
 ) -> RedisResult<Result<Committed, StoreError>> {
+    let mut turn = Turn::default();
     loop {
         let before = before(&mut connection, commit).await?;
         let prepared = match Prepared::new(commit, &before, mark) {
@@ -50,11 +55,15 @@ async fn make(
         };
         // While a node is away, waiting would only take every commit's time: it cannot end well.
         let wait = demand.wait(deadline).filter(|_| before.followers >= demand.replicas);
-        let rest = |call: &mut Cmd| write(call, commit, &prepared, (mark, at_once(demand)));
+        let rest = |call: &mut Cmd| write(call, &turn, (commit, &prepared), (mark, at_once(demand)));
         let told: Told<Vec<Value>> = footing::run(&mut connection, &COMMIT, rest, (demand, wait)).await?;
         let made = match read(&told, commit, prepared.audit.head) {
             Ok(Some(made)) => made,
-            Ok(None) => continue,
+            Ok(None) if deadline < Instant::now() + NO_TIME => return Ok(Err(StoreError::Conflict)),
+            Ok(None) => {
+                turn.was_late(&mut connection).await?;
+                continue;
+            }
             Err(refused) => return Ok(Err(refused)),
         };
         secure::raise(&mut connection, &made.standing.at.to_string(), (demand, told.level)).await?;
@@ -155,19 +164,19 @@ fn read(told: &Told<Vec<Value>>, commit: &Commit, audit: Head) -> Result<Option<
     }
 }
 
-fn write(call: &mut Cmd, commit: &Commit, prepared: &Prepared, (mark, at_once): (Mark, &str)) {
+fn write(call: &mut Cmd, turn: &Turn, (commit, prepared): (&Commit, &Prepared), (mark, at_once): (Mark, &str)) {
     let Prepared { steps, entries, peppers, audit } = prepared;
-    let fixed = [names::POSITION, names::LOG, names::AUDIT, names::AUDIT_HEAD, names::ONCE];
-    let fixed = fixed.into_iter().chain([names::LEASES, names::LONGEST, names::SECURED, names::BARRIER, names::PEPPER_USES]);
+    let fixed = audit::NAMES.into_iter().chain([names::POSITION, names::LOG, names::ONCE, names::LEASES, names::LONGEST]);
+    let fixed = fixed.chain([names::SECURED, names::BARRIER, names::PEPPER_USES]);
     let mut keys: Vec<&str> = fixed.chain(steps.names()).collect();
     let request = commit.request.as_ref().map(names::request);
     keys.extend(request.as_deref());
     call.arg(keys.len()).arg(keys);
+    audit::write(call, turn, audit);
     call.arg(commit.request.as_ref().map_or(&b""[..], |request| &request.fingerprint));
     call.arg(commit.audit.subject()).arg(REQUESTS_KEPT.as_secs() * 1000);
     call.arg(commit.once.as_ref().map_or(&b""[..], |mark| mark));
     call.arg(mark.to_string()).arg(at_once).arg(ENTRIES_KEPT);
-    audit::write(call, audit);
     call.arg(peppers.len()).arg(peppers.iter().map(Word::as_str).collect::<Vec<_>>());
     call.arg(entries.len()).arg(entries);
     steps.write(call);

@@ -37,6 +37,7 @@ pub mod take;
 mod terms;
 #[cfg(test)]
 mod told_tests;
+mod turn;
 mod usage;
 mod way;
 

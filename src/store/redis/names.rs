@@ -32,6 +32,8 @@ pub(super) const BARRIER: &str = "kw:1:{kw}:barrier";
 pub(super) const AUDIT: &str = "kw:1:{kw}:audit";
 /// Where that ends: `number/hash`.
 pub(super) const AUDIT_HEAD: &str = "kw:1:{kw}:audit-head";
+/// Whose turn it is to append there, if somebody took it: a string that expires.
+pub(super) const TURN: &str = "kw:1:{kw}:turn";
 /// Keys with a secret that ends, `realm/key` by when: a sorted set.
 pub(super) const SECRET_ENDS: &str = "kw:1:{kw}:secret-ends";
 /// Keys that are revoked, `realm/key` by since when: a sorted set.

@@ -6,10 +6,11 @@ use ::redis::Cmd;
 use ::redis::aio::MultiplexedConnection;
 use tokio::time::Instant;
 
-use super::audit::{until_appended, write};
+use super::audit::{NAMES, until_appended, write};
 use super::names;
 use super::pool::Pool;
 use super::script::Script;
+use super::turn::Turn;
 use crate::domain::name::Word;
 use crate::domain::time::StoreTime;
 use crate::store::audit::Appended;
@@ -79,9 +80,9 @@ pub(super) async fn withdraw(pool: &Pool, deadline: Instant, version: &Word, not
     if known.withdrawn.is_some() {
         return Ok(());
     }
-    let rest = |call: &mut Cmd, appended: &Appended| {
-        call.arg(3).arg(names::AUDIT).arg(names::AUDIT_HEAD).arg(names::PEPPER_USES);
-        write(call, appended);
+    let rest = |call: &mut Cmd, turn: &Turn, appended: &Appended| {
+        call.arg(NAMES.len() + 1).arg(&NAMES).arg(names::PEPPER_USES);
+        write(call, turn, appended);
         call.arg(version.as_str());
     };
     let rest = &rest;
