@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use prost::Message as _;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -20,6 +21,8 @@ use crate::proto::keyward::admin::v1::{
 
 /// Rows in a message.
 const TOGETHER: usize = 500;
+/// Bytes in a message, or those of one row: less than the server takes, which is 4 MiB.
+const MOST_BYTES: usize = 1 << 20;
 /// Messages that are ready before the server takes them.
 const AHEAD: usize = 4;
 /// Refused rows that are printed.
@@ -77,7 +80,8 @@ impl Import {
         let unread = reading.await.map_err(|error| Failure::Refused(format!("error: the file could not be read: {error}")))?;
         let imported = Imported::new(response, unread);
         output.print(&imported)?;
-        imported.refusals().take(PRINTED).for_each(|line| eprintln!("{line}"));
+        // nobody may be there to read them
+        imported.refusals().take(PRINTED).for_each(|line| drop(writeln!(io::stderr(), "{line}")));
         match imported.refused() {
             0 => Ok(()),
             refused => Err(Failure::Refused(format!("error: {refused} rows were refused"))),
@@ -104,13 +108,18 @@ struct Sent {
 
 /// Sends every row, and says which could not be read. Whoever takes them no more says why itself.
 fn send(rows: Rows<'_>, first: ImportKeysRequest, how: &Sent, to: &mpsc::Sender<ImportKeysRequest>) -> Vec<RefusedRow> {
-    let (mut message, mut unread) = (first, Vec::new());
+    let (mut message, mut unread, mut bytes) = (first, Vec::new(), 0);
     for (number, row) in rows.filter(|(number, _)| *number > how.resume) {
         match row {
-            Ok(row) => message.rows.push(row.sent(number, how.digest.as_deref())),
+            Ok(row) => {
+                let row = row.sent(number, how.digest.as_deref());
+                bytes += row.encoded_len();
+                message.rows.push(row);
+            }
             Err(description) => unread.push(RefusedRow { row: number, fields: vec![RefusedField { field: "row".into(), description }] }),
         }
-        if message.rows.len() == TOGETHER {
+        if message.rows.len() == TOGETHER || bytes >= MOST_BYTES {
+            bytes = 0;
             let rows: Vec<ImportedKey> = std::mem::take(&mut message.rows);
             let full = ImportKeysRequest { rows, ..std::mem::take(&mut message) };
             if to.blocking_send(full).is_err() {

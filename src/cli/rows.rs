@@ -2,7 +2,7 @@
 //! are lists in JSON; `limits` are `minute=50` or `{"minute": 50}`; metadata is a column `metadata.NAME` for each name, or an object.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, ErrorKind, Read};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -70,14 +70,21 @@ pub(super) type Rows<'a> = Box<dyn Iterator<Item = (u64, Result<Row, String>)> +
 
 /// Reads rows. A header that names what no column is called is wrong as a whole.
 pub(super) fn read<'a>(source: impl Read + Send + 'a, format: Format) -> Result<Rows<'a>, Failure> {
-    match format {
-        Format::Csv => csv(source),
-        Format::Jsonl => Ok(Box::new((1..).zip(jsonl(source)))),
-    }
+    let rows: Rows<'a> = match format {
+        Format::Csv => csv(source)?,
+        Format::Jsonl => Box::new((1..).zip(jsonl(source))),
+    };
+    Ok(Box::new(rows.map(|(number, row)| (number, row.and_then(Row::with_one_credential)))))
 }
 
 fn jsonl(source: impl Read + Send) -> impl Iterator<Item = Result<Row, String>> + Send {
-    let lines = BufReader::new(source).lines().filter(|line| !line.as_ref().is_ok_and(|line| line.trim().is_empty()));
+    // a source that cannot be read says so for ever; a line that is no text, once
+    let mut is_over = false;
+    let lines = BufReader::new(source).lines().take_while(move |line| {
+        let was_over = std::mem::replace(&mut is_over, line.as_ref().is_err_and(|error| error.kind() != ErrorKind::InvalidData));
+        !was_over
+    });
+    let lines = lines.filter(|line| !line.as_ref().is_ok_and(|line| line.trim().is_empty()));
     // what serde says of a value may show it, and it may be a secret
     let wrong = |error: &serde_json::Error| {
         if error.is_data() {
@@ -87,7 +94,8 @@ fn jsonl(source: impl Read + Send) -> impl Iterator<Item = Result<Row, String>> 
         }
     };
     lines.map(move |line| {
-        line.map_err(|error| error.to_string()).and_then(|line| serde_json::from_str(&line).map_err(|error| wrong(&error)))
+        let line = line.map_err(|error| error.to_string())?;
+        serde_json::from_str(line.trim_start_matches('\u{feff}')).map_err(|error| wrong(&error))
     })
 }
 
@@ -100,6 +108,9 @@ fn csv<'a>(source: impl Read + Send + 'a) -> Result<Rows<'a>, Failure> {
         return Err(Failure::usage(format_args!(
             "there is no column {other:?}: there are {known} and metadata.NAME, and the first row names them"
         )));
+    }
+    if let Some(twice) = heads.iter().enumerate().find_map(|(at, head)| heads.iter().take(at).find(|before| *before == head)) {
+        return Err(Failure::usage(format_args!("the column {twice:?} is there twice")));
     }
     let row = move |record: Result<csv::StringRecord, csv::Error>| {
         let record = record.map_err(|_| "cannot be read: is it UTF-8, and its quotes closed?".to_owned())?;
@@ -114,6 +125,13 @@ fn csv<'a>(source: impl Read + Send + 'a) -> Result<Rows<'a>, Failure> {
 }
 
 impl Row {
+    fn with_one_credential(self) -> Result<Self, String> {
+        match (self.secret.is_empty(), self.digest.is_empty()) {
+            (false, false) => Err("has a secret and a digest, and is to have one of them".into()),
+            _ => Ok(self),
+        }
+    }
+
     fn set(&mut self, head: &str, value: &str) -> Result<(), String> {
         let words = || value.split_whitespace().map(str::to_owned).collect();
         let instant = || value.parse().map(Some).map_err(|_| format!("has a {head} that is no instant such as 2027-01-31T12:00:00Z"));

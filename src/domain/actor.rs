@@ -6,13 +6,15 @@ use std::sync::Arc;
 use super::name::{KeyId, Scope};
 use super::record::Binding;
 
-/// Who has done something. Two of them are never written alike: the id of a key has no colon.
+/// Who has done something. Two of them are never written alike: the id of a key has neither a colon nor a slash, and a certificate's name has a colon.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Actor {
     /// The key of an admin token.
     Key(KeyId),
     /// Whoever shows a certificate with this name.
     Certificate(San),
+    /// Whoever shows a secret of a key that is no admin token, to have it ended: the key's resource name.
+    Holder(Box<str>),
 }
 
 /// A name that a certificate gives its holder (RFC 5280, 4.2.1.6), with its kind: `uri:spiffe://mesh/ns/ops/sa/portal`,
@@ -50,6 +52,7 @@ impl Actor {
         match self {
             Self::Key(key) => key.as_str(),
             Self::Certificate(san) => san.as_str(),
+            Self::Holder(key) => key,
         }
     }
 }

@@ -22,6 +22,10 @@ pub trait Answers: Send + Sync + 'static {
     const SERVICE: &'static str = "envoy.service.auth.v3.Authorization";
     const PATH: &'static str = "/envoy.service.auth.v3.Authorization/Check";
 
+    /// Bytes of a message; what is longer is malformed. A check is answered in band whatever its size, as far as memory allows: Envoy sends headers of
+    /// 60 KiB at most, and bodies only under `with_request_body`, which keyward does not need.
+    const LARGEST: usize = 64 * 1024 * 1024;
+
     /// The answer to one check, whatever was asked and whatever goes wrong: a `CheckResponse`. `asked`: the bytes of a `CheckRequest`, or any
     /// others. `metadata`: the call's own headers.
     fn answer(&self, asked: Bytes, metadata: &HeaderMap) -> impl Future<Output = LengthPrefixed> + Send;
@@ -30,10 +34,6 @@ pub trait Answers: Send + Sync + 'static {
 /// The service of this name.
 #[derive(Debug)]
 pub struct CheckServer<C>(Arc<C>);
-
-/// A check is answered in band whatever its size, as far as memory allows. Envoy sends headers of 60 KiB at most, and bodies only under
-/// `with_request_body`, which keyward does not need.
-const LARGEST: usize = 64 * 1024 * 1024;
 
 impl<C> CheckServer<C> {
     pub fn new(checks: C) -> Self {
@@ -72,7 +72,7 @@ impl<C: Answers> Service<Request<Body>> for CheckServer<C> {
                 return Ok(Status::unimplemented("the service has no such call").into_http());
             }
             let (head, mut body) = request.into_parts();
-            let asked = match unary::message(&mut body, LARGEST).await {
+            let asked = match unary::message(&mut body, C::LARGEST).await {
                 Ok(asked) => asked,
                 Err(Unread::Odd) => Bytes::new(),
                 Err(Unread::Gone) => return Ok(Status::cancelled("the request ended before it was whole").into_http()),

@@ -106,7 +106,7 @@ impl Wrong {
 impl From<StoreError> for KeyringError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Conflict => Self::Busy,
+            StoreError::Conflict | StoreError::Late => Self::Busy,
             StoreError::RequestIdReused => Self::RequestIdReused,
             other => Self::Store(other),
         }

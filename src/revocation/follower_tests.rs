@@ -17,7 +17,9 @@ impl Memory for Forgotten {
     fn forget(&mut self, touched: &Touched) {
         self.0.push(match touched {
             Touched::Key { id, .. } => id.to_string(),
+            Touched::NewKeys { digests } => format!("{} new", digests.len()),
             Touched::Owner { id, .. } => id.to_string(),
+            Touched::NewOwners { ids, .. } => format!("{} new", ids.len()),
             Touched::Anything => "anything".into(),
         });
     }

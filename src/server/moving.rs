@@ -57,8 +57,9 @@ pub async fn copy(from: &Config, to: &Config) -> anyhow::Result<Copied> {
     }
     let target = RedisStore::connect(&build::settings(redis, to.replica.lease)).context("store.redis")?;
     target.begin_copy().await?;
-    let copied = pour(&source, &target).await.context("the copy is not finished: empty the Redis and begin anew")?;
-    target.end_copy(&rest).await?;
+    let unfinished = "the copy is not finished: empty the Redis and begin anew";
+    let copied = pour(&source, &target).await.context(unfinished)?;
+    target.end_copy(&rest).await.context(unfinished)?;
     target.note(&note("CopyStore", peppers)).await?;
     Ok(copied)
 }
@@ -116,6 +117,14 @@ pub async fn restored(config: &Config, anchor: Head) -> anyhow::Result<Restored>
     let is_there = |sealed: &crate::domain::audit::Sealed| Link::of(&sealed.entry) == anchor.link;
     if anchor == Head::default() || vouched.first().is_some_and(is_there) {
         return Ok(Restored::Whole(ends));
+    }
+    let begins = vouched.first().map(|first| crate::store::audit::read(first)).transpose()?.map(|first| first.sequence);
+    if let Some(begins) = begins.filter(|begins| *begins > anchor.sequence) {
+        bail!(
+            "the audit log begins with entry {begins}: what the anchor tells of, entry {}, was dropped for its age, so that nothing can be \
+             said by it; take a newer anchor",
+            anchor.sequence
+        );
     }
     miss(&*store, config).await?;
     Ok(Restored::Lacks(ends))

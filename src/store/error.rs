@@ -14,6 +14,8 @@ pub enum StoreError {
     Unfit(String),
     #[error("it changed meanwhile: read it again and repeat")]
     Conflict,
+    #[error("others kept changing something before this could be done: repeat it")]
+    Late,
     #[error("{0} exists already")]
     Exists(String),
     #[error("another key of this realm has this secret")]

@@ -79,6 +79,30 @@ fn to(server: &Keyward, realms: &Path, redis: &RedisServer) {
     fs::write(server.at("to.yaml"), patient(text)).unwrap();
 }
 
+/// Its control: without the two rights that only a copy needs (`-srem -pexpireat`) it ends with an error, and says that it is not finished.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_is_made_by_the_users_that_are_shipped() {
+    let realms = realms();
+    let mut old = Keyward::start_edited(realms.path(), &Store::Embedded, patient);
+    import(&old, "plain", 0..3);
+    old.create_owner("plain", "asked", None);
+    old.stop();
+    for (without, succeeds) in [("", true), ("-srem -pexpireat", false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = crate::support::redis::users(folder.path());
+        let redis = RedisServer::shipped("single.conf", &["--aclfile", file.to_str().unwrap()]);
+        redis.ask::<()>(&format!("ACL SETUSER keyward-admin {without}"));
+        to(&old, realms.path(), &redis);
+        let who = |name: &str| format!("{{name: {name}, password: {name}}}");
+        let users = format!("redis: {{user: {}, admin: {}, ", who("keyward-check"), who("keyward-admin"));
+        let text = fs::read_to_string(old.at("to.yaml")).unwrap().replace("redis: {", &users);
+        fs::write(old.at("to.yaml"), text).unwrap();
+        let copied = old.run(&COPY, "");
+        assert_eq!(copied.status.success(), succeeds, "{}", said(&copied.stderr));
+        assert!(succeeds || said(&copied.stderr).contains("empty the Redis"), "{}", said(&copied.stderr));
+    }
+}
+
 const COPY: [&str; 6] = ["store", "copy", "--from", "keyward.yaml", "--to", "to.yaml"];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -202,6 +226,24 @@ async fn an_older_file_of_an_embedded_store_is_found_by_the_anchor_and_admits_no
     assert!(said(&lacks.stderr).contains("the store lacks entry") && said(&lacks.stderr).contains("hint: nobody is admitted now"));
     server.again_unready();
     nobody_is_admitted_until_an_operator_says_so(&mut server).await;
+}
+
+/// The log says itself that what came before was dropped; a store that lacks its end has no later entries. The control is the test below.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_anchor_that_is_older_than_the_log_says_nothing_and_stops_nobody() {
+    let (realms, redis) = (realms(), RedisServer::start());
+    let mut server = Keyward::start_edited(realms.path(), &Store::Redis(&redis.url()), patient);
+    import(&server, "plain", 0..2);
+    let anchor = verified(&server, "").await.anchor;
+    server.revoke_key("plain", "moved_0");
+    server.stop();
+    let trimmed = anchor.split('/').next().unwrap().parse::<u64>().unwrap() + 1;
+    let _: u64 = redis.ask(&format!("XTRIM kw:1:{{kw}}:audit MINID {trimmed}-0"));
+    let older = server.run(&["store", "restored", "--config", "keyward.yaml", "--anchor", &anchor], "");
+    assert!(older.status.code() == Some(1) && said(&older.stderr).contains("take a newer anchor"), "{}", said(&older.stderr));
+    server.again();
+    let mut checks = check::connect(server.envoy).await;
+    assert!(admits(&mut checks, "plain", 1).await && !admits(&mut checks, "plain", 0).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

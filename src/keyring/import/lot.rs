@@ -91,7 +91,7 @@ impl Keyring {
                     plan.report.durable_row = plan.last(lot);
                     return Ok(Outcome { report: plan.report, standing: Some(committed.standing), ended: plan.ended });
                 }
-                Err(StoreError::Conflict | StoreError::Exists(_) | StoreError::SecretTaken) => {}
+                Err(StoreError::Conflict | StoreError::Late | StoreError::Exists(_) | StoreError::SecretTaken) => {}
                 Err(error) => return Err(error.into()),
             }
             there = self.there(&terms.realm, lot).await?;

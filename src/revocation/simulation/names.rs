@@ -83,8 +83,9 @@ pub(super) fn touched(change: Change) -> Touched {
 /// Which digests an entry touches.
 pub(super) fn touches(touched: &Touched, number: usize) -> bool {
     match touched {
-        Touched::Key { digests, .. } => digests.contains(&digest(number)),
+        Touched::Key { digests, .. } | Touched::NewKeys { digests } => digests.contains(&digest(number)),
         Touched::Owner { id, .. } => with(|names| *id == names.owners[owner_of(key_of(number))]),
+        Touched::NewOwners { ids, .. } => with(|names| ids.contains(&names.owners[owner_of(key_of(number))])),
         Touched::Anything => true,
     }
 }

@@ -16,13 +16,15 @@ use super::turn::Turn;
 use super::{audit, entries as kept, names};
 use crate::domain::audit::Head;
 use crate::domain::name::Word;
-use crate::revocation::Mark;
+use crate::revocation::{Entry, Mark};
 use crate::store::audit::{Appended, Told as Of, append};
 use crate::store::entry::{encode_entry, entries};
 use crate::store::pepper::fresh;
 use crate::store::{Change, Commit, Committed, Expect, StoreError};
 
 static COMMIT: Script = Script::new(concat!(include_str!("audit.lua"), include_str!("commit.lua")));
+/// The same, for what takes something away: that is done where memory is full, too.
+static RESTRICT: Script = Script::new(concat!("#!lua flags=allow-oom\n", include_str!("audit.lua"), include_str!("commit.lua")));
 
 /// How long a request id is remembered.
 const REQUESTS_KEPT: Duration = Duration::from_hours(24);
@@ -56,10 +58,11 @@ async fn make(
         // While a node is away, waiting would only take every commit's time: it cannot end well.
         let wait = demand.wait(deadline).filter(|_| before.followers >= demand.replicas);
         let rest = |call: &mut Cmd| write(call, &turn, (commit, &prepared), (mark, at_once(demand)));
-        let told: Told<Vec<Value>> = footing::run(&mut connection, &COMMIT, rest, (demand, wait)).await?;
+        let script = if prepared.restricts { &RESTRICT } else { &COMMIT };
+        let told: Told<Vec<Value>> = footing::run(&mut connection, script, rest, (demand, wait)).await?;
         let made = match read(&told, commit, prepared.audit.head) {
             Ok(Some(made)) => made,
-            Ok(None) if deadline < Instant::now() + NO_TIME => return Ok(Err(StoreError::Conflict)),
+            Ok(None) if deadline < Instant::now() + NO_TIME => return Ok(Err(StoreError::Late)),
             Ok(None) => {
                 turn.was_late(&mut connection).await?;
                 continue;
@@ -87,6 +90,7 @@ struct Prepared {
     steps: Steps,
     /// Those of the log that replicas follow.
     entries: Vec<Vec<u8>>,
+    restricts: bool,
     /// What secrets are put under that were not there before.
     peppers: BTreeSet<Word>,
     audit: Appended,
@@ -102,7 +106,9 @@ impl Prepared {
             steps.add(change, *was)?;
         }
         // their positions are the script's to give: they are the ids under which they are kept
-        let entries: Vec<Vec<u8>> = entries(0, mark, &changes).map(|entry| encode_entry(&entry)).collect();
+        let entries: Vec<Entry> = entries(0, mark, &changes).collect();
+        let restricts = entries.iter().any(|entry| entry.restricting);
+        let entries: Vec<Vec<u8>> = entries.iter().map(encode_entry).collect();
         let peppers = changes.iter().flat_map(|(was, change)| fresh(*was, change)).cloned().collect();
         let told = Of {
             commit: Some(commit),
@@ -111,7 +117,7 @@ impl Prepared {
             dropped: None,
         };
         let audit = append(&commit.audit, before.audit.head, before.audit.now, told);
-        Ok(Self { steps, entries, peppers, audit })
+        Ok(Self { steps, entries, restricts, peppers, audit })
     }
 }
 
@@ -165,7 +171,7 @@ fn read(told: &Told<Vec<Value>>, commit: &Commit, audit: Head) -> Result<Option<
 }
 
 fn write(call: &mut Cmd, turn: &Turn, (commit, prepared): (&Commit, &Prepared), (mark, at_once): (Mark, &str)) {
-    let Prepared { steps, entries, peppers, audit } = prepared;
+    let Prepared { steps, entries, peppers, audit, .. } = prepared;
     let fixed = audit::NAMES.into_iter().chain([names::POSITION, names::LOG, names::ONCE, names::LEASES, names::LONGEST]);
     let fixed = fixed.chain([names::SECURED, names::BARRIER, names::PEPPER_USES]);
     let mut keys: Vec<&str> = fixed.chain(steps.names()).collect();

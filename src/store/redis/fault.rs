@@ -7,6 +7,9 @@ use deadpool_redis::{HookError, PoolError};
 
 use crate::store::StoreError;
 
+const FULL: &str = "Redis has used up its memory (maxmemory) and takes nothing new: give it more. Revocations and whatever else only takes \
+                    something away go on";
+
 /// Why a call has no answer.
 pub(super) fn fault(error: &RedisError) -> StoreError {
     match error.kind() {
@@ -14,6 +17,7 @@ pub(super) fn fault(error: &RedisError) -> StoreError {
         ErrorKind::UnexpectedReturnType => StoreError::Corrupt(format!("Redis answered what keyward never asks for: {error}")),
         ErrorKind::Io => StoreError::Unavailable(format!("no connection to Redis: {error}")),
         _ if is_of_what_is_kept(error) => StoreError::Corrupt(format!("Redis says {}", words(error))),
+        _ if is_full(error) => StoreError::Unavailable(FULL.into()),
         ErrorKind::Server(_) | ErrorKind::Extension => StoreError::Unavailable(format!("Redis says {}", words(error))),
         _ => StoreError::Unavailable(error.to_string()),
     }
@@ -24,6 +28,11 @@ pub(super) fn fault(error: &RedisError) -> StoreError {
 fn is_of_what_is_kept(error: &RedisError) -> bool {
     let of_a_script = |detail: &str| detail.contains("user_script") && !detail.contains("The user executing the script");
     error.code() == Some("WRONGTYPE") || (error.code() == Some("ERR") && error.detail().is_some_and(of_a_script))
+}
+
+/// A script says so as its command does.
+fn is_full(error: &RedisError) -> bool {
+    error.code() == Some("OOM") || error.detail().is_some_and(|detail| detail.contains("OOM command not allowed"))
 }
 
 /// Why no connection could be had from the pool.

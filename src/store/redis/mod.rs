@@ -235,8 +235,7 @@ impl Store for RedisStore {
     }
 
     async fn now(&self) -> Result<StoreTime, StoreError> {
-        let deadline = self.for_a_check();
-        self.fitting(deadline).await?;
+        let deadline = self.ready().await?;
         find::now(&self.checks.here(), deadline).await.map(|now| self.told(now))
     }
 

@@ -35,8 +35,8 @@ async fn whoever_shows_the_newest_secret_ends_the_key_for_ever(world: World) {
     let request = ListAuditRequest { action: "ReportLeak".into(), ..Default::default() };
     let entries = world.audit().list_audit(world.ask(request)).await.unwrap().into_inner().entries;
     let [entry] = &entries[..] else { panic!("{entries:?}") };
-    let id = name.rsplit('/').next().unwrap();
-    assert_eq!((&*entry.actor, &*entry.address, &entry.subjects), (id, "192.0.2.7", &vec![name.clone()]));
+    // not its id: an admin token may have the same, or a key may be called "keyward"
+    assert_eq!((&entry.actor, &*entry.address, &entry.subjects), (&name, "192.0.2.7", &vec![name.clone()]));
 }
 
 async fn whoever_shows_an_old_secret_ends_that_alone(world: World) {

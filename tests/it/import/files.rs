@@ -54,6 +54,31 @@ fn rows_that_cannot_be_read_are_refused_by_their_number_and_the_others_are_taken
 }
 
 #[test]
+fn rows_that_weigh_much_are_sent_in_messages_that_the_server_takes() {
+    let server = server();
+    let metadata = (0..40).map(|name| format!("\"name_{name}\": \"{}\"", "v".repeat(250))).collect::<Vec<_>>().join(", ");
+    let row = |number| format!("{{\"owner\": \"acme\", \"secret\": \"otesse_live_sk_{number:032}\", \"metadata\": {{{metadata}}}}}\n");
+    let rows: String = (0..600).map(row).collect();
+    assert!(rows.len() > 5 << 20, "more than a message may have");
+    let (code, report, said) = import(&server, &["-", "--format", "jsonl"], &rows);
+    assert_eq!((code, &report["created"]), (Some(0), &600.into()), "{said}");
+}
+
+#[test]
+fn a_source_that_cannot_be_read_ends_and_a_mark_at_its_beginning_is_none_of_it() {
+    let server = server();
+    let json = "\u{feff}{\"owner\": \"acme\", \"secret\": \"otesse_live_sk_aaaaaaaaaaaaaaaaaaaaaaaa0001\"}\n";
+    let (code, report, said) = import(&server, &["-", "--format", "jsonl"], json);
+    assert_eq!((code, &report["created"]), (Some(0), &1.into()), "{said}");
+    fs::create_dir(server.at("folder.jsonl")).unwrap();
+    let (code, report, said) = import(&server, &["folder.jsonl"], "");
+    assert_eq!((code, &report["refused"]), (Some(1), &1.into()), "{said}");
+    let both = "owner,secret,scheme,digest\nacme,otesse_live_sk_aaaaaaaaaaaaaaaaaaaaaaaa0002,sha-256,00\n";
+    let (code, _, said) = import(&server, &["-"], both);
+    assert!(code == Some(1) && said.contains("has a secret and a digest"), "{said}");
+}
+
+#[test]
 fn what_is_wrong_with_the_whole_is_said_before_anything_is_done() {
     let server = server();
     let refused = |line: &[&str], stdin: &str| {
@@ -62,6 +87,8 @@ fn what_is_wrong_with_the_whole_is_said_before_anything_is_done() {
     };
     let (code, said) = refused(&["-"], "owner,password\nacme,x\n");
     assert!(code == Some(2) && said.contains("there is no column \"password\""), "{said}");
+    let (code, said) = refused(&["-"], "owner,secret,secret\nacme,x,y\n");
+    assert!(code == Some(2) && said.contains("the column \"secret\" is there twice"), "{said}");
     let (code, said) = refused(&["absent.csv"], "");
     assert!(code == Some(2) && said.contains("absent.csv cannot be read"), "{said}");
     let output = server.run(&["keys", "import", "-", "--realm", "nowhere"], "owner,secret\n");

@@ -126,3 +126,33 @@ fn slow_hashes_are_refused_with_the_reason_and_so_is_a_scheme_that_the_realm_doe
     assert!(lines[7].contains("row 8: digest: must have the scheme") && lines[8].contains("row 9: secret: must be set"), "{said}");
     assert!(said.ends_with("error: 9 rows were refused\n"), "{said}");
 }
+
+/// Its control: the key that was reported first is ended by itself where nobody else has the secret (`old_2`).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_several_keys_have_is_ended_in_all_of_them_by_whoever_shows_it() {
+    let redis = RedisServer::start();
+    let listing = realms(ALL);
+    for store in [Store::Embedded, Store::Redis(&redis.url())] {
+        let server = server(listing.path(), &store);
+        let digest = |way: &Foreign| HEXLOWER.encode(&way.digest(secret(3).as_bytes()));
+        let twins = format!(
+            "id,owner,scheme,digest\ntwin_1,globex,sha-256,{}\ntwin_2,globex,sha-512,{}\n",
+            digest(&Foreign::Sha256),
+            digest(&Foreign::Sha512)
+        );
+        for rows in [csv(), twins] {
+            let imported = server.run(&["keys", "import", "-", "--realm", "plain", "--create-owners"], &rows);
+            assert!(imported.status.success(), "{}", String::from_utf8_lossy(&imported.stderr));
+        }
+        let mut checks = check::connect(server.envoy).await;
+        assert!(admits(&mut checks, &secret(3)).await && admits(&mut checks, &secret(2)).await);
+        for number in [3, 2] {
+            let told = server.run(&["report-leak", "--realm", "plain"], &secret(number));
+            assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+            assert!(!admits(&mut checks, &secret(number)).await);
+        }
+        for (id, is_ended) in [("old_3", true), ("twin_1", true), ("twin_2", true), ("old_2", true), ("old_0", false)] {
+            assert_eq!(server.get_key("plain", id)["key"]["revoke_time"].is_string(), is_ended, "{id}");
+        }
+    }
+}

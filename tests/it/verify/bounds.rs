@@ -62,6 +62,18 @@ async fn bytes_that_are_no_message_are_refused_in_band() {
     assert_ne!(control.reason, "malformed");
 }
 
+/// Reading it would be everybody's time. Its control: as much as an Envoy takes for a request's headers is read.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_longer_than_any_request_is_malformed() {
+    let scene = Scene::embedded().await;
+    for (bytes, is_malformed) in [(60 * 1024, false), (200 * 1024, true)] {
+        let headers = [("x-long".to_owned(), "a".repeat(bytes))].into();
+        let asked = VerifyRequest { headers, path: "/none".into(), ..scene.read() };
+        let answer = raw(&scene, &asked.encode_to_vec()).await;
+        assert_eq!(answer.reason == "malformed", is_malformed, "{bytes}: {answer:?}");
+    }
+}
+
 /// More than there are places for, of checks and of these together: they share one bound.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_too_many_is_shed_whichever_of_the_two_it_is() {

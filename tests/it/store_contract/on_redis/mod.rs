@@ -1,6 +1,7 @@
 //! What the contract means on Redis: a server that is away, slow, emptied, demoted or forbidding; and what is kept where.
 
 mod away;
+mod crowded;
 mod kept;
 mod replicated;
 mod terms;
