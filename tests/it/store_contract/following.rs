@@ -6,9 +6,7 @@ use keyward::revocation::{At, Mark, Pushed, Renewal};
 use tokio::time::timeout;
 
 use super::engines::Engine;
-use super::samples::{
-    each_with_its_entry, entries_after, entry, head, holder, holders, new_owner, owner, put, registration, renew, renew_secured, renewal,
-};
+use super::samples::{each_with_its_entry, entries_after, entry, head, holder, holders, put, registration, renew, renew_secured, renewal};
 
 /// A call that takes so long stands still.
 const STILL: Duration = Duration::from_secs(30);

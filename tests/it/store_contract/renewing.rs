@@ -8,8 +8,7 @@ use keyward::store::{AuditNote, Store};
 
 use super::engines::Engine;
 use super::samples::{
-    each_with_its_entry, entries_after, entry, head, holder, holders, in_order, new_owner, owner, put, registration, renew, renew_secured,
-    renewal,
+    each_with_its_entry, entries_after, entry, head, holder, holders, in_order, put, registration, renew, renew_secured, renewal,
 };
 
 pub(super) async fn a_renewal_registers_its_holder(engine: &mut impl Engine) {
