@@ -103,10 +103,12 @@ fn csv<'a>(source: impl Read + Send + 'a) -> Result<Rows<'a>, Failure> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(source);
     let heads = reader.headers().map_err(|error| Failure::usage(format_args!("the header row cannot be read: {error}")))?.clone();
     let is_known = |head: &str| COLUMNS.contains(&head) || CREDENTIAL.contains(&head) || head.starts_with("metadata.");
-    if let Some(other) = heads.iter().find(|head| !is_known(head)) {
+    // not what it is called: where the first row is one of keys, that may be a secret
+    if let Some(at) = heads.iter().position(|head| !is_known(head)) {
         let known = [&COLUMNS[..], &CREDENTIAL].concat().join(", ");
         return Err(Failure::usage(format_args!(
-            "there is no column {other:?}: there are {known} and metadata.NAME, and the first row names them"
+            "the first row names the columns, and its name {} is none: there are {known} and metadata.NAME",
+            at + 1
         )));
     }
     if let Some(twice) = heads.iter().enumerate().find_map(|(at, head)| heads.iter().take(at).find(|before| *before == head)) {

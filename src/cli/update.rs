@@ -171,7 +171,7 @@ impl FromStr for Number {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (limit, most) = text.split_once('=').ok_or("must be a limit and its number, such as minute=100")?;
-        let most = most.parse().map_err(|_| format!("{most:?} is no number up to {}", u32::MAX))?;
+        let most = most.parse().map_err(|_| format!("must have a number up to {}", u32::MAX))?;
         Ok(Self(LimitOverride { limit: limit.into(), most }))
     }
 }

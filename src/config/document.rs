@@ -79,6 +79,11 @@ impl<'a> At<'a> {
         }
     }
 
+    /// A text that may be a secret: what stands there instead is not shown either, such as a password of digits.
+    pub(super) fn secret_text(&self) -> Read<&'a str> {
+        if let Value::Text(text) = self.value() { Ok(text) } else { self.problem("must be text: put it in quotes") }
+    }
+
     /// A text of some form.
     pub(super) fn parsed<T, E: Display>(&self, parse: impl FnOnce(&'a str) -> Result<T, E>) -> Read<T> {
         parse(self.text()?).or_else(|error| self.problem(error))

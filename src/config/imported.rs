@@ -31,7 +31,7 @@ fn way(at: &At<'_>) -> Read<Foreign> {
             let way = map.required("hmac-sha-256", keyed);
             map.finish().and(way)
         }
-        _ => at.must_be(WHAT),
+        _ => at.problem(format_args!("must be {WHAT}")),
     }
 }
 
@@ -42,16 +42,16 @@ fn keyed(at: &At<'_>) -> Read<Foreign> {
     Ok(Foreign::HmacSha256(key?))
 }
 
-/// The file's bytes, but for a line break at their end. Nothing of them is ever shown.
+/// The file's bytes, but for a line break at their end. Nothing of them is ever shown, nor what names the file: it may be the secret itself.
 fn secret(at: &At<'_>) -> Read<Zeroizing<Vec<u8>>> {
     let file = path(at, at.folder())?;
     let mut bytes = match std::fs::read(&file) {
         Ok(bytes) => Zeroizing::new(bytes),
-        Err(error) => return at.problem(format_args!("names {}, which cannot be read: {error}", file.display())),
+        Err(error) => return at.problem(format_args!("names a file that cannot be read: {error}")),
     };
     if bytes.ends_with(b"\n") {
         bytes.pop();
         bytes.pop_if(|byte| *byte == b'\r');
     }
-    if bytes.is_empty() { at.problem(format_args!("names {}, which is empty", file.display())) } else { Ok(bytes) }
+    if bytes.is_empty() { at.problem("names a file that is empty") } else { Ok(bytes) }
 }

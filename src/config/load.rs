@@ -108,7 +108,12 @@ fn deadline(at: &At<'_>) -> Read<Duration> {
 }
 
 fn endpoint(at: &At<'_>) -> Read<String> {
-    let text = at.text()?;
+    let text = at.secret_text()?;
     let fits = ["http://", "https://"].iter().any(|scheme| text.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()));
-    if fits { Ok(text.into()) } else { at.must_be("a URL that begins with http:// or https://") }
+    // a password would be of no use, and is not shown
+    if fits && !text.contains('@') {
+        Ok(text.into())
+    } else {
+        at.problem("must be a URL that begins with http:// or https://, without user and password")
+    }
 }

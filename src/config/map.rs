@@ -123,7 +123,12 @@ impl<'a> At<'a> {
     }
 
     fn entries(&self) -> Read<Entries<'a>> {
-        let Value::Map(nodes) = self.value() else { return self.must_be("a map") };
+        let nodes = match self.value() {
+            Value::Map(nodes) => nodes,
+            // a secret may stand in place of the map that it belongs into
+            Value::Text(_) => return self.problem("must be a map, and is text"),
+            _ => return self.must_be("a map"),
+        };
         let mut entries = Entries { all: Vec::with_capacity(nodes.len()), sound: Ok(()) };
         for (key, value) in nodes {
             let key = self.sub(self.key().to_owned(), key);

@@ -13,7 +13,9 @@ use crate::domain::name::Word;
 pub fn peppers(path: &Path) -> Result<Peppers, Problems> {
     let file = path.display().to_string();
     let whole = |says: String| Problem::of_file(&file, says);
-    let bytes = std::fs::read(path).map(Zeroizing::new).map_err(|error| whole(format!("cannot be read: {error}")))?;
+    // what names no file may be the pepper itself
+    let unread = |error| Problem::of_file("pepper_file", format_args!("names a file that cannot be read: {error}"));
+    let bytes = std::fs::read(path).map(Zeroizing::new).map_err(unread)?;
     let text = std::str::from_utf8(&bytes).map_err(|_| whole("is no text: it must have one `version:base64` a line".into()))?;
     let lines = text.lines().enumerate().map(|(above, line)| (above + 1, line.trim()));
     let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));

@@ -83,7 +83,7 @@ pub(super) fn redis(at: &At<'_>, base: &Path) -> Read<RedisConfig> {
 fn place(map: &mut Map<'_>, base: &Path) -> Read<RedisPlace> {
     let url = |url| Ok(RedisPlace::Single { url });
     match map.one_of(&["url", "url_file", "sentinel", "cluster"])? {
-        "url" => map.required("url", |at| fitting(at, at.text()?.to_owned(), ANYWHERE)).and_then(url),
+        "url" => map.required("url", |at| fitting(at, at.secret_text()?.to_owned(), ANYWHERE)).and_then(url),
         "url_file" => map.required("url_file", |at| fitting(at, written_in(at, base)?, ANYWHERE)).and_then(url),
         "sentinel" => map.required("sentinel", |at| sentinel(at, base)),
         _ => map.required("cluster", |at| cluster(at, base)),
@@ -112,7 +112,7 @@ fn cluster(at: &At<'_>, base: &Path) -> Read<RedisPlace> {
 fn urls(map: &mut Map<'_>, base: &Path) -> Read<Vec<String>> {
     let key = map.one_of(&["urls", "urls_file"])?;
     let urls = match key {
-        "urls" => map.required(key, |at| at.some()?.distinct(|at| fitting(at, at.text()?.to_owned(), AT_A_HOST))),
+        "urls" => map.required(key, |at| at.some()?.distinct(|at| fitting(at, at.secret_text()?.to_owned(), AT_A_HOST))),
         _ => map.required(key, |at| {
             let text = written_in(at, base)?;
             let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
@@ -140,7 +140,7 @@ fn user(at: &At<'_>, base: &Path) -> Read<RedisUser> {
         name => Ok(name.to_owned()),
     });
     let password = match map.one_of(&["password", "password_file"]) {
-        Ok("password") => map.required("password", |at| present(at, at.text()?.to_owned())),
+        Ok("password") => map.required("password", |at| present(at, at.secret_text()?.to_owned())),
         Ok(_) => map.required("password_file", |at| present(at, written_in(at, base)?)),
         Err(reported) => Err(reported),
     };
@@ -206,7 +206,8 @@ fn written_in(at: &At<'_>, base: &Path) -> Read<String> {
     let path = path(at, base)?;
     match std::fs::read_to_string(&path) {
         Ok(text) => Ok(text.trim().to_owned()),
-        Err(error) => at.problem(format_args!("{} cannot be read: {error}", path.display())),
+        // whoever writes the secret itself in its place does not find it in the problem
+        Err(error) => at.problem(format_args!("names a file that cannot be read: {error}")),
     }
 }
 

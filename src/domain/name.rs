@@ -4,13 +4,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// Why a text is not an id.
+/// Why a text is not an id. The text is not told again: it may be a secret, put there by mistake.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what} must be 1 to 64 of {alphabet}, and is {got:?}")]
+#[error("{what} must be 1 to 64 of {alphabet}")]
 pub struct NameError {
     what: &'static str,
     alphabet: &'static str,
-    got: String,
 }
 
 macro_rules! name {
@@ -26,7 +25,7 @@ macro_rules! name {
                 if (1..=64).contains(&text.len()) && text.bytes().all(allowed) {
                     return Ok(Self(text.into()));
                 }
-                Err(NameError { what: $what, alphabet: $alphabet, got: text.chars().take(80).collect() })
+                Err(NameError { what: $what, alphabet: $alphabet })
             }
 
             /// The id's text.

@@ -128,7 +128,7 @@ async fn admit(keyring: &Keyring, headers: &http::HeaderMap, peer: Option<&Peer>
     let nobody = |error: KeyringError| (None, Status::from(error));
     let token = bearer(headers).map_err(nobody)?;
     let caller = keyring.caller(&Visitor { token, names, from }, sight).await.map_err(nobody)?;
-    let Some((_, role, _)) = row else { return Err((Some(caller), no_such_rpc(rpc))) };
+    let Some((_, role, _)) = row else { return Err((Some(caller), no_such_rpc())) };
     match caller.has(*role) {
         Ok(()) => Ok(caller),
         Err(error) => Err((Some(caller), error.into())),

@@ -132,7 +132,7 @@ pub(super) fn text(field: &str, text: &str) -> Vec<Wrong> {
 pub(super) fn plan(field: &str, realm: &Realm, plan: Option<&Word>) -> Vec<Wrong> {
     let plan = plan.filter(|plan| !realm.plans.iter().any(|known| known.name == **plan));
     let known = || listed(realm.plans.iter().map(|known| known.name.as_str()));
-    let wrong = plan.map(|plan| Wrong::new(field, format!("must be a plan of the realm ({}), and {plan} is none", known())));
+    let wrong = plan.map(|_| Wrong::new(field, format!("must be a plan of the realm ({})", known())));
     wrong.into_iter().collect()
 }
 
@@ -152,7 +152,7 @@ pub(super) fn limits(field: &str, realm: &Realm, limits: &[Override], per: &[Per
         let mut say = |part: &str, says: String| wrong.push(Wrong::new(format!("{field}[{at}].{part}"), says));
         if !known.contains(&limit.as_str()) {
             let whose = if per.contains(&Per::Owner) { "limit" } else { "limit per key" };
-            say("limit", format!("must be a {whose} of some plan of the realm ({}), and {limit} is none", listed(known.iter().copied())));
+            say("limit", format!("must be a {whose} of some plan of the realm ({})", listed(known.iter().copied())));
         } else if limits[..at].iter().any(|other| other.limit == *limit) {
             say("limit", format!("must not stand twice, and {limit} does"));
         }
@@ -180,7 +180,7 @@ pub(super) fn scopes(realm: &Realm, scopes: &[Scope]) -> Vec<Wrong> {
         let field = || format!("key.scopes[{at}]");
         if !realm.scopes.contains(scope) {
             let known = listed(realm.scopes.iter().map(Scope::as_str));
-            wrong.push(Wrong::new(field(), format!("must be a scope of the realm ({known}), and {scope} is none")));
+            wrong.push(Wrong::new(field(), format!("must be a scope of the realm ({known})")));
         } else if scopes[..at].contains(scope) {
             wrong.push(Wrong::new(field(), format!("must not stand twice, and {scope} does")));
         }
@@ -246,7 +246,7 @@ fn binding(realms: &Realms, realm: &Realm, binding: Option<&Binding>) -> Option<
     } else if *bound_to == admin_realm() {
         "must not be the realm keyward: whoever may make admin tokens may do everything".to_owned()
     } else if realms.get(bound_to).is_none() {
-        format!("must be a realm that the server has, or an owner of one, and there is no realm {bound_to}")
+        "must be a realm that the server has, or an owner of one".to_owned()
     } else {
         return None;
     };

@@ -50,7 +50,7 @@ impl Keyring {
                     let promise = Promise { rpc: "DeleteKey", name: Record::name(target), position, standing, begun };
                     return Ok(Deleted { position, guarantee: self.guaranteed(promise).await? });
                 }
-                Err(StoreError::Conflict) if found.is_none() => return Err(Record::missing(target)),
+                Err(StoreError::Conflict) if found.is_none() => return Err(Record::missing(target, self)),
                 Err(StoreError::Conflict) if terms.seen.is_some() => return Err(KeyringError::EtagOld),
                 Err(StoreError::Conflict) => {}
                 Err(other) => return Err(other.into()),

@@ -8,6 +8,7 @@ use crate::revocation::Level;
 use crate::store::StoreError;
 
 use super::NoRandomness;
+use super::unknown::Unknown;
 
 /// Why nothing was done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,13 +26,13 @@ pub enum KeyringError {
     #[error("the caller is bound to {binding}, and {what} is beyond that: ask somebody who is not bound, or not so narrowly")]
     Bound { binding: Binding, what: &'static str },
     #[error("there is no realm {0}: a realm is a file that the server reads when it starts")]
-    NoRealm(RealmId),
+    NoRealm(Unknown<RealmId>),
     #[error("the realm {0} has no key {1}: list its keys to see which it has")]
-    NoKey(RealmId, KeyId),
+    NoKey(RealmId, Unknown<KeyId>),
     #[error("the realm {0} has no owner {1}: list its owners to see which it has")]
-    NoOwner(RealmId, OwnerId),
+    NoOwner(RealmId, Unknown<OwnerId>),
     #[error("the realm {0} has no owner {1} that the key could belong to: create the owner first")]
-    OwnerMissing(RealmId, OwnerId),
+    OwnerMissing(RealmId, Unknown<OwnerId>),
     #[error("the realm {0} has an owner {1} already: go on with that one, or choose another id")]
     OwnerExists(RealmId, OwnerId),
     #[error("the key {1} of the realm {0} is revoked: make another, or enable it if that was a mistake")]

@@ -1,8 +1,10 @@
 //! What a caller may have explained: requests of the realms, and keys of the owners, that are there for it.
 
 use super::terms::Target;
+use super::unknown::Unknown;
 use super::{Caller, Keyring, KeyringError};
 use crate::domain::name::{KeyId, OwnerId, RealmId};
+use crate::domain::realms::Realms;
 use crate::domain::record::Holder;
 use crate::domain::time::StoreTime;
 
@@ -18,11 +20,11 @@ impl Keyring {
 impl Caller {
     /// The realm that the requests of this caller are taken to be in, where it names this one; `None`: whichever their host says. Whoever is
     /// bound to one hears of no other.
-    pub fn explains<'a>(&'a self, named: Option<&'a RealmId>) -> Result<Option<&'a RealmId>, KeyringError> {
+    pub fn explains<'a>(&'a self, named: Option<&'a RealmId>, realms: &Realms) -> Result<Option<&'a RealmId>, KeyringError> {
         match named {
             None => Ok(self.only_realm()),
             Some(realm) if self.only_realm().is_none_or(|own| own == realm) => Ok(Some(realm)),
-            Some(realm) => Err(KeyringError::NoRealm(realm.clone())),
+            Some(realm) => Err(KeyringError::NoRealm(Unknown::of(realm, realms))),
         }
     }
 

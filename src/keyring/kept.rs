@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::terms::Target;
-use super::{Caller, KeyringError};
+use super::{Caller, Keyring, KeyringError};
 use crate::domain::lowered::{Says, may_lower};
 use crate::domain::name::{KeyId, OwnerId};
 use crate::domain::owner::Owner;
@@ -24,7 +24,7 @@ pub(super) trait Kept: Clone + PartialEq + Send + Sync {
     /// What was read of the store as such.
     fn of(stored: Stored) -> Option<Self>;
     fn what(target: &Target<Self::Id>) -> What;
-    fn missing(target: &Target<Self::Id>) -> KeyringError;
+    fn missing(target: &Target<Self::Id>, keyring: &Keyring) -> KeyringError;
     fn revision(&self) -> u64;
     fn under(self, revision: u64) -> Self;
     /// What is made of another state of it: of the next generation, if a limit may be lower than it was.
@@ -59,8 +59,8 @@ impl Kept for Record {
         What::Key(target.realm.clone(), target.id.clone())
     }
 
-    fn missing(target: &Target<KeyId>) -> KeyringError {
-        KeyringError::NoKey(target.realm.clone(), target.id.clone())
+    fn missing(target: &Target<KeyId>, keyring: &Keyring) -> KeyringError {
+        KeyringError::NoKey(target.realm.clone(), keyring.unknown(&target.id))
     }
 
     fn revision(&self) -> u64 {
@@ -109,8 +109,8 @@ impl Kept for Owner {
         What::Owner(target.realm.clone(), target.id.clone())
     }
 
-    fn missing(target: &Target<OwnerId>) -> KeyringError {
-        KeyringError::NoOwner(target.realm.clone(), target.id.clone())
+    fn missing(target: &Target<OwnerId>, keyring: &Keyring) -> KeyringError {
+        KeyringError::NoOwner(target.realm.clone(), keyring.unknown(&target.id))
     }
 
     fn revision(&self) -> u64 {

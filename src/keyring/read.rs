@@ -24,7 +24,7 @@ impl Keyring {
     /// The contract of a realm that is there for the caller.
     pub(super) fn realm(&self, caller: &Caller, id: &RealmId) -> Result<&Realm, KeyringError> {
         let realm = self.realms.get(id).filter(|_| caller.sees_realm(id));
-        realm.map(|realm| &**realm).ok_or_else(|| KeyringError::NoRealm(id.clone()))
+        realm.map(|realm| &**realm).ok_or_else(|| KeyringError::NoRealm(self.unknown(id)))
     }
 
     /// The same, of a realm in which the caller may change something.
@@ -37,14 +37,14 @@ impl Keyring {
     /// The contract of the admin tokens, which everybody needs to be let in.
     pub(super) fn tokens(&self) -> Result<&Realm, KeyringError> {
         let id = admin_realm();
-        self.realms.get(&id).map(|realm| &**realm).ok_or(KeyringError::NoRealm(id))
+        self.realms.get(&id).map(|realm| &**realm).ok_or(KeyringError::NoRealm(id.into()))
     }
 
     /// A key or an owner that is there for the caller.
     pub(super) async fn read<T: Kept>(&self, caller: &Caller, target: &Target<T::Id>) -> Result<T, KeyringError> {
         self.realm(caller, &target.realm)?;
         let found = T::stored(&*self.store, target).await?;
-        found.filter(|thing| caller.sees(&target.realm, thing.owner())).ok_or_else(|| T::missing(target))
+        found.filter(|thing| caller.sees(&target.realm, thing.owner())).ok_or_else(|| T::missing(target, self))
     }
 
     /// The same, as it is once everything is as durable as the store can make it.
@@ -52,6 +52,6 @@ impl Keyring {
         self.realm(caller, &target.realm)?;
         let (stored, standing) = self.store.secure(&T::what(target)).await?;
         let found = stored.and_then(T::of).filter(|thing| caller.sees(&target.realm, thing.owner()));
-        Ok((found.ok_or_else(|| T::missing(target))?, standing))
+        Ok((found.ok_or_else(|| T::missing(target, self))?, standing))
     }
 }

@@ -5,6 +5,7 @@ use super::guarantee::{Guarantee, Promise};
 use super::kept::Kept as _;
 use super::list::KeysOf;
 use super::revoke::end;
+use super::unknown::Unknown;
 use super::{Caller, Keyring, KeyringError, Target};
 use crate::domain::name::{KeyId, RealmId};
 use crate::domain::record::{Cause, Record};
@@ -37,7 +38,7 @@ pub struct Ending {
     /// So many had ended before.
     pub ended_before: usize,
     /// Those that were named and are not there.
-    pub missing: Vec<KeyId>,
+    pub missing: Vec<Unknown<KeyId>>,
     /// The id after which the next page of the list begins; `None`: this was the last.
     pub next: Option<String>,
     /// Of the last change; `None`: nothing had to change, or nothing was done.
@@ -83,7 +84,7 @@ impl Keyring {
         caller: &Caller,
         realm: &RealmId,
         which: &Which,
-    ) -> Result<(Vec<Record>, Vec<KeyId>, Option<String>), KeyringError> {
+    ) -> Result<(Vec<Record>, Vec<Unknown<KeyId>>, Option<String>), KeyringError> {
         match which {
             Which::Found(keys, page) => {
                 let listing = self.keys(caller, keys, page).await?;
@@ -95,7 +96,7 @@ impl Keyring {
                     let target = Target { realm: realm.clone(), id: id.clone() };
                     match self.read::<Record>(caller, &target).await {
                         Ok(record) => records.push(record),
-                        Err(KeyringError::NoKey(..)) => missing.push(id.clone()),
+                        Err(KeyringError::NoKey(_, unknown)) => missing.push(unknown),
                         Err(other) => return Err(other),
                     }
                 }

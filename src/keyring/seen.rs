@@ -23,7 +23,7 @@ impl Keyring {
         let now = self.store.now().await?;
         let realm = record.realm.clone();
         let seen = self.all_seen(&realm, vec![record], now).await?.pop();
-        seen.ok_or(KeyringError::NoRealm(realm))
+        seen.ok_or(KeyringError::NoRealm(realm.into()))
     }
 
     /// A key that was made or changed. That is done, so whatever cannot be read now is left open, and is no error.

@@ -134,7 +134,7 @@ pub(super) fn settings(redis: &RedisConfig, lease: Duration) -> Settings {
 
 fn envoy_secret(config: &Config) -> anyhow::Result<Option<EnvoySecret>> {
     let Some(file) = &config.listen.envoy_secret_file else { return Ok(None) };
-    let secret = std::fs::read(file).with_context(|| format!("listen.envoy.secret_file: {} cannot be read", file.display()))?;
+    let secret = std::fs::read(file).context("listen.envoy.secret_file: what it names cannot be read")?;
     let secret = secret.trim_ascii();
     if secret.len() < 16 {
         bail!("listen.envoy.secret_file: {} must hold at least 16 bytes", file.display());

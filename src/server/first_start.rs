@@ -35,8 +35,8 @@ pub(super) fn files(config: &Config) -> anyhow::Result<Files> {
     if peppers.exists() && !Embedded::is_in(folder) {
         tracing::warn!(folder = %folder.display(), "there is a pepper and no store: an empty one is made; if this is not the first start, stop keyward and restore the file");
     }
-    make_once(&peppers, || Ok(format!("1:{}\n", BASE64.encode(&random()?[..]))))?;
-    make_once(&bootstrap, || Ok(format!("{}\n", BASE64URL_NOPAD.encode(&random()?[..]))))?;
+    make_once(&peppers, || Ok(format!("1:{}\n", BASE64.encode(&random()?[..])))).context("the pepper file cannot be made")?;
+    make_once(&bootstrap, || Ok(format!("{}\n", BASE64URL_NOPAD.encode(&random()?[..])))).context("the bootstrap file cannot be made")?;
     Ok(Files { peppers, bootstrap: Some(bootstrap) })
 }
 
@@ -44,20 +44,19 @@ pub(super) fn files(config: &Config) -> anyhow::Result<Files> {
 /// start at one time.
 fn make_once(file: &Path, content: impl FnOnce() -> anyhow::Result<String>) -> anyhow::Result<()> {
     let unfinished = file.with_extension(format!("{}.part", std::process::id()));
-    let make = || -> anyhow::Result<()> {
-        if file.try_exists()? {
-            return Ok(());
-        }
-        let mut made = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
-        made.write_all(Zeroizing::new(content()?).as_bytes())?;
-        made.sync_all()?;
-        match std::fs::hard_link(&unfinished, file) {
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error.into()),
-            _ => std::fs::remove_file(&unfinished)?,
-        }
-        Ok(std::fs::File::open(file.parent().unwrap_or(Path::new(".")))?.sync_all()?)
-    };
-    make().with_context(|| format!("{} cannot be made", file.display()))
+    if file.try_exists()? {
+        return Ok(());
+    }
+    let mut made = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+    made.write_all(Zeroizing::new(content()?).as_bytes())?;
+    made.sync_all()?;
+    match std::fs::hard_link(&unfinished, file) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error.into()),
+        _ => std::fs::remove_file(&unfinished)?,
+    }
+    // the parent of a name alone is empty, and stands for where this runs
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Ok(std::fs::File::open(folder)?.sync_all()?)
 }
 
 fn random() -> anyhow::Result<Zeroizing<[u8; 32]>> {

@@ -28,7 +28,8 @@ pub(super) fn acceptor(tls: &Tls) -> anyhow::Result<TlsAcceptor> {
             versions.with_client_cert_verifier(verifier.with_context(|| format!("tls: {} has no authority", file.display()))?)
         }
     };
-    let key = PrivateKeyDer::from_pem_file(&tls.key).with_context(|| unread(&tls.key))?;
+    // its name is not told: it may be the key itself, put there by mistake
+    let key = PrivateKeyDer::from_pem_file(&tls.key).context("tls: what `key` names cannot be read")?;
     let mut config = clients.with_single_cert(certificates(&tls.certificate)?, key).context("its TLS cannot be set up")?;
     config.alpn_protocols.push(b"h2".to_vec());
     Ok(TlsAcceptor::from(Arc::new(config)))

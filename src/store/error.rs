@@ -35,7 +35,7 @@ pub enum StoreError {
     PepperWithdrawn(Word),
     #[error("pepper version {0} is the one that new secrets are put under")]
     PepperInUse(Word),
-    #[error("no replica ever had a pepper version {0}")]
+    #[error("no replica ever had a pepper of this version")]
     NoPepper(Word),
     #[error("the store holds what this version cannot read: {0}")]
     Corrupt(String),

@@ -7,7 +7,7 @@ use opentelemetry_otlp::{SpanExporter, WithExportConfig as _, WithTonicConfig as
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing::Span;
-use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::filter::{FilterExt as _, LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, fmt};
@@ -26,7 +26,8 @@ impl Drop for Traces {
     }
 }
 
-/// Starts logging, by `RUST_LOG` or at `info`, and tracing. Called once a process.
+/// Starts logging, by `RUST_LOG` or at `info`, and tracing. Called once a process. Of what the libraries do nothing below `info` is logged, whatever
+/// `RUST_LOG` says: they print headers and paths that they cannot read, and a secret may stand in those.
 pub fn start(otlp_endpoint: Option<&str>) -> anyhow::Result<Traces> {
     let provider = otlp_endpoint.map(provider).transpose()?;
     let traced = provider.as_ref().map(|provider| {
@@ -34,7 +35,8 @@ pub fn start(otlp_endpoint: Option<&str>) -> anyhow::Result<Traces> {
         layer.with_filter(Targets::new().with_target(TARGET, LevelFilter::TRACE))
     });
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env_lossy();
-    let logged = fmt::layer().json().flatten_event(true).with_writer(std::io::stderr).with_filter(filter);
+    let own = Targets::new().with_default(LevelFilter::INFO).with_target("keyward", LevelFilter::TRACE);
+    let logged = fmt::layer().json().flatten_event(true).with_writer(std::io::stderr).with_filter(filter.and(own));
     tracing_subscriber::registry().with(traced).with(logged).try_init().context("logging was started before")?;
     Ok(Traces(provider))
 }

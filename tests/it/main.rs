@@ -25,6 +25,7 @@ mod lean;
 mod lease_scripts;
 mod limits;
 mod limits_told;
+mod marked;
 mod moving;
 mod overload;
 mod peers;

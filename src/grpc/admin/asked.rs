@@ -124,7 +124,7 @@ fn draft(fields: &mut Fields, realm: &RealmId, key: &wire::Key) -> Option<KeyDra
 }
 
 pub(super) fn of_realm(realm: &RealmId, owner: Target<OwnerId>) -> Result<OwnerId, String> {
-    if owner.realm == *realm { Ok(owner.id) } else { Err(format!("must be an owner of the realm {realm}, as the key is")) }
+    if owner.realm == *realm { Ok(owner.id) } else { Err("must be an owner of the realm that the key is of".into()) }
 }
 
 /// Numbers for limits.
@@ -140,7 +140,7 @@ pub(super) fn numbers(fields: &mut Fields, field: &str, given: &[wire::LimitOver
 pub(super) fn block(text: &str) -> Result<IpNet, String> {
     let block = match text.parse::<IpAddr>() {
         Ok(address) => IpNet::from(address.to_canonical()),
-        Err(_) => text.parse::<IpNet>().map_err(|_| format!("must be an address or a CIDR block such as 192.0.2.0/24, and is {text:?}"))?,
+        Err(_) => text.parse::<IpNet>().map_err(|_| "must be an address or a CIDR block such as 192.0.2.0/24")?,
     };
     if let IpAddr::V6(address) = block.network()
         && address.to_ipv4_mapped().is_some()

@@ -85,7 +85,7 @@ fn described(gate: &Gate, caller: &Caller, asked: wire::ExplainCheckRequest) -> 
         context: asked.context_extensions,
     };
     let own = key.as_ref().filter(|_| described.host.is_empty()).map(|key| &key.realm);
-    if let Some(realm) = caller.explains(realm.as_ref().or(own))? {
+    if let Some(realm) = caller.explains(realm.as_ref().or(own), gate.realms())? {
         described.of_realm(realm.as_str());
     }
     described.name_tenant(&asked.tenant, gate.realms());

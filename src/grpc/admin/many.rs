@@ -47,7 +47,7 @@ impl Many {
         wire::RevokeKeysResponse {
             names: named(ending.keys),
             revoked_before: u32::try_from(ending.ended_before).unwrap_or(u32::MAX),
-            not_found: named(ending.missing),
+            not_found: ending.missing.iter().map(|id| format!("realms/{}/keys/{}", self.realm, id.in_a_name())).collect(),
             next_page_token: page::token(ending.next.as_deref(), &self.question),
             position: ending.position.unwrap_or(0),
             guarantee: ending.guarantee.map(shown::guarantee),
@@ -62,7 +62,7 @@ fn listed(given: &[String], realm: Option<&RealmId>) -> Result<Vec<KeyId>, Strin
     let id = |name: &String| {
         let target = names::key(name)?;
         let is_of_realm = realm.is_none_or(|realm| target.realm == *realm);
-        if is_of_realm { Ok(target.id) } else { Err(format!("must be keys of the parent, and {name} is none")) }
+        if is_of_realm { Ok(target.id) } else { Err("must be keys of the parent".to_owned()) }
     };
     // once each: a commit cannot change one of them twice
     let mut listed = Vec::new();

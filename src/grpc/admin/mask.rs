@@ -18,9 +18,9 @@ macro_rules! masked {
         impl Masked for $message {
             fn known(mask: Option<&FieldMask>) -> Result<(), String> {
                 let fields = [$(stringify!($field)),*];
-                match paths(mask).iter().find(|path| !fields.contains(&path.as_str()) && *path != "*") {
+                match paths(mask).iter().position(|path| !fields.contains(&path.as_str()) && path != "*") {
                     None => Ok(()),
-                    Some(path) => Err(format!("must name fields ({}), and {path:?} is none", fields.join(", "))),
+                    Some(at) => Err(format!("must name fields ({}), and paths[{at}] names none", fields.join(", "))),
                 }
             }
 

@@ -1,4 +1,5 @@
-//! Resource names (AIP-122): `realms/{realm}`, `realms/{realm}/keys/{key}`, `realms/{realm}/owners/{owner}`.
+//! Resource names (AIP-122): `realms/{realm}`, `realms/{realm}/keys/{key}`, `realms/{realm}/owners/{owner}`. What is none is not told again: a secret
+//! may stand there by mistake.
 
 use std::fmt::Display;
 
@@ -9,17 +10,17 @@ use crate::store::What;
 /// `realms/{realm}`.
 pub(super) fn realm(name: &str) -> Result<RealmId, String> {
     let id = name.strip_prefix("realms/").filter(|id| !id.contains('/'));
-    RealmId::parse(id.ok_or_else(|| shape("realms/{realm}", name))?).map_err(sentence)
+    RealmId::parse(id.ok_or("must be `realms/{realm}`")?).map_err(sentence)
 }
 
 /// `realms/{realm}/keys/{key}`.
 pub(super) fn key(name: &str) -> Result<Target<KeyId>, String> {
-    child(name, "keys", KeyId::parse).ok_or_else(|| shape("realms/{realm}/keys/{key}", name))?.map_err(sentence)
+    child(name, "keys", KeyId::parse).ok_or("must be `realms/{realm}/keys/{key}`")?.map_err(sentence)
 }
 
 /// `realms/{realm}/owners/{owner}`.
 pub(super) fn owner(name: &str) -> Result<Target<OwnerId>, String> {
-    child(name, "owners", OwnerId::parse).ok_or_else(|| shape("realms/{realm}/owners/{owner}", name))?.map_err(sentence)
+    child(name, "owners", OwnerId::parse).ok_or("must be `realms/{realm}/owners/{owner}`")?.map_err(sentence)
 }
 
 /// Either of the two.
@@ -27,7 +28,7 @@ pub(super) fn key_or_owner(name: &str) -> Result<What, String> {
     match name.split('/').nth(2) {
         Some("keys") => key(name).map(|key| What::Key(key.realm, key.id)),
         Some("owners") => owner(name).map(|owner| What::Owner(owner.realm, owner.id)),
-        _ => Err(shape("realms/{realm}/keys/{key}` or `realms/{realm}/owners/{owner}", name)),
+        _ => Err("must be `realms/{realm}/keys/{key}` or `realms/{realm}/owners/{owner}`".into()),
     }
 }
 
@@ -43,10 +44,6 @@ fn child<Id>(name: &str, collection: &str, parse: fn(&str) -> Result<Id, NameErr
     let (realm, rest) = name.strip_prefix("realms/")?.split_once('/')?;
     let id = rest.strip_prefix(collection)?.strip_prefix('/').filter(|id| !id.contains('/'))?;
     Some(RealmId::parse(realm).and_then(|realm| Ok(Target { realm, id: parse(id)? })))
-}
-
-fn shape(pattern: &str, name: &str) -> String {
-    format!("must be `{pattern}`, and is {:?}", name.chars().take(200).collect::<String>())
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "what map_err hands on")]

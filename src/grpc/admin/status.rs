@@ -22,8 +22,8 @@ impl From<E> for Status {
 }
 
 /// For a call of what no service has.
-pub(in super::super) fn no_such_rpc(rpc: &str) -> Status {
-    let says = format!("there is no {rpc}: the server may be older than its caller");
+pub(in super::super) fn no_such_rpc() -> Status {
+    let says = "there is no such call: the server may be older than its caller";
     Status::with_error_details(Code::Unimplemented, says, ErrorDetails::with_error_info("NO_SUCH_RPC", DOMAIN, HashMap::new()))
 }
 
@@ -83,13 +83,12 @@ fn metadata(error: &E) -> HashMap<String, String> {
     match error {
         E::RoleMissing(role) => [pair("role", role)].into(),
         E::Bound { binding, .. } => [pair("binding", binding)].into(),
-        E::NoRealm(realm) | E::SecretTaken(realm) => [pair("realm", realm)].into(),
-        E::NoKey(realm, key) | E::KeyRevoked(realm, key) | E::KeyExpired(realm, key) | E::KeyLeaked(realm, key) => {
-            [pair("realm", realm), pair("key", key)].into()
-        }
-        E::NoOwner(realm, owner) | E::OwnerExists(realm, owner) | E::OwnerMissing(realm, owner) => {
-            [pair("realm", realm), pair("owner", owner)].into()
-        }
+        E::NoRealm(realm) => [pair("realm", &realm.in_a_name())].into(),
+        E::SecretTaken(realm) => [pair("realm", realm)].into(),
+        E::NoKey(realm, key) => [pair("realm", realm), pair("key", &key.in_a_name())].into(),
+        E::KeyRevoked(realm, key) | E::KeyExpired(realm, key) | E::KeyLeaked(realm, key) => [pair("realm", realm), pair("key", key)].into(),
+        E::NoOwner(realm, owner) | E::OwnerMissing(realm, owner) => [pair("realm", realm), pair("owner", &owner.in_a_name())].into(),
+        E::OwnerExists(realm, owner) => [pair("realm", realm), pair("owner", owner)].into(),
         E::NotGuaranteed { rpc, name, position, reached, demanded } => {
             let levels = [pair("level", reached), pair("demanded_level", demanded)];
             [pair("rpc", rpc), pair("name", name), pair("position", position)].into_iter().chain(levels).collect()
@@ -113,13 +112,18 @@ fn detail(details: &mut ErrorDetails, error: &E) {
             }
         }
         E::RequestIdReused => drop(details.add_bad_request_violation("request_id", says)),
-        E::NoRealm(realm) => drop(details.set_resource_info("keyward.Realm", format!("realms/{realm}"), "", says)),
-        E::NoKey(realm, key) => drop(details.set_resource_info("keyward.Key", format!("realms/{realm}/keys/{key}"), "", says)),
-        E::NoOwner(realm, owner) | E::OwnerExists(realm, owner) => {
+        E::NoRealm(realm) => drop(details.set_resource_info("keyward.Realm", format!("realms/{}", realm.in_a_name()), "", says)),
+        E::NoKey(realm, key) => {
+            details.set_resource_info("keyward.Key", format!("realms/{realm}/keys/{}", key.in_a_name()), "", says);
+        }
+        E::NoOwner(realm, owner) => {
+            details.set_resource_info("keyward.Owner", format!("realms/{realm}/owners/{}", owner.in_a_name()), "", says);
+        }
+        E::OwnerExists(realm, owner) => {
             details.set_resource_info("keyward.Owner", format!("realms/{realm}/owners/{owner}"), "", says);
         }
         E::OwnerMissing(realm, owner) => {
-            details.add_precondition_failure_violation("OWNER", format!("realms/{realm}/owners/{owner}"), says);
+            details.add_precondition_failure_violation("OWNER", format!("realms/{realm}/owners/{}", owner.in_a_name()), says);
         }
         E::KeyRevoked(realm, key) | E::KeyExpired(realm, key) | E::KeyLeaked(realm, key) => {
             details.add_precondition_failure_violation("KEY", format!("realms/{realm}/keys/{key}"), says);
@@ -134,8 +138,9 @@ fn detail(details: &mut ErrorDetails, error: &E) {
         }
         // until an operator has said that they go on
         E::RolledBack => drop(details.set_retry_info(Some(Duration::from_secs(30)))),
-        E::Store(StoreError::NoPepper(version)) => {
-            details.set_resource_info("keyward.Pepper", format!("peppers/{version}"), "", says);
+        // not the version that was asked for: whoever mistakes one for the other pastes the pepper itself
+        E::Store(StoreError::NoPepper(_)) => {
+            details.set_resource_info("keyward.Pepper", "peppers/-", "", says);
         }
         E::Store(StoreError::PepperInUse(version)) => {
             details.add_precondition_failure_violation("PEPPER", format!("peppers/{version}"), says);

@@ -111,7 +111,7 @@ fn read<Message, Field>(fields: &mut Fields, rows: &[Row<Message, Field>], messa
     for (at, path) in paths.iter().enumerate() {
         if path != "*" && !rows.iter().any(|row| row.path == path) {
             let known: Vec<&str> = rows.iter().map(|row| row.path).collect();
-            let says = format!("must name fields that can be changed ({}), and {path:?} is none", known.join(", "));
+            let says = format!("must name a field that can be changed ({})", known.join(", "));
             fields.refuse(Wrong::new(format!("update_mask.paths[{at}]"), says));
         }
     }

@@ -18,8 +18,17 @@ pub struct Keyward {
     pub envoy: SocketAddr,
     pub admin: SocketAddr,
     pub http: SocketAddr,
+    logged: Logged,
     folder: TempDir,
     process: Process,
+}
+
+/// What the server and the command line say of what they do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Logged {
+    AsEver,
+    /// All that an operator can have them say.
+    Everything,
 }
 
 /// Where it keeps its state.
@@ -73,12 +82,17 @@ impl Keyward {
 
     /// The same, not ready yet.
     pub fn starting(realms: &Path, store: &Store<'_>, edit: impl FnOnce(String) -> String) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut process = serve(folder.path(), &edit(config(folder.path(), realms, store)));
+        Self::starting_in(tempfile::tempdir().unwrap(), Logged::AsEver, |folder| edit(config(folder, realms, store)))
+    }
+
+    /// The same, in a folder that the test has filled, on a configuration of its own.
+    pub fn starting_in(folder: TempDir, logged: Logged, config: impl FnOnce(&Path) -> String) -> Self {
+        let config = config(folder.path());
+        let mut process = serve(folder.path(), &config, logged);
         let file = folder.path().join("addresses");
         let addresses: Value = process.wait_for("addresses", || serde_json::from_slice(&fs::read(&file).ok()?).ok());
         let address = |port: &str| addresses[port].as_str().unwrap().parse().unwrap();
-        Self { envoy: address("envoy"), admin: address("admin"), http: address("http"), folder, process }
+        Self { envoy: address("envoy"), admin: address("admin"), http: address("http"), logged, folder, process }
     }
 
     /// Starts where it must not: what it says before it ends. `prepare` may change the folder that it starts in.
@@ -86,7 +100,7 @@ impl Keyward {
         let folder = tempfile::tempdir().unwrap();
         let config = config(folder.path(), realms, store);
         prepare(folder.path());
-        let mut process = serve(folder.path(), &config);
+        let mut process = serve(folder.path(), &config, Logged::AsEver);
         let code = process.ended();
         assert!(code.is_some_and(|code| code != 0), "keyward did not refuse to start ({code:?}):\n{}", process.said());
         process.said()
@@ -178,6 +192,7 @@ impl Keyward {
 
     fn at_home(&self, mut command: Command) -> Command {
         command.current_dir(self.folder.path());
+        self.logged.tell(&mut command);
         command.env("KEYWARD_GATE", format!("http://{}", self.envoy));
         command.env("KEYWARD_SERVER", format!("http://{}", self.admin)).env("KEYWARD_TOKEN_FILE", self.at("token"));
         command
@@ -222,7 +237,7 @@ impl Keyward {
         let file = self.at("addresses");
         fs::remove_file(&file).unwrap();
         let config = fs::read_to_string(self.at("keyward.yaml")).unwrap();
-        self.process = serve(self.folder.path(), &config);
+        self.process = serve(self.folder.path(), &config, self.logged);
         let addresses: Value = self.process.wait_for("addresses", || serde_json::from_slice(&fs::read(&file).ok()?).ok());
         let address = |port: &str| addresses[port].as_str().unwrap().parse().unwrap();
         (self.envoy, self.admin, self.http) = (address("envoy"), address("admin"), address("http"));
@@ -243,14 +258,23 @@ impl Keyward {
     }
 }
 
+impl Logged {
+    fn tell(self, command: &mut Command) {
+        if self == Self::Everything {
+            command.envs([("RUST_LOG", "trace"), ("RUST_BACKTRACE", "full")]);
+        }
+    }
+}
+
 fn binary() -> &'static str {
     env!("CARGO_BIN_EXE_keyward")
 }
 
-fn serve(folder: &Path, config: &str) -> Process {
+fn serve(folder: &Path, config: &str, logged: Logged) -> Process {
     fs::write(folder.join("keyward.yaml"), config).unwrap();
     let mut command = Command::new(binary());
     command.current_dir(folder).args(["serve", "--config", "keyward.yaml", "--addresses-file", "addresses"]);
+    logged.tell(&mut command);
     Process::start("keyward", &mut command, &folder.join("log"))
 }
 
