@@ -1,6 +1,6 @@
 # `make` lists what there is to do. What is needed beyond Rust, Python, a C compiler and curl is installed on the way (scripts/tools.sh).
 .DEFAULT_GOAL := help
-.PHONY: help demo contracts test lint bench bench-peers limits revocation soak tools
+.PHONY: help demo contracts test lint bench bench-peers limits marked revocation soak tools
 
 STORE ?= embedded
 # Tests are told where Envoy is; redis-server is found on PATH.
@@ -45,6 +45,12 @@ limits: ## Limits hammered over four processes while everything breaks, at full 
 	KEYWARD_SOAK=1 KEYWARD_FIGURES="$(CURDIR)/target/figures-limits" \
 	  cargo test --locked --release --no-fail-fast --test it limits:: -- --nocapture --test-threads=1; \
 	  status=$$?; cat target/figures-limits; exit $$status
+
+marked: tools ## Every test with servers that say all that they can, searched for every secret that a test knows: prints how many
+	@rm -f target/figures-marked
+	$(WITH_ENVOY) KEYWARD_MARKED="$(CURDIR)/target/figures-marked" cargo test --locked --no-fail-fast --test it; \
+	  status=$$?; awk '{ marks += $$1 } END { print marks " secrets looked for in what came out of " NR " servers" }' target/figures-marked; \
+	  exit $$status
 
 soak: tools ## The tests that are bounded in `make test`, at their full length
 	$(WITH_ENVOY) KEYWARD_SOAK=1 KEYWARD_CRASH_RUNS=20000 KEYWARD_WALK_STEPS=200000 \

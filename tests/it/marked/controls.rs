@@ -8,7 +8,8 @@ use sha2::{Digest as _, Sha256};
 use tonic::transport::server::TcpIncoming;
 
 use super::stage::{Engine, Stage};
-use crate::support::marks::{BASE62, Mark, Search, random};
+use crate::support::keyward::{Keyward, NewKey, Store};
+use crate::support::marks::{BASE62, Mark, Search, escaped, random};
 use crate::support::redis::RedisServer;
 
 /// As a line of a log, a metric, an error, a detail or a value might have it.
@@ -16,7 +17,6 @@ fn planted(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
     let digest = Sha256::digest(secret.as_bytes());
     let with = |before: &str| [before.as_bytes(), secret.as_bytes()].concat();
     let debug = format!("{:?}", secret.as_bytes());
-    let escaped: String = secret.bytes().map(|byte| format!("%{byte:02X}")).collect();
     vec![
         ("as it is", with("")),
         ("within words", with("secret=")),
@@ -30,7 +30,7 @@ fn planted(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
         ("base64 behind two bytes", BASE64.encode(&with("ab")).into_bytes()),
         ("base64 of a longer text", BASE64.encode(&[&with("Basic name:")[..], b" and more"].concat()).into_bytes()),
         ("base64 for URLs", BASE64URL.encode(&with("\u{ff}?")).into_bytes()),
-        ("percent-encoded", escaped.into_bytes()),
+        ("percent-encoded", escaped(secret.as_bytes()).into_bytes()),
         ("numbers", debug.into_bytes()),
         ("a plain hash", digest.to_vec()),
         ("a plain hash in hex", HEXLOWER.encode(&digest).into_bytes()),
@@ -96,6 +96,19 @@ async fn label_is_found(engine: Engine) {
         told.extend_from_slice(secret.as_bytes());
         assert!(search.find(&told).iter().any(|found| found.what == "a label"));
     }
+}
+
+/// Whatever a test does with its servers, they are looked through when they go: so this test fails at its end.
+#[test]
+#[should_panic(expected = "secrets of this test's server are where none may be")]
+fn the_control_a_server_that_keeps_a_secret_fails_its_test_when_it_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("bare.yaml"), super::stage::BARE).unwrap();
+    let keyward = Keyward::start(folder.path(), &Store::Embedded);
+    keyward.create_owner("bare", "acme", None);
+    let made = keyward.create_key("bare", &NewKey { owner: "acme", label: "one", ..NewKey::default() });
+    // a label is kept for people, and this one is a secret
+    keyward.create_key("bare", &NewKey { owner: "acme", label: &made.secret, ..NewKey::default() });
 }
 
 /// Why libraries say nothing below `info`: they print what they cannot read.

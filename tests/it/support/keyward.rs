@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use super::http;
 use super::process::Process;
+use super::watched::{self, Watched};
 
 /// The running server, stopped when this is dropped.
 pub struct Keyward {
@@ -19,6 +20,7 @@ pub struct Keyward {
     pub admin: SocketAddr,
     pub http: SocketAddr,
     logged: Logged,
+    watched: Watched,
     folder: TempDir,
     process: Process,
 }
@@ -92,7 +94,15 @@ impl Keyward {
         let file = folder.path().join("addresses");
         let addresses: Value = process.wait_for("addresses", || serde_json::from_slice(&fs::read(&file).ok()?).ok());
         let address = |port: &str| addresses[port].as_str().unwrap().parse().unwrap();
-        Self { envoy: address("envoy"), admin: address("admin"), http: address("http"), logged, folder, process }
+        Self {
+            envoy: address("envoy"),
+            admin: address("admin"),
+            http: address("http"),
+            logged,
+            watched: Watched::default(),
+            folder,
+            process,
+        }
     }
 
     /// Starts where it must not: what it says before it ends. `prepare` may change the folder that it starts in.
@@ -205,7 +215,9 @@ impl Keyward {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         // A command that reads nothing may have closed its end already.
         let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
-        child.wait_with_output().unwrap()
+        let output = child.wait_with_output().unwrap();
+        self.watched.heard(line, stdin, &output.stdout);
+        output
     }
 
     /// The value of a metric, by its name and labels as they are written; 0 where it has not been counted yet.
@@ -258,9 +270,21 @@ impl Keyward {
     }
 }
 
+/// What is left of it is looked through, unless the test has failed already.
+impl Drop for Keyward {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let metrics = http::get(self.http, "/metrics").map(|(_, text)| text.into_bytes()).unwrap_or_default();
+        self.process.kill();
+        self.watched.looks_at(self.folder.path(), &[("its log", self.said().into_bytes()), ("its metrics", metrics)]);
+    }
+}
+
 impl Logged {
     fn tell(self, command: &mut Command) {
-        if self == Self::Everything {
+        if self == Self::Everything || watched::says_everything() {
             command.envs([("RUST_LOG", "trace"), ("RUST_BACKTRACE", "full")]);
         }
     }

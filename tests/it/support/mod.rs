@@ -38,6 +38,7 @@ pub mod shell;
 pub mod upstream;
 pub mod usage;
 pub mod visitors;
+pub mod watched;
 pub mod windows;
 
 /// Asks again and again until there is an answer; half a minute without one fails the test.
