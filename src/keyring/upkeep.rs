@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::edit::ATTEMPTS;
 use super::kept::Kept as _;
 use super::{Keyring, KeyringError, Target};
 use crate::domain::audit::Who;
@@ -10,7 +11,7 @@ use crate::domain::name::{KeyId, RealmId};
 use crate::domain::record::{KeptSecret, Record};
 use crate::domain::retention::Retention;
 use crate::domain::time::StoreTime;
-use crate::store::{Change, Commit, Due, Expect, StoreError, audit};
+use crate::store::{Change, Commit, Due, DueKey, Expect, StoreError, audit};
 
 /// How many keys are looked at in one go.
 const TOGETHER: usize = 100;
@@ -30,13 +31,13 @@ pub struct EndedSecrets {
 }
 
 impl Keyring {
-    /// Drops secrets whose grace is over; no check has admitted them since. A replica without a lease leaves that to others.
+    /// Drops secrets whose grace is over, a key's last as any other; no check has admitted them since. A replica without a lease leaves that to
+    /// others. The list is walked once: what is still due behind a key is reached, whatever became of that key.
     pub async fn end_secrets(&self) -> Result<EndedSecrets, KeyringError> {
-        let mut ended = EndedSecrets::default();
+        let (mut ended, mut after, now) = (EndedSecrets::default(), None, self.store.now().await?);
         while self.guard.session.admits() {
-            let now = self.store.now().await?;
-            let due = self.store.due(Due::SecretEnds, now, TOGETHER).await?;
-            for (realm, id) in &due {
+            let due = self.store.due(Due::SecretEnds, now, after.as_ref(), TOGETHER).await?;
+            for DueKey { realm, id, .. } in &due {
                 let Some((kept, use_of_it)) = self.end_secrets_of(realm, id, now).await? else { continue };
                 match use_of_it {
                     InUse::No => ended.unused += kept,
@@ -46,6 +47,7 @@ impl Keyring {
             if due.len() < TOGETHER {
                 break;
             }
+            after = due.into_iter().next_back();
         }
         Ok(ended)
     }
@@ -55,7 +57,7 @@ impl Keyring {
         let Some(before) = self.store.key(realm, id).await? else { return Ok(None) };
         let is_over = |kept: &KeptSecret| kept.ends.is_some_and(|ends| ends < now);
         let over: Vec<&KeptSecret> = before.secrets.iter().filter(|kept| is_over(kept)).collect();
-        if over.is_empty() || over.len() == before.secrets.len() {
+        if over.is_empty() {
             return Ok(None);
         }
         let uses = self.last_uses(&before).await?;
@@ -89,11 +91,23 @@ impl Keyring {
     }
 
     async fn forget_keys(&self, kept: Duration) -> Result<(), KeyringError> {
+        let (mut after, before) = (None, StoreTime(self.store.now().await?.0 - millis(kept)));
         while self.guard.session.admits() {
-            let before = StoreTime(self.store.now().await?.0 - millis(kept));
-            let due = self.store.due(Due::Revoked, before, TOGETHER).await?;
+            let due = self.store.due(Due::Revoked, before, after.as_ref(), TOGETHER).await?;
+            self.forget_those(&due, before).await?;
+            if due.len() < TOGETHER {
+                break;
+            }
+            after = due.into_iter().next_back();
+        }
+        Ok(())
+    }
+
+    /// Those of these keys that were revoked before an instant. What others change all the time is left to the next round.
+    async fn forget_those(&self, due: &[DueKey], before: StoreTime) -> Result<(), KeyringError> {
+        for _ in 0..ATTEMPTS {
             let (mut changes, mut subjects) = (Vec::new(), Vec::new());
-            for (realm, id) in &due {
+            for DueKey { realm, id, .. } in due {
                 let Some(record) = self.store.key(realm, id).await? else { continue };
                 if record.revoked.is_some_and(|revoked| revoked < before) {
                     subjects.push(Record::name(&Target { realm: realm.clone(), id: id.clone() }));
@@ -106,8 +120,9 @@ impl Keyring {
             }
             let audit = self.noted(Who::Keyward, "ForgetKeys", subjects);
             match self.store.commit(&Commit { changes, audit, request: None, once: None }).await {
+                Ok(_) => return Ok(()),
                 // somebody else was there before, or one of them was changed: all are looked at again
-                Ok(_) | Err(StoreError::Conflict) => {}
+                Err(StoreError::Conflict) => {}
                 Err(other) => return Err(other.into()),
             }
         }

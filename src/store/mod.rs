@@ -6,6 +6,7 @@ pub mod charge;
 pub mod claimed;
 pub mod commit;
 pub mod copy;
+pub mod due;
 pub mod embedded;
 pub mod entry;
 pub mod error;
@@ -26,6 +27,7 @@ use async_trait::async_trait;
 pub use audit::AuditNote;
 pub use charge::{Charge, Generations, Return, Settled, Settlement, Subject, SubjectName, TICKETS_LIVE, Taken, undo};
 pub use commit::{Change, Commit, Committed, Expect, RequestId};
+pub use due::{Due, DueKey};
 pub use error::StoreError;
 pub use page::{Order, Page};
 pub use pepper::{Knows, PepperClaim, PepperUse};
@@ -241,19 +243,11 @@ pub trait Store: Send + Sync {
     /// - what was dropped from the audit log for its age is told in the log itself
     async fn drop_audit(&self, through: u64, audit: &AuditNote) -> Result<(), StoreError>;
 
-    /// Keys that something is due for before this instant, the longest due first.
+    /// Keys that something is due for before this instant, the longest due first, from behind `after` on.
     ///
     /// - a key is due for what it has to do, until it has done it
-    async fn due(&self, what: Due, before: StoreTime, count: usize) -> Result<Vec<(RealmId, KeyId)>, StoreError>;
-}
-
-/// What a key may be due for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Due {
-    /// One of its secrets ends.
-    SecretEnds,
-    /// It was revoked: how long ago decides when it is forgotten.
-    Revoked,
+    /// - what is due is walked on whatever became of what was there
+    async fn due(&self, what: Due, before: StoreTime, after: Option<&DueKey>, count: usize) -> Result<Vec<DueKey>, StoreError>;
 }
 
 /// Which record.

@@ -20,7 +20,7 @@ use crate::domain::time::StoreTime;
 use crate::domain::usage::LastUse;
 use crate::revocation::{At, Footing, Mark, Pushed, Registration, Renewal, Renewed, Standing};
 use crate::store::{
-    AuditHead, AuditNote, Charge, Commit, Committed, Due, Finding, Kept, Knows, LeaseHolder, Page, PepperClaim, PepperUse, Settled,
+    AuditHead, AuditNote, Charge, Commit, Committed, Due, DueKey, Finding, Kept, Knows, LeaseHolder, Page, PepperClaim, PepperUse, Settled,
     Settlement, Store, StoreError, SubjectName, Taken, Usage, UsagePiece, UsageRange, What,
 };
 
@@ -214,7 +214,8 @@ impl Store for Embedded {
         self.ask(self.timeouts.admin, |reply| Job::DropAudit(through, Box::new(audit.clone()), reply)).await
     }
 
-    async fn due(&self, what: Due, before: StoreTime, count: usize) -> Result<Vec<(RealmId, KeyId)>, StoreError> {
-        self.read(self.timeouts.admin, move |txn, _| read::due(txn, what, before, count)).await
+    async fn due(&self, what: Due, before: StoreTime, after: Option<&DueKey>, count: usize) -> Result<Vec<DueKey>, StoreError> {
+        let after = after.cloned();
+        self.read(self.timeouts.admin, move |txn, _| read::due(txn, (what, before), (after.as_ref(), count))).await
     }
 }

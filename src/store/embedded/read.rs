@@ -16,7 +16,7 @@ use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
 use crate::revocation::At;
 use crate::store::record::{decode_key, decode_owner};
-use crate::store::{Due, Finding, Kept, Order, Page, StoreError, What};
+use crate::store::{Due, DueKey, Finding, Kept, Order, Page, StoreError, What};
 
 /// No id is empty, and every one is ASCII: this comes before all of them, and the other after.
 const FIRST: &str = "";
@@ -98,17 +98,30 @@ pub(super) fn owners(txn: &ReadTransaction, realm: &RealmId, page: &Page) -> Res
     listed(range, page, |entry| Ok(decode_owner(entry?.1.value())?))
 }
 
-/// What is due before an instant.
-pub(super) fn due(txn: &ReadTransaction, what: Due, before: StoreTime, count: usize) -> Result<Vec<(RealmId, KeyId)>, Stop> {
+/// What is due before an instant, from behind a place on.
+pub(super) fn due(
+    txn: &ReadTransaction,
+    (what, before): (Due, StoreTime),
+    (after, count): (Option<&DueKey>, usize),
+) -> Result<Vec<DueKey>, Stop> {
     let table = txn.open_table(match what {
         Due::SecretEnds => SECRET_ENDS,
         Due::Revoked => REVOKED,
     })?;
+    let end = (before.0, "", "");
+    let place = after.map(|after| (after.since.0, after.realm.as_str(), after.id.as_str()));
+    let start = match place {
+        // a range may not end before it begins
+        Some(place) if place >= end => return Ok(Vec::new()),
+        Some(place) => Bound::Excluded(place),
+        None => Bound::Unbounded,
+    };
     let mut keys = Vec::new();
-    for entry in table.range(..(before.0, "", ""))?.take(count) {
+    for entry in table.range((start, Bound::Excluded(end)))?.take(count) {
         let (name, ()) = entry.map(|(name, _)| (name, ()))?;
-        let (_, realm, id) = name.value();
-        keys.push((RealmId::parse(realm).map_err(unreadable)?, KeyId::parse(id).map_err(unreadable)?));
+        let (since, realm, id) = name.value();
+        let (realm, id) = (RealmId::parse(realm).map_err(unreadable)?, KeyId::parse(id).map_err(unreadable)?);
+        keys.push(DueKey { since: StoreTime(since), realm, id });
     }
     Ok(keys)
 }

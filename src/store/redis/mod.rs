@@ -56,7 +56,7 @@ pub use self::settings::{Certificates, Place, Settings, User};
 use self::spread::Spread;
 use self::way::Way;
 use super::{
-    AuditHead, AuditNote, Charge, Commit, Committed, Due, Finding, Kept, Knows, LeaseHolder, Page, PepperClaim, PepperUse, Settled,
+    AuditHead, AuditNote, Charge, Commit, Committed, Due, DueKey, Finding, Kept, Knows, LeaseHolder, Page, PepperClaim, PepperUse, Settled,
     Settlement, Store, StoreError, SubjectName, Taken, Usage, UsagePiece, UsageRange, What,
 };
 use crate::domain::audit::Sealed;
@@ -289,7 +289,7 @@ impl Store for RedisStore {
         audit::drop(&self.admin, self.ready().await?, through, audit).await
     }
 
-    async fn due(&self, what: Due, before: StoreTime, count: usize) -> Result<Vec<(RealmId, KeyId)>, StoreError> {
-        due::due(&self.admin, self.ready().await?, (what, before), count).await
+    async fn due(&self, what: Due, before: StoreTime, after: Option<&DueKey>, count: usize) -> Result<Vec<DueKey>, StoreError> {
+        due::due(&self.admin, self.ready().await?, (what, before), (after, count)).await
     }
 }

@@ -1,10 +1,14 @@
 //! What is due without anybody asking: secrets whose grace is over, and what is old enough to be forgotten.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
+use keyward::domain::key::Digest;
 use keyward::domain::name::{KeyId, OwnerId, RealmId};
 use keyward::domain::reason::Reason;
+use keyward::domain::record::{KeptSecret, Record};
 use keyward::domain::retention::Retention;
 use keyward::domain::time::StoreTime;
 use keyward::domain::usage::LastUse;
@@ -13,18 +17,25 @@ use keyward::proto::keyward::admin::v1::{
     AuditEntry, CreateKeyResponse, EnableKeyRequest, GetKeyRequest, ListAuditRequest, RevokeKeyRequest, RotateKeyRequest,
     VerifyAuditRequest, VerifyAuditResponse,
 };
-use keyward::store::{Counts, SubjectName, UsagePiece};
+use keyward::store::{Change, Commit, Counts, Due, DueKey, Expect, Round, SharedStore, Store, StoreError, SubjectName, UsagePiece};
 use tonic::Code;
 
 use super::presented::bookings;
 use super::world::{World, peppers, reason};
+use crate::support::audit::note;
 
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
+/// For what would not end if it were wrong.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 on_every_store![
     a_secret_whose_grace_is_over_is_dropped_and_whether_it_was_in_use_is_told,
     two_replicas_at_once_end_each_secret_once,
+    the_last_secret_of_a_key_ends_as_any_other_does_and_the_key_can_have_another,
+    keys_of_which_every_secret_has_ended_keep_no_other_from_its_turn,
+    what_is_due_and_cannot_be_done_keeps_nothing_else_from_its_turn,
     revoked_keys_are_forgotten_when_they_are_old_enough_and_nothing_else_is,
     two_replicas_at_once_forget_each_key_once,
     audit_entries_are_forgotten_when_they_are_old_enough_and_the_log_says_so,
@@ -68,6 +79,60 @@ async fn two_replicas_at_once_end_each_secret_once(world: World) {
     let mut names: Vec<String> = made.iter().map(name).collect();
     names.sort_unstable();
     assert_eq!(subjects, names);
+}
+
+/// Before, such a key stayed due for ever, and nobody was told.
+async fn the_last_secret_of_a_key_ends_as_any_other_does_and_the_key_can_have_another(world: World) {
+    let (idle, used) = (rotated(&world).await, rotated(&world).await);
+    for made in [&idle, &used] {
+        without_its_newest(&world, made).await;
+    }
+    uses(&world, &used, world.store.now().await.unwrap()).await;
+    world.time.pass(2 * HOUR);
+    assert_eq!(due(&world, Due::SecretEnds).await.len(), 2);
+    assert_eq!(world.keyring.end_secrets().await.unwrap(), EndedSecrets { unused: 1, in_use: 1 });
+    let told: BTreeMap<String, String> =
+        ended(&world).await.into_iter().map(|entry| (entry.subjects[0].clone(), entry.action.clone())).collect();
+    assert_eq!(told, [(name(&idle), "EndSecret".to_owned()), (name(&used), "EndSecretInUse".to_owned())].into());
+    assert_eq!((due(&world, Due::SecretEnds).await, world.keyring.end_secrets().await.unwrap()), (vec![], EndedSecrets::default()));
+    let rotation = RotateKeyRequest { name: name(&idle), ..Default::default() };
+    let fresh = world.keys().rotate_key(world.ask(rotation)).await.unwrap().into_inner().secret;
+    assert_eq!((bookings(&world, &idle.secret).await, bookings(&world, &fresh).await), (Err(Reason::Unknown), Ok(())));
+}
+
+/// Before, the first hundred of the list were looked at over and over, without an end: hence the deadline.
+async fn keys_of_which_every_secret_has_ended_keep_no_other_from_its_turn(world: World) {
+    let made = rotated(&world).await;
+    let template = record(&world, &made).await;
+    let owner = template.owner.clone();
+    let dead = |number: u8| {
+        let secret = KeptSecret { digest: Digest([number; 32]), ends: Some(StoreTime(1_000)), ..template.secrets[0].clone() };
+        let id = KeyId::parse(&format!("key_of_no_secret_{number}")).unwrap();
+        let record = Record { id, owner: owner.clone(), secrets: vec![secret], revision: 1, ..template.clone() };
+        Change::Key { record, expect: Expect::Absent }
+    };
+    let commit = Commit { changes: (0..250).map(dead).collect(), audit: note("Test", "250 keys"), request: None, once: None };
+    world.store.commit(&commit).await.unwrap();
+    world.time.pass(2 * HOUR);
+    let ended = tokio::time::timeout(PATIENCE, world.keyring.end_secrets()).await.expect("it ends");
+    assert_eq!(ended.unwrap(), EndedSecrets { unused: 251, in_use: 0 }, "of the one that was rotated, too, which is the last in the list");
+    assert_eq!(due(&world, Due::SecretEnds).await, vec![]);
+}
+
+/// Before, a hundred such at the head of the list were all that was ever looked at: secrets without an end, keys not at all.
+async fn what_is_due_and_cannot_be_done_keeps_nothing_else_from_its_turn(world: World) {
+    let (ends, revoked) = (rotated(&world).await, world.otesse("revoked").await);
+    revoke(&world, &revoked).await;
+    world.time.pass(10 * DAY);
+    let store: SharedStore = Arc::new(Ghosts(world.store.clone()));
+    let haunted = Keyring::new(store, world.realms.clone(), peppers(&["1"]), None, world.guard.clone());
+    let ended = tokio::time::timeout(PATIENCE, haunted.end_secrets()).await.expect("it ends");
+    assert_eq!(ended.unwrap(), EndedSecrets { unused: 1, in_use: 0 });
+    let retention = Retention { audit: None, revoked_keys: Some(DAY) };
+    tokio::time::timeout(PATIENCE, haunted.forget(&retention)).await.expect("it ends").unwrap();
+    assert_eq!(bookings(&world, &revoked.secret).await, Err(Reason::Unknown));
+    assert_eq!(bookings(&world, &ends.secret).await, Err(Reason::Unknown));
+    assert!(ended_of(&world, &ends).await, "the control: it was due");
 }
 
 async fn revoked_keys_are_forgotten_when_they_are_old_enough_and_nothing_else_is(world: World) {
@@ -134,6 +199,53 @@ async fn audit_entries_are_forgotten_when_they_are_old_enough_and_the_log_says_s
     assert_eq!((&*entry.actor, &*entry.action, entry.sequence), ("keyward", "DropAudit", before.entries + 1));
     world.otesse("later").await;
     assert!(verify(&world, &after.anchor).await.intact);
+}
+
+/// At the head of every list of what is due stand three hundred keys that are not there.
+struct Ghosts(SharedStore);
+
+#[async_trait]
+impl Round for Ghosts {
+    fn inner(&self) -> Result<&dyn Store, StoreError> {
+        Ok(&*self.0)
+    }
+
+    async fn due(&self, what: Due, before: StoreTime, after: Option<&DueKey>, count: usize) -> Result<Vec<DueKey>, StoreError> {
+        let ghost = |number: i64| DueKey {
+            since: StoreTime(i64::MIN + number),
+            realm: RealmId::parse("otesse").unwrap(),
+            id: KeyId::parse("key_that_is_not_there").unwrap(),
+        };
+        let next = after.map_or(0, |after| after.since.0.saturating_sub(i64::MIN).saturating_add(1));
+        let mut due: Vec<DueKey> = (next..300).map(ghost).take(count).collect();
+        let (behind, left) = (after.filter(|after| after.since.0 > i64::MIN + 300), count - due.len());
+        if left > 0 {
+            due.extend(self.0.due(what, before, behind, left).await?);
+        }
+        Ok(due)
+    }
+}
+
+async fn due(world: &World, what: Due) -> Vec<DueKey> {
+    world.store.due(what, world.store.now().await.unwrap(), None, 1_000).await.unwrap()
+}
+
+async fn record(world: &World, made: &CreateKeyResponse) -> Record {
+    let id = KeyId::parse(name(made).rsplit('/').next().unwrap()).unwrap();
+    world.store.key(&RealmId::parse("otesse").unwrap(), &id).await.unwrap().unwrap()
+}
+
+/// As the withdrawal of its newest secret's pepper leaves a key.
+async fn without_its_newest(world: &World, made: &CreateKeyResponse) {
+    let before = record(world, made).await;
+    let secrets = before.secrets.iter().filter(|kept| kept.ends.is_some()).cloned().collect();
+    let expect = Expect::Revision(before.revision);
+    let changes = vec![Change::Key { record: Record { secrets, revision: before.revision + 1, ..before }, expect }];
+    world.store.commit(&Commit { changes, audit: note("Test", &name(made)), request: None, once: None }).await.unwrap();
+}
+
+async fn ended_of(world: &World, made: &CreateKeyResponse) -> bool {
+    ended(world).await.iter().any(|entry| entry.subjects == [name(made)])
 }
 
 /// A key whose old secret, which is the one that is told, has an hour.

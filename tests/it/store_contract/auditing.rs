@@ -5,7 +5,7 @@ use keyward::domain::key::Peppers;
 use keyward::domain::record::Record;
 use keyward::domain::time::StoreTime;
 use keyward::proto::keyward::store::v1::Audit;
-use keyward::store::{Change, Commit, Due, Expect, Store, StoreError, audit};
+use keyward::store::{Change, Commit, Due, DueKey, Expect, Store, StoreError, audit};
 
 use super::engines::Engine;
 use super::samples::{changed_key, commit, digest, key, key_id, new_key, new_owner, owner, put, realm, request};
@@ -106,7 +106,10 @@ pub(super) async fn what_was_dropped_from_the_audit_log_for_its_age_is_told_in_t
 
 pub(super) async fn a_key_is_due_for_what_it_has_to_do_until_it_has_done_it(engine: &mut impl Engine) {
     let store = engine.store();
-    let due = async |what, before| store.due(what, StoreTime(before), 10).await.unwrap();
+    let due = async |what, before| {
+        let due = store.due(what, StoreTime(before), None, 10).await.unwrap();
+        due.into_iter().map(|due| (due.realm, due.id)).collect::<Vec<_>>()
+    };
     let name = |id| (realm("otesse"), key_id(id));
     let mut rotated = key("key_1", &[digest(1), digest(2)]);
     rotated.secrets[0].ends = Some(StoreTime(1_000));
@@ -130,6 +133,37 @@ pub(super) async fn a_key_is_due_for_what_it_has_to_do_until_it_has_done_it(engi
     assert_eq!(due(Due::Revoked, 9_999).await, vec![name("key_2")]);
     put(&*store, vec![removed]).await;
     assert_eq!(due(Due::Revoked, 9_999).await, vec![]);
+}
+
+pub(super) async fn what_is_due_is_walked_on_whatever_became_of_what_was_there(engine: &mut impl Engine) {
+    let store = engine.store();
+    // three instants, each of several keys, whose names stand in another order than they are made in
+    let revoked = |number: u16| {
+        let id = format!("key_{}", number * 7 % 20);
+        Record { revoked: Some(StoreTime(i64::from(number % 3) + 1)), ..key(&id, &[digest(number)]) }
+    };
+    let keys: Vec<Record> = (0..20).map(revoked).collect();
+    put(&*store, [new_owner(&owner("acme"))].into_iter().chain(keys.iter().map(new_key)).collect()).await;
+    let from = async |after: Option<&DueKey>, count| store.due(Due::Revoked, StoreTime(9), after, count).await.unwrap();
+    let all = from(None, 100).await;
+    let mut expected: Vec<(i64, String)> = keys.iter().map(|key| (key.revoked.unwrap().0, key.id.to_string())).collect();
+    expected.sort();
+    assert_eq!(all.iter().map(|due| (due.since.0, due.id.to_string())).collect::<Vec<_>>(), expected);
+    for (number, place) in all.iter().enumerate() {
+        assert_eq!(from(Some(place), 3).await, all[number + 1..].iter().take(3).cloned().collect::<Vec<_>>(), "{number}");
+    }
+    // places that are gone, and some that never were
+    for place in &all[..15] {
+        let removed = Change::Removed { realm: realm("otesse"), id: place.id.clone(), expect: Expect::Revision(1) };
+        put(&*store, vec![removed]).await;
+        let behind: Vec<DueKey> = all.iter().skip(15).cloned().collect();
+        assert_eq!(from(Some(place), 100).await.iter().rev().take(5).rev().cloned().collect::<Vec<_>>(), behind);
+    }
+    let nowhere = |since, id| DueKey { since: StoreTime(since), realm: realm("otesse"), id: key_id(id) };
+    assert_eq!(from(Some(&nowhere(0, "zzz")), 100).await, all[15..]);
+    assert_eq!(from(Some(&nowhere(3, "a")), 100).await, all[15..], "the last of them are all of this instant");
+    assert_eq!(from(Some(&nowhere(3, "zzz")), 100).await, vec![]);
+    assert_eq!(from(Some(&nowhere(12, "a")), 100).await, vec![]);
 }
 
 async fn read(store: &dyn Store) -> Vec<Audit> {

@@ -84,7 +84,8 @@ sentences! {
         a_note_is_one_entry_more_in_its_order_among_those_of_commits,
         entries_are_read_as_they_were_written,
         what_was_dropped_from_the_audit_log_for_its_age_is_told_in_the_log_itself,
-        a_key_is_due_for_what_it_has_to_do_until_it_has_done_it;
+        a_key_is_due_for_what_it_has_to_do_until_it_has_done_it,
+        what_is_due_is_walked_on_whatever_became_of_what_was_there;
     listing:
         a_key_is_read_in_its_own_realm_only,
         an_owner_is_read_in_its_own_realm_only,

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use keyward::domain::record::Record;
 use keyward::domain::ticket::TicketId;
+use keyward::domain::time::StoreTime;
 use keyward::revocation::Level;
 use keyward::store::redis::{RedisStore, Settings, User};
-use keyward::store::{Charge, Commit, Settled, Settlement, Store, StoreError, Taken};
+use keyward::store::{Charge, Commit, Due, Settled, Settlement, Store, StoreError, Taken};
 use redis::{Connection, RedisError, cmd};
 
 use super::super::on_redis::{each_answers, seed};
@@ -245,6 +246,10 @@ async fn with_both_users_everything_works() {
     assert_eq!(store.settle(&[ticket(1), ticket(2)]).await.unwrap(), [Settled::Replayed, Settled::Done]);
     store.renew(&renewal(&holder("a", 2), None)).await.unwrap();
     put(&store, vec![new_key(&key("key_3", &[digest(4)]))]).await;
+    let over = Record { revoked: Some(StoreTime(5)), ..key("key_4", &[digest(5)]) };
+    put(&store, vec![new_key(&over)]).await;
+    let due = store.due(Due::Revoked, StoreTime(9), None, 1).await.unwrap();
+    assert_eq!((due.len(), store.due(Due::Revoked, StoreTime(9), due.first(), 1).await.unwrap()), (1, vec![]));
 }
 
 /// A connection is tried before it is lent again. Where a user may not do what that takes, all calls work, and each makes its own connection.
