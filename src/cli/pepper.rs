@@ -17,7 +17,7 @@ pub(super) enum Pepper {
     New(New),
     /// Shows how many secrets are under which pepper.
     Status,
-    /// Removes what is still under a pepper, and ends its use. Keys whose last secret goes stop working.
+    /// Removes what is still under a pepper, and ends its use. Where keys would stop working for it, it has to be forced.
     Withdraw(Withdraw),
 }
 
@@ -34,6 +34,9 @@ pub(super) struct Withdraw {
     /// Shows what would go, and does nothing.
     #[arg(long)]
     dry_run: bool,
+    /// Does it though keys stop working for it, at once or when the graces of their other secrets are over.
+    #[arg(long)]
+    force: bool,
 }
 
 impl Pepper {
@@ -69,13 +72,16 @@ async fn status(client: &ClientArgs, output: Output) -> Result<(), Failure> {
 
 impl Withdraw {
     async fn run(self, client: &ClientArgs, output: Output) -> Result<(), Failure> {
-        let request = WithdrawPepperRequest { version: self.version.clone(), dry_run: self.dry_run };
+        let request = WithdrawPepperRequest { version: self.version.clone(), dry_run: self.dry_run, force: self.force };
         let response = client.peppers().await?.withdraw_pepper(request).await.map_err(client.failed())?.into_inner();
         let stopped = response.stopped_key_count;
         output.print(&Withdrawn::from(response))?;
         match (self.dry_run, stopped) {
             (true, 0) => eprintln!("No key would stop working. Nothing was done."),
-            (true, _) => eprintln!("These keys have not been used for long: they would stop working. Nothing was done."),
+            (true, _) => eprintln!(
+                "These keys would stop working, at once or when the graces of their other secrets are over: their newest secrets have not been used for \
+                 long. Nothing was done."
+            ),
             (false, _) => eprintln!("The line of {} can be removed from the pepper file now.", self.version),
         }
         Ok(())

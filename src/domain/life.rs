@@ -64,7 +64,7 @@ fn after(at: StoreTime, span: Duration) -> StoreTime {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
@@ -89,7 +89,7 @@ mod tests {
         }
     }
 
-    fn key(revoked: Option<i64>, expires: Option<i64>) -> Record {
+    pub(crate) fn key(revoked: Option<i64>, expires: Option<i64>) -> Record {
         let secret = |created| KeptSecret {
             digest: Digest([1; 32]),
             pepper: Word::parse("1").unwrap(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::name::{KeyId, NameError, OwnerId, RealmId};
+use crate::domain::name::{KeyId, NameError, OwnerId, RealmId, Word};
 use crate::domain::record::Binding;
 use crate::revocation::Level;
 use crate::store::StoreError;
@@ -80,6 +80,11 @@ pub enum KeyringError {
     ImportConflict { row: u64, wrong: Wrong },
     #[error("the import ended: {why}; rows up to {durable_row} are done, and to import all of them again changes nothing of those")]
     ImportCut { durable_row: u64, why: Box<KeyringError> },
+    #[error(
+        "{keys} keys would stop working without the pepper {version}, at once or when the graces of their other secrets are over, {first} among \
+         them: ask which with dry_run, rotate them or have their newest secrets used, or withdraw it with force"
+    )]
+    PepperHoldsKeys { version: Word, keys: u64, first: String },
     #[error(transparent)]
     Randomness(#[from] NoRandomness),
     #[error(transparent)]

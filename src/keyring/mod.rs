@@ -35,6 +35,7 @@ mod update;
 mod upkeep;
 mod usage;
 mod walk;
+mod withdrawn;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -54,7 +55,7 @@ pub use import::{Credential, Import, ImportReport, ImportTerms, MissingOwners, M
 pub use leak::Ended;
 pub use list::{KeysOf, Listing};
 pub use owners::NewOwner;
-pub use peppers::{PepperCount, PepperStands, PepperStatus, Withdrawn};
+pub use peppers::{PepperCount, PepperStands, PepperStatus};
 pub use revocation::{Held, Watch};
 pub use revoke_many::{Ending, Run, Which};
 pub use rotate::Rotated;
@@ -65,6 +66,7 @@ pub use update::{KeyField, OwnerField};
 pub use upkeep::EndedSecrets;
 pub use usage::{LastUses, Span, Used};
 pub use walk::LOOKS;
+pub use withdrawn::{Stopping, Withdrawn};
 
 use crate::domain::actor::Certified;
 use crate::domain::audit::Who;

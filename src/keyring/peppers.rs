@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::edit::ATTEMPTS;
-use super::guarantee::{Guarantee, Promise};
+use super::guarantee::Promise;
 use super::kept::Kept as _;
+use super::withdrawn::{Stopping, Withdrawn, opens};
 use super::{ADMINS, Caller, Keyring, KeyringError, Target};
 use crate::domain::key::Scheme;
 use crate::domain::name::{OwnerId, RealmId, Word, admin_realm};
-use crate::domain::record::{KeptSecret, Record};
+use crate::domain::record::Record;
 use crate::domain::time::{BootTime, StoreTime};
 use crate::store::{AuditNote, Change, Commit, Expect, Order, Page, PepperUse, StoreError, What, pepper};
 
@@ -21,8 +22,6 @@ use crate::store::{AuditNote, Change, Commit, Expect, Order, Page, PepperUse, St
 const PAGE: usize = 1_000;
 /// So many are changed in one commit.
 const TOGETHER: usize = 128;
-/// So many keys that stop working are named.
-const NAMED: usize = 100;
 /// A count is as good as a new one for so many times as long as it took.
 const REST: u32 = 10;
 /// For refusals.
@@ -61,18 +60,6 @@ pub struct PepperCount {
     pub ended: u64,
 }
 
-/// What a withdrawal has removed, or would.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Withdrawn {
-    pub secrets: u64,
-    /// Keys that have no other secret.
-    pub stopped: u64,
-    /// The first of them.
-    pub names: Vec<String>,
-    /// Where it stands in the log, and why it holds; `None`: it was not done.
-    pub held: Option<(u64, Guarantee)>,
-}
-
 /// What was counted.
 pub(super) struct Counted {
     at: StoreTime,
@@ -100,20 +87,12 @@ impl Keyring {
         caller.is_unbound(WHAT)?;
         self.flushed().await?;
         self.may_be_withdrawn(version).await?;
-        let (mut told, now, mut pages) = (Withdrawn::default(), self.store.now().await?, Pages::of(self));
-        while let Some(records) = pages.next(self).await? {
-            for record in &records {
-                told.take(record, version, now);
-            }
-        }
-        Ok(told)
+        self.under(version).await
     }
 
     /// Withdraws a pepper: first nothing is put under it any more, then what is still there goes.
-    pub async fn withdraw_pepper(&self, caller: &Caller, version: &Word) -> Result<Withdrawn, KeyringError> {
-        caller.is_unbound(WHAT)?;
-        self.flushed().await?;
-        self.may_be_withdrawn(version).await?;
+    pub async fn withdraw_pepper(&self, caller: &Caller, version: &Word, stopping: Stopping) -> Result<Withdrawn, KeyringError> {
+        self.pepper_to_withdraw(caller, version).await?.allowed(version, stopping)?;
         self.store.withdraw_pepper(version, &self.note(caller, "WithdrawPepper", format!("peppers/{version}"))).await?;
         let (mut told, now, mut pages) = (Withdrawn::default(), self.store.now().await?, Pages::of(self));
         while let Some(mut records) = pages.next(self).await? {
@@ -129,6 +108,17 @@ impl Keyring {
         let (position, name) = (standing.at.position, format!("peppers/{version}"));
         let guarantee = self.guaranteed(Promise { rpc: "WithdrawPepper", name, position, standing: &standing, begun }).await?;
         Ok(Withdrawn { held: Some((position, guarantee)), ..told })
+    }
+
+    /// What is under a pepper now.
+    async fn under(&self, version: &Word) -> Result<Withdrawn, KeyringError> {
+        let (mut told, now, mut pages) = (Withdrawn::default(), self.store.now().await?, Pages::of(self));
+        while let Some(records) = pages.next(self).await? {
+            for record in &records {
+                told.take(record, version, now);
+            }
+        }
+        Ok(told)
     }
 
     /// What was used a moment ago is on its way to the pepper in use, the caller's own token too: it is not to be taken for unused.
@@ -248,21 +238,6 @@ impl Pages {
     }
 }
 
-impl Withdrawn {
-    /// One key that had secrets under the pepper.
-    fn take(&mut self, record: &Record, version: &Word, now: StoreTime) {
-        let (under, others): (Vec<&KeptSecret>, _) = record.secrets.iter().partition(|kept| kept.pepper == *version);
-        self.secrets += under.len() as u64;
-        let opens = |kept: &&KeptSecret| opens(record, kept, now);
-        if under.iter().any(opens) && !others.iter().any(opens) {
-            self.stopped += 1;
-            if self.names.len() < NAMED {
-                self.names.push(name(record));
-            }
-        }
-    }
-}
-
 fn count(under: &mut BTreeMap<(String, &'static str), PepperCount>, record: &Record, now: StoreTime) {
     let mut counted: Vec<(String, &'static str)> = Vec::new();
     for kept in &record.secrets {
@@ -278,11 +253,6 @@ fn count(under: &mut BTreeMap<(String, &'static str), PepperCount>, record: &Rec
             counted.push(which);
         }
     }
-}
-
-/// Whether the secret opens its key now.
-fn opens(record: &Record, kept: &KeptSecret, now: StoreTime) -> bool {
-    record.revoked.is_none() && record.expires.into_iter().chain(kept.ends).all(|end| end > now)
 }
 
 fn is_under(record: &Record, version: &Word) -> bool {

@@ -8,7 +8,7 @@ use super::super::admin_auth::caller;
 use super::fields::Fields;
 use super::shown;
 use crate::domain::name::Word;
-use crate::keyring::{Keyring, PepperStands};
+use crate::keyring::{Keyring, PepperStands, Stopping};
 use crate::proto::keyward::admin::v1::pepper_service_server::PepperService;
 use crate::proto::keyward::admin::v1::{
     GetPepperStatusRequest, GetPepperStatusResponse, KeysInRealm, PepperStatus, WithdrawPepperRequest, WithdrawPepperResponse,
@@ -28,12 +28,16 @@ impl PepperService for Peppers {
 
     async fn withdraw_pepper(&self, request: Request<WithdrawPepperRequest>) -> Result<Response<WithdrawPepperResponse>, Status> {
         let caller = caller(&request)?;
-        let WithdrawPepperRequest { version, dry_run } = request.into_inner();
+        let WithdrawPepperRequest { version, dry_run, force } = request.into_inner();
         let mut fields = Fields::default();
         let version = fields.take("version", Word::parse(&version));
         let version = fields.all(version)?;
-        let told =
-            if dry_run { self.0.pepper_to_withdraw(&caller, &version).await? } else { self.0.withdraw_pepper(&caller, &version).await? };
+        let stopping = if force { Stopping::Accepted } else { Stopping::Refused };
+        let told = if dry_run {
+            self.0.pepper_to_withdraw(&caller, &version).await?
+        } else {
+            self.0.withdraw_pepper(&caller, &version, stopping).await?
+        };
         Ok(Response::new(WithdrawPepperResponse {
             removed_secret_count: told.secrets,
             stopped_key_count: told.stopped,

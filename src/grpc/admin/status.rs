@@ -73,6 +73,7 @@ fn row(error: &E) -> (Code, &'static str) {
         E::Store(StoreError::Unavailable(_)) => (Code::Unavailable, "STORE_AWAY"),
         E::Store(StoreError::NoPepper(_)) => (Code::NotFound, "PEPPER_NOT_FOUND"),
         E::Store(StoreError::PepperInUse(_)) => (Code::FailedPrecondition, "PEPPER_IN_USE"),
+        E::PepperHoldsKeys { .. } => (Code::FailedPrecondition, "PEPPER_HOLDS_KEYS"),
         E::Store(_) | E::Name(_) | E::Randomness(_) => (Code::Internal, "INTERNAL"),
     }
 }
@@ -94,6 +95,7 @@ fn metadata(error: &E) -> HashMap<String, String> {
             [pair("rpc", rpc), pair("name", name), pair("position", position)].into_iter().chain(levels).collect()
         }
         E::NotRestricted(name) => [pair("name", name)].into(),
+        E::PepperHoldsKeys { keys, .. } => [pair("stopped_key_count", keys)].into(),
         E::ImportConflict { row, .. } => [pair("row", row)].into(),
         E::ImportCut { durable_row, why } => metadata(why).into_iter().chain([pair("durable_row", durable_row)]).collect(),
         _ => HashMap::new(),
@@ -142,7 +144,7 @@ fn detail(details: &mut ErrorDetails, error: &E) {
         E::Store(StoreError::NoPepper(_)) => {
             details.set_resource_info("keyward.Pepper", "peppers/-", "", says);
         }
-        E::Store(StoreError::PepperInUse(version)) => {
+        E::Store(StoreError::PepperInUse(version)) | E::PepperHoldsKeys { version, .. } => {
             details.add_precondition_failure_violation("PEPPER", format!("peppers/{version}"), says);
         }
         _ => {}

@@ -267,7 +267,7 @@ const TABLE: &[Row] = &[
         roles: &[],
         about_acme: [NoPepper, Bound, Bound, Bound, Bound],
         about_keyward: [Gone, Gone, Gone],
-        send: |_| bytes(&WithdrawPepperRequest { version: "9".into(), dry_run: false }),
+        send: |_| bytes(&WithdrawPepperRequest { version: "9".into(), ..Default::default() }),
     },
     Row {
         rpc: "RevocationService/WaitRevocation",

@@ -82,6 +82,25 @@ async fn a_rotation_on_the_embedded_store_refuses_nobody_whose_key_is_used() {
     assert!(refused.contains("pepper version 3 is not the one"), "{refused}");
 }
 
+/// Before, no key was said to stop: the old secret opened it still, to the end of its grace, and the fresh one was gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_key_whose_fresh_secret_nobody_has_used_yet_is_not_stopped_unasked() {
+    let server = Server::start(None, &file(&["1"])).bootstrapped();
+    server.cli(&["owners", "create", "--realm", "pep", "acme"]);
+    let (name, old) = server.key();
+    let fresh = server.cli(&["keys", "rotate", &name, "--grace", "1h"])["secret"].as_str().unwrap().to_owned();
+    let server = server.restarted(&file(&["2", "1"]));
+    assert_eq!(asked(&server, &old).await, 200);
+    until("only the fresh one is under the old pepper", || server.status("1")["secret_count"] == 1).await;
+    let told = server.cli(&["pepper", "withdraw", "1", "--dry-run"]);
+    assert_eq!((&told["stopped_key_count"], &told["stopped_keys"]), (&1.into(), &serde_json::json!([name])));
+    assert_eq!(server.run(&["pepper", "withdraw", "1"]).status.code(), Some(5));
+    assert_eq!(asked(&server, &fresh).await, 200, "the control: nothing was done, and now it is used");
+    until("nothing is under the old pepper", || server.status("1")["secret_count"] == 0).await;
+    assert_eq!(server.cli(&["pepper", "withdraw", "1"])["stopped_key_count"], 0);
+    assert_eq!((asked(&server, &old).await, asked(&server, &fresh).await), (200, 200));
+}
+
 #[test]
 fn a_pepper_that_secrets_may_be_under_is_missed_until_it_is_withdrawn_or_said_to_be_lost() {
     let server = Server::start(None, &file(&["1"])).bootstrapped();
@@ -130,7 +149,11 @@ fn withdrawn(server: &Server, idle: &[(String, String)]) {
     assert_eq!((&told["guarantee"], server.status("1")["secret_count"].as_u64()), (&serde_json::Value::Null, Some(IDLE as u64)));
     assert_eq!(server.run(&["pepper", "withdraw", "9"]).status.code(), Some(4));
     assert_eq!(server.run(&["pepper", "withdraw", "2"]).status.code(), Some(5), "new secrets are put under it");
-    let done = server.cli(&["pepper", "withdraw", "1"]);
+    let held = server.run(&["pepper", "withdraw", "1"]);
+    let says = String::from_utf8_lossy(&held.stderr).into_owned();
+    assert!(held.status.code() == Some(5) && says.contains(&format!("{IDLE} keys would stop working")), "{held:?}");
+    assert!(server.status("1")["withdraw_time"].is_null(), "nothing was done");
+    let done = server.cli(&["pepper", "withdraw", "1", "--force"]);
     assert_eq!((&done["removed_secret_count"], &done["stopped_key_count"]), (&IDLE.into(), &IDLE.into()));
     assert!(done["guarantee"]["level"].is_string(), "{done}");
     let again = server.cli(&["pepper", "withdraw", "1"]);
