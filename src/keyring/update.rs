@@ -80,7 +80,8 @@ impl Keyring {
     ) -> Result<Changed<T>, KeyringError> {
         let realm = self.realm_to_change(caller, &target.realm)?;
         let now = self.store.now().await?;
-        let ages = Ages { now, newest: newest.unwrap_or(now) };
+        // of what was imported with a time to come, too, no life is measured by that
+        let ages = Ages { now, newest: newest.unwrap_or(now).min(now) };
         contract::of_fields(fields.iter().flat_map(|field| field.wrong(realm, &ages)))?;
         let effect = if fields.iter().any(Field::may_restrict) { Effect::MayRestrict } else { Effect::Loosens };
         let change = |thing: &mut T, _: StoreTime| fields.iter().for_each(|field| field.put(thing));

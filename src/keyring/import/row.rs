@@ -11,15 +11,18 @@ use crate::domain::realm::Realm;
 use crate::domain::record::{Cause, KeptSecret, Record};
 use crate::domain::time::StoreTime;
 
+/// The clocks of the other system and of the store may be so far apart.
+const SKEW_MS: i64 = 60_000;
+
 /// A key of another system.
 #[derive(Debug, Clone)]
 pub struct Row {
     /// Its id, to be kept; `None`: it gets one.
     pub id: Option<KeyId>,
     pub key: KeyDraft,
-    /// When it was made; `None`: now.
+    /// When it was made; `None`: now. Not later than now.
     pub created: Option<StoreTime>,
-    /// When it was revoked, if it was.
+    /// When it was revoked, if it was. Not later than now.
     pub revoked: Option<StoreTime>,
     pub credential: Credential,
 }
@@ -58,12 +61,15 @@ impl Keyring {
     pub(super) fn candidate(&self, realm: &RealmId, row: Row, now: StoreTime) -> Result<Candidate, Vec<Wrong>> {
         let realm = self.realms.get(realm).ok_or_else(|| vec![Wrong::new("parent", "must be a realm that the server has")])?;
         let created = row.created.unwrap_or(now);
+        // what its life is measured by: no clock of another system's makes it longer
+        let made = created.min(now);
         let given = Given { id: row.id.is_some(), created: row.created.is_some(), expires: row.key.expires.is_some() };
-        let draft = KeyDraft { expires: row.key.expires.or(realm.life.latest_end(created)), ..row.key };
+        let draft = KeyDraft { expires: row.key.expires.or(realm.life.latest_end(made)), ..row.key };
         // it may have ended since
-        let ages = contract::Ages { now: StoreTime(i64::MIN), newest: created };
-        let format = contract::fitted(&self.realms, realm, &draft, row.credential.secret(), &ages).map_err(wrong)?;
-        let kept = self.kept_of(realm, format, &row.credential, created)?;
+        let ages = contract::Ages { now: StoreTime(i64::MIN), newest: made };
+        let format = contract::fitted(&self.realms, realm, &draft, row.credential.secret(), &ages).map_err(wrong);
+        let format = and_nothing_else(format, not_yet(&[("create_time", row.created), ("revoke_time", row.revoked)], now))?;
+        let kept = self.kept_of(realm, format, &row.credential, made)?;
         let known_by = self.known_by(realm, &row.credential);
         let id = row.id.map_or_else(|| self.key_id(now), Ok).map_err(wrong)?;
         let record = Record {
@@ -155,6 +161,22 @@ impl Candidate {
             imported.scheme != Scheme::Secret && there.secrets.iter().any(|kept| kept.scheme == Scheme::Secret && looks(&kept))
         };
         has || self.record.secrets.iter().any(was_made_anew)
+    }
+}
+
+/// What is said to have been done later than now, by more than two clocks may differ.
+fn not_yet(times: &[(&str, Option<StoreTime>)], now: StoreTime) -> Vec<Wrong> {
+    let latest = StoreTime(now.0.saturating_add(SKEW_MS));
+    let late = times.iter().filter(|(_, at)| at.is_some_and(|at| at > latest));
+    late.map(|(field, _)| Wrong::new(*field, "must not be in the future, of which a minute is let pass as two clocks' difference"))
+        .collect()
+}
+
+fn and_nothing_else<T>(checked: Result<T, Vec<Wrong>>, more: Vec<Wrong>) -> Result<T, Vec<Wrong>> {
+    match checked {
+        Ok(checked) if more.is_empty() => Ok(checked),
+        Ok(_) => Err(more),
+        Err(wrong) => Err(wrong.into_iter().chain(more).collect()),
     }
 }
 

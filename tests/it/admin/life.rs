@@ -157,7 +157,7 @@ async fn metadata_is_kept_changed_and_listed_and_restricts_nobody(world: World) 
 }
 
 /// The admin API of a server on the same store, whose realm of Otesse has this `key_life`.
-async fn strict(world: &World, life: &str) -> KeyServiceClient<Channel> {
+pub async fn strict(world: &World, life: &str) -> KeyServiceClient<Channel> {
     world.owner("otesse", "acme").await;
     let folder = tempfile::tempdir().unwrap();
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/realms/otesse.yaml");

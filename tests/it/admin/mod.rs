@@ -38,7 +38,7 @@ mod keys;
 mod leaks;
 mod leases;
 mod levels;
-mod life;
+pub mod life;
 mod lifecycle;
 mod lifecycle_many;
 mod matrix;

@@ -1,16 +1,20 @@
 //! `ImportKeys`, row by row, on every store.
 
-use keyward::domain::name::RealmId;
+use keyward::domain::name::{KeyId, RealmId};
+use keyward::domain::time::StoreTime;
 use keyward::proto::keyward::admin::v1::audit_service_client::AuditServiceClient;
 use keyward::proto::keyward::admin::v1::imported_key::Credential;
 use keyward::proto::keyward::admin::v1::{
     GetKeyRequest, ImportKeysRequest, ImportKeysResponse, ImportOptions, ImportedKey, Key, ListAuditRequest, OnConflict, UpdateKeyRequest,
 };
-use prost_types::Timestamp;
+use keyward::store::{Change, Expect};
+use prost_types::{FieldMask, Timestamp};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
+use crate::admin::life::strict;
 use crate::admin::world::{World, create, fields, peppers, reason, with};
+use crate::support::seed;
 
 on_every_store![
     a_key_keeps_what_it_was_and_opens_by_its_secret,
@@ -21,9 +25,13 @@ on_every_store![
     every_lot_is_one_entry_in_the_audit_log_that_names_its_keys,
     who_is_not_admin_or_is_bound_to_an_owner_imports_nothing,
     racing_imports_of_the_same_rows_make_each_key_once,
+    a_row_of_a_time_to_come_is_refused,
+    no_row_lives_longer_than_its_realm_lets_keys_live,
 ];
 
 const REALM: &str = "realms/otesse";
+
+const DAY: i64 = 24 * 60 * 60;
 
 fn secret(number: usize) -> String {
     format!("otesse_live_sk_importedByATestNumber{number:06}")
@@ -184,4 +192,56 @@ async fn racing_imports_of_the_same_rows_make_each_key_once(world: World) {
     assert!(done.iter().all(|done| done.created + done.unchanged == 600), "{done:?}");
     assert_eq!((done.iter().map(|done| done.created).sum::<u64>(), count(&world).await), (600, 600));
     assert_eq!(done.iter().map(|done| done.owners_created).sum::<u64>(), 1);
+}
+
+/// Before, any time was taken.
+async fn a_row_of_a_time_to_come_is_refused(world: World) {
+    let now = world.store.now().await.unwrap().0 / 1000;
+    let at = |seconds| Some(Timestamp { seconds, nanos: 0 });
+    let rows = vec![
+        ImportedKey { create_time: at(now + 3600), ..row(1) },
+        ImportedKey { revoke_time: at(now + 3600), ..row(2) },
+        ImportedKey { create_time: at(253_370_764_800), revoke_time: at(253_370_764_800), label: "\n".into(), ..row(3) },
+        // the control, and what two clocks may differ
+        ImportedKey { create_time: at(now - 3600), revoke_time: at(now - 1800), ..row(4) },
+        ImportedKey { create_time: at(now + 30), revoke_time: at(now + 30), ..row(5) },
+    ];
+    let done = import(&world, rows, making_owners()).await.unwrap();
+    let told: Vec<Vec<&str>> = done.refusals.iter().map(|refused| refused.fields.iter().map(|field| &*field.field).collect()).collect();
+    assert_eq!(told, [vec!["create_time"], vec!["revoke_time"], vec!["key.label", "create_time", "revoke_time"]]);
+    assert_eq!((done.created, get(&world, "theirs_5").await.create_time), (2, at(now + 30)));
+}
+
+/// Before, a key that was said to be made later lived longer by as much, and by whatever it was changed to end at.
+async fn no_row_lives_longer_than_its_realm_lets_keys_live(world: World) {
+    let mut keys = strict(&world, "{max_lifetime: 24h}").await;
+    let now = world.store.now().await.unwrap().0 / 1000;
+    let at = |seconds| Some(Timestamp { seconds, nanos: 0 });
+    let rows = vec![
+        ImportedKey { create_time: at(now + 55), ..row(1) },
+        ImportedKey { create_time: at(now + 55), expire_time: at(now + DAY + 50), ..row(2) },
+        ImportedKey { create_time: at(now - 3600), ..row(3) },
+    ];
+    let options = ImportKeysRequest { parent: REALM.into(), options: Some(making_owners()), rows };
+    let done = keys.import_keys(world.ask(tokio_stream::iter([options]))).await.unwrap().into_inner();
+    let told: Vec<&str> = done.refusals.iter().map(|refused| &*refused.fields[0].field).collect();
+    assert_eq!((told, done.created), (vec!["key.expire_time"], 2));
+    let end = async |id: &str| get(&world, id).await.expire_time.unwrap().seconds;
+    let soon = world.store.now().await.unwrap().0 / 1000 + DAY + 1;
+    assert!(end("theirs_1").await <= soon, "not by the fifty-five seconds more");
+    assert_eq!(end("theirs_3").await, now - 3600 + DAY, "the control");
+    let later = |id: &str, expire_time| Key { name: format!("{REALM}/keys/{id}"), expire_time, ..Key::default() };
+    let update =
+        |key| UpdateKeyRequest { key: Some(key), update_mask: Some(FieldMask { paths: vec!["expire_time".into()] }), ..Default::default() };
+    let refused = keys.update_key(world.ask(update(later("theirs_1", at(now + DAY + 50))))).await.unwrap_err();
+    assert_eq!(fields(&refused), ["key.expire_time"]);
+    // as one came in before such rows were refused
+    let realm = RealmId::parse("otesse").unwrap();
+    let mut old = world.store.key(&realm, &KeyId::parse("theirs_1").unwrap()).await.unwrap().unwrap();
+    old.secrets[0].created = StoreTime((now + 400 * DAY) * 1000);
+    old.revision += 1;
+    let expect = Expect::Revision(old.revision - 1);
+    seed::commit(&*world.store, vec![Change::Key { record: old, expect }]).await;
+    let refused = keys.update_key(world.ask(update(later("theirs_1", at(now + 3 * DAY))))).await.unwrap_err();
+    assert_eq!(fields(&refused), ["key.expire_time"], "nor by what a row of before said");
 }
