@@ -1,6 +1,6 @@
 //! A key ends; and begins anew, where that was a mistake.
 
-use super::edit::{Edit, Effect};
+use super::edit::{ATTEMPTS, Edit, Effect};
 use super::{Caller, Changed, Keyring, KeyringError, Target, Terms};
 use crate::domain::name::KeyId;
 use crate::domain::record::{Cause, Record};
@@ -22,6 +22,17 @@ impl Keyring {
 
     /// Lets a revoked key in again. One whose secret is known to others stays what it is: its holder needs another.
     pub async fn enable_key(&self, caller: &Caller, target: &Target<KeyId>, terms: &Terms) -> Result<Changed<Record>, KeyringError> {
+        for _ in 0..ATTEMPTS {
+            match self.enable_as_seen(caller, target, terms).await {
+                // somebody may have reported it meanwhile
+                Err(KeyringError::EtagOld) if terms.seen.is_none() => {}
+                enabled => return enabled,
+            }
+        }
+        Err(KeyringError::Busy)
+    }
+
+    async fn enable_as_seen(&self, caller: &Caller, target: &Target<KeyId>, terms: &Terms) -> Result<Changed<Record>, KeyringError> {
         let is_lost = |record: &Record| record.cause == Cause::Leaked;
         let leaked = || KeyringError::KeyLeaked(target.realm.clone(), target.id.clone());
         let before: Record = self.read(caller, target).await?;
@@ -33,8 +44,9 @@ impl Keyring {
                 record.revoked = None;
             }
         };
-        let changed = self.edit(Edit { caller, action: "EnableKey", effect: Effect::Loosens, target, change: &change }, terms).await?;
-        // somebody may have reported it meanwhile
+        let terms = Terms { seen: terms.seen.or(Some(before.revision)), ..terms.clone() };
+        let changed = self.edit(Edit { caller, action: "EnableKey", effect: Effect::Loosens, target, change: &change }, &terms).await?;
+        // one that was done before may have been reported since
         if is_lost(&changed.now) { Err(leaked()) } else { Ok(changed) }
     }
 }

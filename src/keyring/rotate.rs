@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::edit::{Edit, Effect};
+use super::edit::{ATTEMPTS, Edit, Effect};
 use super::guarantee::Promise;
 use super::kept::Kept as _;
 use super::{Caller, Changed, Keyring, KeyringError, Target, Terms, Wrong, contract};
@@ -28,19 +28,36 @@ pub struct Rotated {
 impl Keyring {
     /// Mints another secret for a key. Those that it has open it for `grace` longer, or as long as they would have, if that is less.
     pub async fn rotate(&self, caller: &Caller, target: &Target<KeyId>, grace: Duration, terms: &Terms) -> Result<Rotated, KeyringError> {
-        let realm = self.realm_to_change(caller, &target.realm)?;
         if grace > LONGEST_GRACE {
             return Err(KeyringError::Invalid(vec![Wrong::new("grace", "must be at most 366 days")]));
         }
+        for _ in 0..ATTEMPTS {
+            match self.rotate_as_seen(caller, target, grace, terms).await {
+                // whether it can go on as it is now is to be looked at too
+                Err(KeyringError::EtagOld) if terms.seen.is_none() => {}
+                rotated => return rotated,
+            }
+        }
+        Err(KeyringError::Busy)
+    }
+
+    /// What is changed is the key of which it was found that it can go on, and not what somebody else has made of it since.
+    async fn rotate_as_seen(
+        &self,
+        caller: &Caller,
+        target: &Target<KeyId>,
+        grace: Duration,
+        terms: &Terms,
+    ) -> Result<Rotated, KeyringError> {
+        let realm = self.realm_to_change(caller, &target.realm)?;
         let before: Record = self.read(caller, target).await?;
         let now = self.store.now().await?;
         let refused = can_go_on(&before, now).err();
-        // one that was done before is answered, whatever stands in the way of another: of the revision 0 is nothing that could be changed
-        let again = Terms { seen: Some(0), ..terms.clone() };
-        let terms = match &refused {
+        let seen = match &refused {
             Some(refused) if terms.once.is_none() => return Err(refused.clone()),
-            Some(_) => &again,
-            None => terms,
+            // one that was done before is answered, whatever stands in the way of another: of the revision 0 is nothing that could be changed
+            Some(_) => 0,
+            None => terms.seen.unwrap_or(before.revision),
         };
         let format = contract::of_another_secret(realm, &before)?;
         let secret = format.mint(self.randomness)?;
@@ -52,7 +69,7 @@ impl Keyring {
             }
         };
         let edit = Edit { caller, action: "RotateKey", effect: Effect::Restricts, target, change: &change };
-        let changed = self.edit(edit, terms).await.map_err(|error| match refused {
+        let changed = self.edit(edit, &Terms { seen: Some(seen), ..terms.clone() }).await.map_err(|error| match refused {
             Some(refused) if error == KeyringError::EtagOld => refused,
             _ => error,
         })?;
