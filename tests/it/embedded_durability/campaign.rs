@@ -1,6 +1,7 @@
 //! The power is cut at a random write or sync, over and over, and what comes back is held against what was acknowledged.
 
 mod promised;
+mod rotating;
 mod settling;
 mod spending;
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use keyward::clock::SharedClock;
 use keyward::domain::audit::{Head, Link, Verifier};
+use keyward::domain::key::Digest;
 use keyward::domain::name::{KeyId, OwnerId};
 use keyward::domain::owner::Owner;
 use keyward::domain::record::Record;
@@ -22,6 +24,7 @@ use prost::Message as _;
 use redb::{ReadableDatabase as _, ReadableTable as _, TableDefinition};
 
 use self::promised::Promised;
+use self::rotating::Together;
 use self::settling::Ticket;
 use self::spending::Spent;
 use super::records::{self, PATIENT, commit, digest, key_id, new_key, new_owner, owner_id, realm};
@@ -30,7 +33,7 @@ use crate::support::lossy_disk::{Dice, LossyDisk, Syncs};
 use crate::support::peppers::claim;
 
 const RUNS: u64 = 1_000;
-const STEPS: u64 = 30;
+const STEPS: u64 = 39;
 
 /// What was found missing or wrong after the power came back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -134,6 +137,9 @@ struct World {
     spent: Vec<Spent>,
     tickets: Vec<Ticket>,
     promised: Promised,
+    /// Every digest that was ever written.
+    tried: BTreeSet<Digest>,
+    together: Together,
     /// Neither acknowledged nor refused.
     unsure: Vec<Commit>,
     losses: Vec<(Loss, String)>,
@@ -153,6 +159,8 @@ impl World {
             spent: Vec::new(),
             tickets: Vec::new(),
             promised: Promised::default(),
+            tried: BTreeSet::new(),
+            together: Together::InOneCommit,
             unsure: Vec::new(),
             losses: Vec::new(),
         }
@@ -207,7 +215,7 @@ impl World {
             if self.disk.is_dead() {
                 return;
             }
-            match self.dice.below(10) {
+            match self.dice.below(13) {
                 0 | 1 => self.create(store, seen).await,
                 2 => self.create_two_at_once(store, seen).await,
                 3 => self.revoke(store, seen).await,
@@ -215,6 +223,9 @@ impl World {
                 5 if self.dice.once_in(4) => self.fail_a_sync(store, seen).await,
                 6 => self.renew(store).await,
                 7 => self.settle_tickets(store, seen).await,
+                8 | 9 => self.rotate(store, seen).await,
+                10 => self.remove(store, seen).await,
+                11 => self.end_many(store, seen).await,
                 _ => self.take(store, seen).await,
             }
             let pause = if self.dice.once_in(8) { 4_000 } else { 200 };
@@ -242,6 +253,7 @@ impl World {
     fn creation(&mut self) -> Commit {
         self.next += 1;
         let (owner, key) = (owner_id(self.next), key_id(self.next));
+        self.tried.insert(digest(&key));
         let changes = vec![new_owner(records::owner(&owner)), new_key(records::record(&key, &owner))];
         commit(changes, format!("created {key}"))
     }
@@ -336,12 +348,13 @@ impl World {
             }
         }
         for (id, record) in self.keys.clone() {
-            let found = store.find(&realm(), &[digest(&id)]).await.map(|finding| finding.holder);
+            let found = store.find(&realm(), &[record.secrets[0].digest]).await.map(|finding| finding.holder);
             let holder = found.ok().flatten();
             if holder.as_ref().map(|holder| &holder.record) != Some(&record) {
-                self.lose(Loss::Record, &format!("{record:?} is {holder:?}"));
+                self.lose(Loss::Record, &format!("{record:?} of {id} is {holder:?}"));
             }
         }
+        self.compare_digests(store).await;
         for (id, owner) in self.owners.clone() {
             let found = store.owner(&realm(), &id).await;
             if found != Ok(Some(owner.clone())) {
