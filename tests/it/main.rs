@@ -20,6 +20,7 @@ mod embedded_durability;
 mod faults;
 mod hostility;
 mod import;
+mod interrupted;
 mod layers;
 mod lean;
 mod lease_scripts;

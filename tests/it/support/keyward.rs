@@ -118,8 +118,7 @@ impl Keyward {
 
     /// Waits until it is ready.
     pub fn ready(mut self) -> Self {
-        let http = self.http;
-        self.process.wait_for("readiness", || http::get(http, "/readyz").filter(|(status, _)| *status == 200));
+        self.wait_until_ready();
         self
     }
 
@@ -237,9 +236,19 @@ impl Keyward {
         self.process.stop()
     }
 
+    /// Ends it as a crash would.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
     /// Starts again in its folder, after it was stopped, and waits until it is ready.
     pub fn again(&mut self) {
         self.again_unready();
+        self.wait_until_ready();
+    }
+
+    /// Waits until it is ready.
+    pub fn wait_until_ready(&mut self) {
         let http = self.http;
         self.process.wait_for("readiness", || http::get(http, "/readyz").filter(|(status, _)| *status == 200));
     }
