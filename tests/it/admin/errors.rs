@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use keyward::domain::name::{KeyId, OwnerId, RealmId};
+use keyward::domain::name::{KeyId, OwnerId, RealmId, Word};
 use keyward::domain::record::Binding;
 use keyward::keyring::{KeyringError, NoRandomness, Wrong};
 use keyward::proto::keyward::admin::v1::CreateOwnerRequest;
@@ -54,6 +54,7 @@ fn all() -> Vec<KeyringError> {
         KeyringError::BootstrapOff,
         KeyringError::BootstrapRefused,
         KeyringError::BootstrapDone,
+        KeyringError::PepperHoldsKeys { version: Word::parse("1").unwrap(), keys: 3, first: "realms/otesse/keys/key_1".into() },
         KeyringError::Randomness(NoRandomness("none".into())),
         KeyringError::Name(OwnerId::parse("").unwrap_err()),
         KeyringError::Store(StoreError::Unavailable("redis://user:hush@host".into())),
@@ -84,7 +85,8 @@ fn expected(error: &KeyringError) -> (Code, &'static str) {
         | E::NotRestricted(_)
         | E::NotRolledBack
         | E::BootstrapOff
-        | E::BootstrapDone => (Code::FailedPrecondition, "precondition_failure"),
+        | E::BootstrapDone
+        | E::PepperHoldsKeys { .. } => (Code::FailedPrecondition, "precondition_failure"),
         // to repeat it as it is would be as wrong again
         E::EtagOld => (Code::Aborted, ""),
         E::Busy => (Code::Aborted, "retry_info"),
