@@ -22,6 +22,9 @@ const READ: usize = 1_000;
 /// A secret that was used so lately was still in use when it ended.
 const LATELY: Duration = Duration::from_hours(24);
 
+/// So long after its end a secret is dropped: by then every replica has told of its last uses, which they do each ten seconds.
+const SETTLED: Duration = Duration::from_secs(30);
+
 /// How many secrets ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct EndedSecrets {
@@ -34,7 +37,8 @@ impl Keyring {
     /// Drops secrets whose grace is over, a key's last as any other; no check has admitted them since. A replica without a lease leaves that to
     /// others. The list is walked once: what is still due behind a key is reached, whatever became of that key.
     pub async fn end_secrets(&self) -> Result<EndedSecrets, KeyringError> {
-        let (mut ended, mut after, now) = (EndedSecrets::default(), None, self.store.now().await?);
+        let (mut ended, mut after) = (EndedSecrets::default(), None);
+        let now = StoreTime(self.store.now().await?.0 - millis(SETTLED));
         while self.guard.session.admits() {
             let due = self.store.due(Due::SecretEnds, now, after.as_ref(), TOGETHER).await?;
             for DueKey { realm, id, .. } in &due {

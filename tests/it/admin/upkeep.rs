@@ -51,6 +51,10 @@ async fn a_secret_whose_grace_is_over_is_dropped_and_whether_it_was_in_use_is_to
     // of the gate too, which goes by the boot clock
     world.pass(HOUR + Duration::from_secs(1)).await;
     assert_eq!(bookings(&world, &idle.secret).await, Err(Reason::Expired));
+    let too_early = world.keyring.end_secrets().await.unwrap();
+    assert_eq!(too_early, EndedSecrets::default(), "replicas may have to tell of their last uses still");
+    world.time.pass(Duration::from_secs(30));
+    world.pass(Duration::from_secs(30)).await;
     assert_eq!(world.keyring.end_secrets().await.unwrap(), EndedSecrets { unused: 2, in_use: 1 });
     assert_eq!(bookings(&world, &idle.secret).await, Err(Reason::Unknown));
     let told: BTreeMap<String, String> =
