@@ -118,7 +118,7 @@ pub async fn restored(config: &Config, anchor: Head) -> anyhow::Result<Restored>
     if anchor == Head::default() || vouched.first().is_some_and(is_there) {
         return Ok(Restored::Whole(ends));
     }
-    let begins = vouched.first().map(|first| crate::store::audit::read(first)).transpose()?.map(|first| first.sequence);
+    let begins = vouched.first().map(crate::store::audit::read).transpose()?.map(|first| first.sequence);
     if let Some(begins) = begins.filter(|begins| *begins > anchor.sequence) {
         bail!(
             "the audit log begins with entry {begins}: what the anchor tells of, entry {}, was dropped for its age, so that nothing can be \

@@ -35,7 +35,7 @@ impl Write {
     }
 }
 
-impl<K: Ord> Groups<K> {
+impl<K: Ord + Copy> Groups<K> {
     /// Adds what belongs together: a field and its value, a member and its score.
     pub(super) fn add<const N: usize>(&mut self, kind: K, table: &str, items: [&[u8]; N]) {
         let group = self.0.entry((kind, table.to_owned())).or_default();
@@ -47,8 +47,8 @@ impl<K: Ord> Groups<K> {
         self.0.iter().flat_map(|((_, table), items)| items.chunks(MOST).map(|_| table.as_str()))
     }
 
-    fn calls(&self) -> impl Iterator<Item = (&K, &[Vec<u8>])> {
-        self.0.iter().flat_map(|((kind, _), items)| items.chunks(MOST).map(move |call| (kind, call)))
+    fn calls(&self) -> impl Iterator<Item = (K, &[Vec<u8>])> {
+        self.0.iter().flat_map(|((kind, _), items)| items.chunks(MOST).map(move |call| (*kind, call)))
     }
 }
 
@@ -62,7 +62,7 @@ impl Groups<()> {
     /// How many calls, and for each how many arguments, and them.
     pub(super) fn write(&self, to: &mut Cmd) {
         to.arg(self.calls().count());
-        for (_, call) in self.calls() {
+        for ((), call) in self.calls() {
             to.arg(call.len()).arg(call);
         }
     }
@@ -90,7 +90,7 @@ mod tests {
         }
         groups.add(Write::Drop, "a", [b"other"]);
         assert_eq!(groups.names().collect::<Vec<_>>(), ["a"; 4]);
-        let lengths: Vec<_> = groups.calls().map(|(kind, call)| (*kind, call.len())).collect();
+        let lengths: Vec<_> = groups.calls().map(|(kind, call)| (kind, call.len())).collect();
         assert_eq!(lengths, [(Write::Drop, 1), (Write::Set, 4_000), (Write::Set, 4_000), (Write::Set, 2_000)]);
     }
 }

@@ -9,7 +9,6 @@ use super::{names, stored};
 use crate::domain::key::Digest;
 use crate::domain::name::{OwnerId, RealmId};
 use crate::domain::record::Record;
-use crate::domain::time::StoreTime;
 use crate::store::{Change, Expect, StoreError};
 
 /// Stands for a revision that no record has: what was read is not what the commit expects, so it is not what its write was made from.
@@ -105,24 +104,20 @@ impl Steps {
         self.writes.add(Write::Join, &names::key_ids(realm), [b"0", id.as_bytes()]);
         self.leave_owner(realm, id, owner_of(was).filter(|owner| **owner != record.owner));
         self.writes.add(Write::Join, &names::key_ids_of(realm, &record.owner), [b"0", id.as_bytes()]);
-        self.be_due(names::SECRET_ENDS, record, (was, Record::secret_ends));
-        self.be_due(names::REVOKED, record, (was, |record| record.revoked));
+        let name = format!("{realm}/{id}");
+        for (table, when) in [(names::SECRET_ENDS, record.secret_ends()), (names::REVOKED, record.revoked)] {
+            match when {
+                Some(at) => self.writes.add(Write::Join, table, [at.0.to_string().as_bytes(), name.as_bytes()]),
+                None if was.is_some() => self.writes.add(Write::Leave, table, [name.as_bytes()]),
+                None => {}
+            }
+        }
         Ok(())
     }
 
     fn leave_owner(&mut self, realm: &RealmId, id: &str, owner: Option<&OwnerId>) {
         if let Some(owner) = owner {
             self.writes.add(Write::Leave, &names::key_ids_of(realm, owner), [id.as_bytes()]);
-        }
-    }
-
-    /// What a key is due for, and is not any more.
-    fn be_due(&mut self, table: &str, record: &Record, (was, when): (Option<&Change>, fn(&Record) -> Option<StoreTime>)) {
-        let name = format!("{}/{}", record.realm, record.id);
-        match when(record) {
-            Some(at) => self.writes.add(Write::Join, table, [at.0.to_string().as_bytes(), name.as_bytes()]),
-            None if was.is_some() => self.writes.add(Write::Leave, table, [name.as_bytes()]),
-            None => {}
         }
     }
 }

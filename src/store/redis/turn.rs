@@ -11,8 +11,8 @@ use super::names;
 
 /// How often somebody is late before a turn is taken.
 const PATIENCE: u32 = 2;
-/// How long a turn is waited for: longer than any commit takes to be made, less than a call may take.
-const LASTS: Duration = Duration::from_millis(400);
+/// How long a turn is waited for, in milliseconds: longer than any commit takes to be made, less than a call may take.
+const LASTS_MS: u64 = 400;
 /// How long, at most, somebody waits before the next try while it is another one's turn, for each time that they were late.
 const STEP_MS: u64 = 4;
 const MOST_MS: u64 = 32;
@@ -39,7 +39,7 @@ impl Turn {
         let drawn = getrandom::u64().unwrap_or_default();
         let token = format!("{drawn:016x}");
         let mut take = cmd("SET");
-        take.arg(names::TURN).arg(&token).arg("NX").arg("PX").arg(LASTS.as_millis() as u64);
+        take.arg(names::TURN).arg(&token).arg("NX").arg("PX").arg(LASTS_MS);
         match take.query_async(connection).await? {
             Value::Nil => sleep(Duration::from_millis(drawn % MOST_MS.min(STEP_MS * u64::from(self.late)))).await,
             _ => self.token = token,

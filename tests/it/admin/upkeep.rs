@@ -28,7 +28,7 @@ const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
 /// For what would not end if it were wrong.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 on_every_store![
     a_secret_whose_grace_is_over_is_dropped_and_whether_it_was_in_use_is_told,

@@ -148,6 +148,8 @@ impl Campaign {
             self.again().await;
             let state = self.look();
             self.try_secrets(&state).await;
+            // a long run that ends early has shown this much
+            println!("seed {}: {:?}", self.seed, self.figures);
         }
         let [calls, open, again, left] = self.book.figures();
         Figures { calls, open, again, left, ..self.figures }

@@ -69,7 +69,7 @@ async fn the_control_what_is_kept_is_found_in_answers_and_in_redis_and_its_files
 }
 
 async fn label_is_found(engine: Engine) {
-    let mut stage = Stage::set(engine).await;
+    let mut stage = Stage::set(engine);
     let secret = stage.draw("a label", "mk_live_", BASE62, 40);
     stage.line(
         &["keys", "create", "--realm", "bare", "--owner", "acme", "--secret-stdin", "--label", &secret],

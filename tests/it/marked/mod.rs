@@ -40,7 +40,7 @@ async fn a_thousand_marked_secrets_leave_no_trace_on_redis() {
 }
 
 async fn play(engine: Engine) {
-    let mut stage = Stage::set(engine).await;
+    let mut stage = Stage::set(engine);
     keys::minted(&mut stage).await;
     keys::imported(&mut stage);
     keys::rotated_and_reported(&mut stage).await;

@@ -78,7 +78,7 @@ routes: [{prefix: /}]
 const OF_SECRETS: &[&str] = &["pepper", "bootstrap", "token", "gate", "url", "theirs", "log"];
 
 impl Stage {
-    pub(super) async fn set(engine: Engine) -> Self {
+    pub(super) fn set(engine: Engine) -> Self {
         let collector = Collector::start();
         block_in_place(|| Self::started(engine, collector))
     }

@@ -47,7 +47,9 @@ impl World {
         let number = newest.number + 1;
         let fresh = KeptSecret { digest: numbered(&record.id, number), number, ..newest };
         let mut older = record.secrets.clone();
-        older.iter_mut().for_each(|kept| kept.ends = Some(kept.ends.unwrap_or(StoreTime(9))));
+        for kept in &mut older {
+            kept.ends.get_or_insert(StoreTime(9));
+        }
         if self.dice.once_in(2) {
             older.clear();
         }
@@ -105,12 +107,12 @@ impl World {
                 }
                 // of changes to one key the last is what it is to be
                 let last: Vec<Change> = if subject == "rotated" { changes.into_iter().next_back().into_iter().collect() } else { changes };
-                self.settle_pieces(commit(last, subject), answer);
+                self.settle_pieces(commit(last, subject), &answer);
             }
         }
     }
 
-    fn settle_pieces(&mut self, whole: Commit, answer: Result<(), StoreError>) {
+    fn settle_pieces(&mut self, whole: Commit, answer: &Result<(), StoreError>) {
         match answer {
             Ok(()) => self.accept(&whole),
             Err(_) => self.unsure.push(whole),
