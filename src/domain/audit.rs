@@ -1,5 +1,6 @@
 //! The audit log's chain. Every entry holds the hash of the one before it, and its own hash is sealed under a pepper: who lacks that can change,
-//! drop, reorder or invent no entry unseen. What a chain cannot know of itself is where it ended: whoever kept a [`Head`] elsewhere can tell.
+//! drop, reorder or invent no entry unseen, and who goes on from an end that no pepper vouches for says so. What a chain cannot know of itself is
+//! where it ended: whoever kept a [`Head`] elsewhere can tell.
 
 use std::fmt;
 use std::str::FromStr;
@@ -45,6 +46,13 @@ impl Link {
     pub fn of(entry: &[u8]) -> Self {
         Self(Sha256::digest(entry).into())
     }
+
+    /// Whether the pepper of this version sealed it; `None`: nobody can tell, for it is not here.
+    #[must_use]
+    pub fn is_sealed(&self, (version, seal): (&Word, &[u8; 32]), peppers: &Peppers) -> Option<bool> {
+        let pepper = peppers.iter().find(|pepper| pepper.version == *version)?;
+        Some(pepper.audit_sealed(&self.0, seal))
+    }
 }
 
 /// Where the log ends: the last entry's number, from 1 on, and its hash. Written `number/hash`, the hash in hexadecimal.
@@ -73,8 +81,7 @@ impl Sealed {
 
     /// `None`: nobody can tell, for its pepper is not here any more.
     fn stands(&self, peppers: &Peppers) -> Option<bool> {
-        let pepper = peppers.iter().find(|pepper| pepper.version == self.pepper)?;
-        Some(pepper.audit_sealed(&Link::of(&self.entry).0, &self.seal))
+        Link::of(&self.entry).is_sealed((&self.pepper, &self.seal), peppers)
     }
 }
 
@@ -118,6 +125,8 @@ pub struct Place {
     pub before: Link,
     /// The last of the entries that were dropped because they were old enough, where the entry is about that.
     pub dropped: Option<Head>,
+    /// The entry before it was not sealed under any pepper that whoever made this one had: nobody vouches for what is before it.
+    pub unvouched: bool,
 }
 
 impl Place {
@@ -175,6 +184,11 @@ pub enum Tampered {
     Anchor(u64),
     #[error("the log says that it ends with entry {0}, and it does not")]
     Head(u64),
+    #[error(
+        "entry {0} says that nothing vouched for the entry before it: whoever lacks the pepper may have written all that is before it, unless an \
+         anchor of just that entry is known from elsewhere"
+    )]
+    Unvouched(u64),
     #[error("the last entry, {0}, is sealed under a pepper that is not here any more, so that nothing vouches for it")]
     Pepper(u64),
 }
@@ -194,6 +208,7 @@ impl<'a> Verifier<'a> {
             Some((last, _)) => sequence == last.sequence + 1 && place.before == last.link,
         };
         require(follows, Tampered::Order(sequence))?;
+        require(!place.unvouched || self.anchor == Some(place.follows()), Tampered::Unvouched(sequence))?;
         let trust = match sealed.stands(self.peppers) {
             Some(true) => Trust::Sealed,
             None if self.is_of_old(&sealed.pepper) => Trust::Linked,
@@ -211,8 +226,8 @@ impl<'a> Verifier<'a> {
         Ok(())
     }
 
-    /// Peppers that are gone sealed the log's oldest entries. One that is unknown and comes up behind an entry that is proven is an invention,
-    /// which whoever appends the next entry would vouch for unseen.
+    /// Peppers that are gone sealed the log's oldest entries. The first that is proven vouches for them: it was made when the last of them was
+    /// proven still, or says that it was not. One that is unknown and comes up behind an entry that is proven is an invention.
     fn is_of_old(&mut self, pepper: &Word) -> bool {
         if !self.proven && !self.gone.contains(pepper) {
             self.gone.push(pepper.clone());

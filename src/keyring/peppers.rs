@@ -134,7 +134,9 @@ impl Keyring {
         if known.iter().all(|one| one.version != *version) {
             return Err(StoreError::NoPepper(version.clone()).into());
         }
-        if pepper::newest(&known).is_some_and(|newest| newest.version == *version) {
+        // this replica may not have heard yet that another is, and what it seals is to be proven when the pepper is gone
+        let is_own = self.peppers.newest().version == *version;
+        if is_own || pepper::newest(&known).is_some_and(|newest| newest.version == *version) {
             return Err(StoreError::PepperInUse(version.clone()).into());
         }
         Ok(())

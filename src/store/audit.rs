@@ -4,11 +4,12 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use data_encoding::HEXLOWER;
 use prost::Message as _;
 
 use super::changed::changed;
 use super::{Change, Commit, StoreError};
-use crate::domain::audit::{Changed, Entry, Head, Link, Place, Sealed, Who};
+use crate::domain::audit::{Changed, Entry, Head, Link, NoHead, Place, Sealed, Who};
 use crate::domain::key::Peppers;
 use crate::domain::name::Word;
 use crate::domain::time::StoreTime;
@@ -47,13 +48,57 @@ impl AuditNote {
     }
 }
 
+/// Where the log ends, with the seal of its last entry: whoever goes on from there sees whether somebody with a pepper came to it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct End {
+    pub head: Head,
+    /// With the version of its pepper. `None`: there is no entry, or no seal beside it.
+    pub seal: Option<(Word, [u8; 32])>,
+    /// As it was read: `number/hash/version/seal`; empty: there is no entry.
+    pub kept: String,
+}
+
+impl End {
+    /// Of a log whose last entry this is.
+    pub fn of(last: &Sealed) -> Result<Self, StoreError> {
+        let head = Head { sequence: read(last)?.sequence, link: Link::of(&last.entry) };
+        Ok(Self::sealed(head, last))
+    }
+
+    fn sealed(head: Head, last: &Sealed) -> Self {
+        let kept = format!("{head}/{}/{}", last.pepper, HEXLOWER.encode(&last.seal));
+        Self { head, seal: Some((last.pepper.clone(), last.seal)), kept }
+    }
+
+    /// As it is kept beside the log. A seal that cannot be read is none.
+    pub fn parse(kept: &str) -> Result<Self, NoHead> {
+        let mut slashes = kept.match_indices('/').map(|(at, _)| at).skip(1);
+        let (head, rest) = slashes.next().map_or((kept, ""), |second| (&kept[..second], &kept[second + 1..]));
+        let seal = rest.split_once('/').and_then(|(version, seal)| {
+            let seal = HEXLOWER.decode(seal.as_bytes()).ok()?.try_into().ok()?;
+            Some((Word::parse(version).ok()?, seal))
+        });
+        Ok(Self { head: head.parse()?, seal, kept: kept.to_owned() })
+    }
+
+    /// Whether one of these peppers vouches for it, or there is nothing to vouch for.
+    fn is_vouched_for(&self, peppers: &Peppers) -> bool {
+        match &self.seal {
+            Some((version, seal)) => self.head.link.is_sealed((version, seal), peppers) == Some(true),
+            None => self.head == Head::default(),
+        }
+    }
+}
+
 /// An entry that is about to be appended.
 #[derive(Debug, Clone)]
 pub(super) struct Appended {
-    /// Where the log must end now.
-    pub(super) after: Head,
+    /// Where the log must end now, as it is kept.
+    pub(super) after: String,
     /// Where it ends then.
     pub(super) head: Head,
+    /// The same, as it is kept.
+    pub(super) ends: String,
     /// A [`stored::Sealed`].
     pub(super) bytes: Vec<u8>,
 }
@@ -70,8 +115,18 @@ pub(super) struct Told<'a> {
     pub(super) dropped: Option<Head>,
 }
 
-/// The entry that follows `after`.
-pub(super) fn append(note: &AuditNote, after: Head, at: StoreTime, told: Told<'_>) -> Appended {
+/// The entry that follows `after`. Where nobody vouches for that it is made all the same, or a revocation would have to wait for whoever has
+/// tampered with a log; but it says so.
+pub(super) fn append(note: &AuditNote, after: End, at: StoreTime, told: Told<'_>) -> Appended {
+    let unvouched = !after.is_vouched_for(&note.peppers);
+    let End { head: after, kept, .. } = after;
+    if unvouched {
+        tracing::error!(
+            end = %after,
+            "no pepper of this server vouches for the end of the audit log: somebody may have written it anew. The entry that follows says so; keep \
+             the store as it is, and compare it with anchors and exports"
+        );
+    }
     let changes = told.commit.map_or(&[][..], |commit| &commit.changes);
     let one = if let [change] = changes { Some(change) } else { None };
     let entry = stored::Audit {
@@ -89,10 +144,12 @@ pub(super) fn append(note: &AuditNote, after: Head, at: StoreTime, told: Told<'_
         dropped: told.dropped.map(|dropped| stored::Dropped { sequence: dropped.sequence, link: dropped.link.0.to_vec() }),
         untold: note.refused.map_or(0, |refused| refused.untold),
         pepper: note.peppers.newest().version.to_string(),
+        unvouched,
     }
     .encode_to_vec();
     let head = Head { sequence: after.sequence + 1, link: Link::of(&entry) };
-    Appended { after, head, bytes: encode(&Sealed::new(entry, &note.peppers)) }
+    let sealed = Sealed::new(entry, &note.peppers);
+    Appended { after: kept, head, ends: End::sealed(head, &sealed).kept, bytes: encode(&sealed) }
 }
 
 /// An entry as bytes.
@@ -139,7 +196,8 @@ pub fn entry(sealed: &Sealed) -> Result<Entry, StoreError> {
 pub fn place(entry: &stored::Audit) -> Result<Place, StoreError> {
     let link = |bytes: &[u8]| bytes.try_into().map(Link).map_err(|_| corrupt("a hash that is not 32 bytes long"));
     let dropped = |dropped: &stored::Dropped| Ok::<_, StoreError>(Head { sequence: dropped.sequence, link: link(&dropped.link)? });
-    Ok(Place { sequence: entry.sequence, before: link(&entry.before)?, dropped: entry.dropped.as_ref().map(dropped).transpose()? })
+    let (before, dropped) = (link(&entry.before)?, entry.dropped.as_ref().map(dropped).transpose()?);
+    Ok(Place { sequence: entry.sequence, before, dropped, unvouched: entry.unvouched })
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "what map_err hands on")]

@@ -118,6 +118,7 @@ pub trait Store: Send + Sync {
     /// - a commit marked as once is done once, whoever races for it
     /// - positions go up by one with every entry of the log
     /// - every commit has one entry in the audit log, which follows the one before and is sealed
+    /// - an entry that follows one which no pepper of its maker has sealed says so
     /// - a key that was removed is found and listed no more, and its secrets are free
     /// - every change has its entry in the log, with the digests that its key had and has
     /// - new keys that stand one after another in a commit have one entry in the log together, and so have new owners

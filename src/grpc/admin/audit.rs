@@ -163,6 +163,7 @@ fn at(tampered: Tampered) -> u64 {
         | Tampered::End(at)
         | Tampered::Anchor(at)
         | Tampered::Head(at)
+        | Tampered::Unvouched(at)
         | Tampered::Pepper(at) => at,
     }
 }

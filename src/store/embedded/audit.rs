@@ -5,9 +5,9 @@ use redb::{ReadTransaction, ReadableTable};
 use super::disk::Stop;
 use super::tables::AUDIT;
 use super::turn::Turn;
-use crate::domain::audit::{Head, Link, Sealed};
+use crate::domain::audit::{Head, Sealed};
 use crate::store::AuditNote;
-use crate::store::audit::{self, Told, decode};
+use crate::store::audit::{self, End, Told, decode};
 
 /// How many entries one turn drops.
 const DROPPED: usize = 10_000;
@@ -24,10 +24,11 @@ pub(super) fn append(turn: &mut Turn<'_>, note: &AuditNote, told: Told<'_>) -> R
 pub(super) fn drop(turn: &mut Turn<'_>, through: u64, note: &AuditNote) -> Result<(), Stop> {
     let first = turn.tables.audit.first()?.map_or(1, |(number, _)| number.value());
     let through = through.min(first.saturating_add(DROPPED as u64 - 1));
-    let Some(dropped) = turn.tables.audit.range(..=through)?.next_back().transpose()?.map(|(_, bytes)| head(bytes.value())).transpose()?
+    let Some(dropped) = turn.tables.audit.range(..=through)?.next_back().transpose()?.map(|(_, bytes)| end(bytes.value())).transpose()?
     else {
         return Ok(());
     };
+    let dropped = dropped.head;
     append(turn, note, Told { dropped: Some(dropped), ..Told::default() })?;
     turn.tables.audit.retain_in(..=dropped.sequence, |_, _| false)?;
     Ok(())
@@ -41,14 +42,14 @@ pub(super) fn entries(txn: &ReadTransaction, after: u64, count: usize) -> Result
 
 /// Where it ends.
 pub(super) fn ends(txn: &ReadTransaction) -> Result<Head, Stop> {
-    last(&txn.open_table(AUDIT)?)
+    Ok(last(&txn.open_table(AUDIT)?)?.head)
 }
 
-fn last(table: &impl ReadableTable<u64, &'static [u8]>) -> Result<Head, Stop> {
-    table.last()?.map_or(Ok(Head::default()), |(_, bytes)| head(bytes.value()))
+/// What stands beside the last entry is what the log ends with: it is kept nowhere else.
+fn last(table: &impl ReadableTable<u64, &'static [u8]>) -> Result<End, Stop> {
+    table.last()?.map_or(Ok(End::default()), |(_, bytes)| end(bytes.value()))
 }
 
-fn head(bytes: &[u8]) -> Result<Head, Stop> {
-    let sealed = decode(bytes)?;
-    Ok(Head { sequence: audit::read(&sealed)?.sequence, link: Link::of(&sealed.entry) })
+fn end(bytes: &[u8]) -> Result<End, Stop> {
+    Ok(End::of(&decode(bytes)?)?)
 }

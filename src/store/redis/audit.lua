@@ -1,4 +1,4 @@
--- The audit log: a stream whose ids are its entries' numbers, and where it ends, `number/hash`. An entry is made to follow another and sealed
+-- The audit log: a stream whose ids are its entries' numbers, and where it ends, `number/hash/version/seal`. An entry is made to follow another and sealed
 -- before it comes here; where the log has gone on meanwhile, it has to be made anew. Whoever was too late again and again takes a turn, and nobody
 -- else appends until that one has come, or has not come in time.
 --

@@ -11,9 +11,9 @@ use super::names;
 use super::pool::Pool;
 use super::script::Script;
 use super::turn::Turn;
-use crate::domain::audit::{Head, Link, Sealed};
+use crate::domain::audit::{Head, Sealed};
 use crate::domain::time::StoreTime;
-use crate::store::audit::{self, Appended, Told, append};
+use crate::store::audit::{self, Appended, End, Told, append};
 use crate::store::{AuditNote, StoreError};
 
 static NOTE: Script = Script::new(concat!(include_str!("audit.lua"), include_str!("note.lua")));
@@ -24,7 +24,7 @@ pub(super) const NAMES: [&str; 3] = [names::AUDIT, names::AUDIT_HEAD, names::TUR
 
 /// What an entry is made of beside its note.
 pub(super) struct Before {
-    pub(super) head: Head,
+    pub(super) end: End,
     pub(super) now: StoreTime,
 }
 
@@ -39,12 +39,12 @@ pub(super) fn ask() -> Pipeline {
 pub(super) fn read(answers: Vec<Value>) -> RedisResult<Before> {
     let (head, (seconds, micros)): (Option<String>, (i64, i64)) = from_redis_value(Value::Array(answers))?;
     let now = StoreTime(seconds * 1000 + micros / 1000);
-    Ok(Before { head: head.map_or(Ok(Head::default()), |head| parse(&head))?, now })
+    Ok(Before { end: head.map_or(Ok(End::default()), |head| parse(&head))?, now })
 }
 
 /// The first arguments of every script that appends.
 pub(super) fn write(call: &mut Cmd, turn: &Turn, appended: &Appended) {
-    call.arg(turn.token()).arg(text(appended.after)).arg(text(appended.head)).arg(&appended.bytes);
+    call.arg(turn.token()).arg(&appended.after).arg(&appended.ends).arg(&appended.bytes);
 }
 
 /// Appends a note; one that tells what is dropped drops it.
@@ -67,8 +67,7 @@ pub(super) async fn drop(pool: &Pool, deadline: Instant, through: u64, note: &Au
     };
     let found: StreamRangeReply = pool.run(deadline, last).await?;
     let Some(last) = found.ids.first().map(entry).transpose()? else { return Ok(()) };
-    let dropped = Head { sequence: audit::read(&last)?.sequence, link: Link::of(&last.entry) };
-    self::note(pool, deadline, note, Some(dropped)).await.map(mem::drop)
+    self::note(pool, deadline, note, Some(End::of(&last)?.head)).await.map(mem::drop)
 }
 
 /// Goes on with the log that replicas follow as it is.
@@ -95,7 +94,8 @@ pub(super) async fn entries(pool: &Pool, deadline: Instant, after: u64, count: u
 pub(super) async fn head(pool: &Pool, deadline: Instant) -> Result<Head, StoreError> {
     let get = |mut connection: MultiplexedConnection| async move { cmd("GET").arg(names::AUDIT_HEAD).query_async(&mut connection).await };
     let head: Option<String> = pool.run(deadline, get).await?;
-    head.map_or(Ok(Head::default()), |head| head.parse().map_err(|error| StoreError::Corrupt(format!("the audit log's head: {error}"))))
+    let end = head.map_or(Ok(End::default()), |head| End::parse(&head));
+    end.map(|end| end.head).map_err(|error| StoreError::Corrupt(format!("the audit log's head: {error}")))
 }
 
 pub(super) async fn until_appended(
@@ -107,7 +107,7 @@ pub(super) async fn until_appended(
     let mut turn = Turn::default();
     loop {
         let before = read(ask().query_async(&mut connection).await?)?;
-        let appended = append(note, before.head, before.now, Told { dropped, ..Told::default() });
+        let appended = append(note, before.end, before.now, Told { dropped, ..Told::default() });
         let is_appended: bool = script.run(&mut connection, |call| rest(call, &turn, &appended)).await?;
         if is_appended {
             return Ok(appended.head);
@@ -121,11 +121,6 @@ fn entry(id: &StreamId) -> Result<Sealed, StoreError> {
     audit::decode(&bytes.ok_or_else(|| StoreError::Corrupt(format!("{} of the audit log holds no entry", id.id)))?)
 }
 
-/// As it is kept: nothing, as long as there is no entry.
-fn text(head: Head) -> String {
-    if head == Head::default() { String::new() } else { head.to_string() }
-}
-
-fn parse(head: &str) -> RedisResult<Head> {
-    head.parse().map_err(|_| (::redis::ErrorKind::UnexpectedReturnType, "the audit log's head is none").into())
+fn parse(head: &str) -> RedisResult<End> {
+    End::parse(head).map_err(|_| (::redis::ErrorKind::UnexpectedReturnType, "the audit log's head is none").into())
 }

@@ -116,7 +116,7 @@ impl Prepared {
             position: before.position + entries.len() as u64,
             dropped: None,
         };
-        let audit = append(&commit.audit, before.audit.head, before.audit.now, told);
+        let audit = append(&commit.audit, before.audit.end.clone(), before.audit.now, told);
         Ok(Self { steps, entries, restricts, peppers, audit })
     }
 }

@@ -5,11 +5,11 @@ use tokio::time::Instant;
 
 use super::pool::Pool;
 use super::{RedisStore, find, names, stored};
-use crate::domain::audit::{Head, Link, Sealed};
+use crate::domain::audit::Sealed;
 use crate::domain::owner::Owner;
 use crate::domain::record::Record;
 use crate::revocation::{At, Mark};
-use crate::store::audit::{encode, read};
+use crate::store::audit::{End, encode};
 use crate::store::copy::{KeptAnswer, Rest};
 use crate::store::{PepperUse, StoreError};
 
@@ -68,12 +68,12 @@ impl RedisStore {
         let mut all = ::redis::pipe();
         let mut last = None;
         for sealed in entries {
-            let head = Head { sequence: read(sealed)?.sequence, link: Link::of(&sealed.entry) };
-            all.cmd("XADD").arg(names::AUDIT).arg(format!("{}-0", head.sequence)).arg("entry").arg(encode(sealed));
-            last = Some(head);
+            let end = End::of(sealed)?;
+            all.cmd("XADD").arg(names::AUDIT).arg(format!("{}-0", end.head.sequence)).arg("entry").arg(encode(sealed));
+            last = Some(end);
         }
-        if let Some(head) = last {
-            all.cmd("SET").arg(names::AUDIT_HEAD).arg(head.to_string());
+        if let Some(end) = last {
+            all.cmd("SET").arg(names::AUDIT_HEAD).arg(end.kept);
         }
         self.send(all).await
     }

@@ -7,9 +7,10 @@ use keyward::domain::audit::{Head, Tampered, Verified};
 use keyward::domain::key::Peppers;
 use keyward::keyring::{Caller, Keyring, Sight};
 use keyward::store::SharedStore;
+use keyward::store::audit::End;
 
-use super::kept::{Log, both, in_memory, into_redis, on_disk, told};
-use super::tampering::{ALL, cut_end, go_on};
+use super::kept::{Log, both, in_memory, into_redis, note, on_disk, told};
+use super::tampering::{ALL, cut_end, go_on, go_on_unlooked, write_anew};
 use crate::admin::world::{World, peppers, visitor};
 use crate::support::campaign::{figure, share};
 use crate::support::dice::Dice;
@@ -68,7 +69,7 @@ async fn play(log: &Log, trials: usize, seed: u64, put: impl Fn(&Log) -> SharedS
 }
 
 fn ends(log: &Log) -> Head {
-    log.head.as_ref().unwrap().parse().unwrap()
+    End::parse(log.head.as_ref().unwrap()).unwrap().head
 }
 
 fn total(found: &BTreeMap<&'static str, usize>) -> usize {
@@ -139,4 +140,47 @@ async fn a_pepper_that_is_gone_is_believed_of_the_oldest_entries_alone() {
     let oldest = peppers(&["1"]);
     let all_linked = auditor.finds_with(&in_memory(&log), None, oldest).await;
     assert!(all_linked.is_err(), "the newest entries are nobody's: {all_linked:?}");
+}
+
+/// What is written anew under a pepper that never was looks like what one that is gone has left, as soon as something genuine stands behind it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_was_written_anew_is_found_without_an_anchor_once_it_has_gone_on() {
+    let (auditor, (disk, log), server) = (Auditor::new().await, told().await, RedisServer::start());
+    let mut anew = log.clone();
+    write_anew(&mut Dice::new(10), &mut anew);
+    let last = ends(&anew).sequence;
+    into_redis(&server, &anew);
+    for store in [server.store() as SharedStore, on_disk(&disk, &anew)] {
+        assert_eq!(auditor.finds(&store, None).await, Err(Tampered::Pepper(last)), "nothing has come yet");
+        let next = store.note(&note("RevokeKey", "realms/otesse/keys/key_1", both())).await;
+        assert_eq!(next.unwrap().sequence, last + 1, "whatever was done to the log, keys can be revoked");
+        assert_eq!(auditor.finds(&store, None).await, Err(Tampered::Unvouched(last + 1)));
+        store.note(&note("RevokeKey", "realms/otesse/keys/key_2", both())).await.unwrap();
+        assert_eq!(auditor.finds(&store, None).await, Err(Tampered::Unvouched(last + 1)), "and it stays so");
+        let anchored = auditor.finds(&store, Some(store.audit_head().await.unwrap())).await;
+        assert_eq!(anchored, Err(Tampered::Unvouched(last + 1)), "no later anchor makes it good");
+        assert!(auditor.finds(&store, Some(ends(&log))).await.is_err());
+    }
+    let mut unlooked = anew.clone();
+    go_on_unlooked(&mut unlooked);
+    assert!(auditor.finds(&in_memory(&unlooked), None).await.is_ok(), "the control: before, the next entry vouched for all of it");
+    into_redis(&server, &Log { head: anew.head.map(|kept| End::parse(&kept).unwrap().head.to_string()), ..anew });
+    let store: SharedStore = server.store();
+    store.note(&note("RevokeKey", "realms/otesse/keys/key_1", both())).await.unwrap();
+    assert_eq!(auditor.finds(&store, None).await, Err(Tampered::Unvouched(last + 1)), "nor does an end without a seal");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_the_last_pepper_was_lost_an_anchor_of_just_that_end_vouches_for_it() {
+    let (auditor, (disk, log), server) = (Auditor::new().await, told().await, RedisServer::start());
+    into_redis(&server, &log);
+    for store in [on_disk(&disk, &log), server.store() as SharedStore] {
+        let (lost, other) = (store.audit_head().await.unwrap(), peppers(&["3"]));
+        let after = store.note(&note("CreateKey", "realms/ocus/keys/key_1", other.clone())).await.unwrap();
+        store.note(&note("CreateKey", "realms/ocus/keys/key_2", other.clone())).await.unwrap();
+        let finds = async |anchor| auditor.finds_with(&store, anchor, other.clone()).await;
+        assert_eq!(finds(None).await, Err(Tampered::Unvouched(after.sequence)), "nobody can tell");
+        assert_eq!(finds(Some(after)).await, Err(Tampered::Unvouched(after.sequence)));
+        assert!(finds(Some(lost)).await.is_ok());
+    }
 }

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use keyward::clock::SystemClock;
 use keyward::domain::audit::{Head, Sealed, Who};
 use keyward::domain::key::Peppers;
+use keyward::store::audit::End;
 use keyward::store::embedded::Embedded;
 use keyward::store::{AuditNote, Round, SharedStore, Store, StoreError, audit};
 use redb::{Database, TableDefinition};
@@ -46,9 +47,10 @@ pub(super) async fn told() -> (LossyDisk, Log) {
     }
     let sealed = store.audit(0, 1_000).await.unwrap();
     let entries = sealed.iter().map(|sealed| (audit::read(sealed).unwrap().sequence, audit::encode(sealed))).collect();
-    let head = store.audit_head().await.unwrap();
+    let head = End::of(sealed.last().unwrap()).unwrap();
+    assert_eq!(head.head, store.audit_head().await.unwrap());
     drop(store);
-    (disk, Log { entries, head: Some(head.to_string()) })
+    (disk, Log { entries, head: Some(head.kept) })
 }
 
 /// A store that keeps nothing but the log, as Redis keeps it.
@@ -71,7 +73,8 @@ impl Round for InMemory {
 
     async fn audit_head(&self) -> Result<Head, StoreError> {
         let told = self.0.head.as_ref();
-        told.map_or(Ok(Head::default()), |head| head.parse().map_err(|_| StoreError::Corrupt("the head".into())))
+        let end = told.map_or(Ok(End::default()), |head| End::parse(head));
+        end.map(|end| end.head).map_err(|_| StoreError::Corrupt("the head".into()))
     }
 }
 

@@ -4,7 +4,7 @@ use keyward::domain::audit::{Head, Link, Sealed};
 use keyward::domain::key::{Pepper, Peppers};
 use keyward::domain::name::Word;
 use keyward::proto::keyward::store::v1::{Audit, Dropped};
-use keyward::store::audit;
+use keyward::store::audit::{self, End};
 use prost::Message as _;
 
 use super::kept::{Log, both};
@@ -14,7 +14,7 @@ use crate::support::dice::Dice;
 pub(super) type Tampering = (&'static str, fn(&mut Dice, &mut Log));
 
 /// Whatever else is done, the head says what the last entry says, if it is to say anything.
-pub(super) const ALL: [Tampering; 19] = [
+pub(super) const ALL: [Tampering; 20] = [
     ("a bit of what is stored", |dice, log| {
         let at = dice.below(log.entries.len());
         let bytes = &mut log.entries[at].1;
@@ -130,6 +130,12 @@ pub(super) const ALL: [Tampering; 19] = [
             go_on(log);
         }
     }),
+    ("everything written anew under a pepper that never was, which the log may have gone on from", |dice, log| {
+        write_anew(dice, log);
+        if dice.chance(66) {
+            go_on(log);
+        }
+    }),
     ("everything gone, or where it ends", |dice, log| {
         let says = ["", "0/", "7/00", "9999/0000000000000000000000000000000000000000000000000000000000000000"];
         match dice.below(4) {
@@ -148,8 +154,33 @@ pub(super) fn cut_end(dice: &mut Dice, log: &mut Log) {
     agree(log);
 }
 
+/// Everything written anew, by somebody who lacks the pepper: sealed under one that never was, as what an old pepper has left looks like.
+pub(super) fn write_anew(dice: &mut Dice, log: &mut Log) {
+    let never = Peppers::new(vec![Pepper::new(Word::parse("0").unwrap(), vec![7; 32]).unwrap()]).unwrap();
+    let edited_one = dice.below(log.entries.len());
+    for at in 0..log.entries.len() {
+        let before = log.entries[..at].last().map(|(_, bytes)| head_of(bytes).link);
+        let mut entry = read(&log.entries[at].1);
+        entry.before = before.map_or(entry.before, |link| link.0.to_vec());
+        if at == edited_one {
+            entry.actor = "admin_of_another".into();
+        }
+        log.entries[at].1 = audit::encode(&Sealed::new(Audit { pepper: "0".into(), ..entry }.encode_to_vec(), &never));
+    }
+    agree(log);
+}
+
 /// The next entry, as the product itself appends it to what it finds.
 pub(super) fn go_on(log: &mut Log) {
+    let last = log.entries.last().map(|(_, bytes)| decode(bytes));
+    let is_vouched_for = |last: &Sealed| Link::of(&last.entry).is_sealed((&last.pepper, &last.seal), &both()) == Some(true);
+    let unvouched = last.is_some_and(|last| !is_vouched_for(&last));
+    let entry = Audit { action: "ListKeys".into(), pepper: "2".into(), unvouched, ..next(log) };
+    push(log, audit::encode(&Sealed::new(entry.encode_to_vec(), &both())));
+}
+
+/// The same, as it was before anybody looked at what it goes on from.
+pub(super) fn go_on_unlooked(log: &mut Log) {
     let entry = Audit { action: "ListKeys".into(), pepper: "2".into(), ..next(log) };
     push(log, audit::encode(&Sealed::new(entry.encode_to_vec(), &both())));
 }
@@ -209,7 +240,7 @@ fn number(log: &mut Log) {
 
 /// The head says what the last entry says, where that can be read.
 fn agree(log: &mut Log) {
-    log.head = log.entries.last().map(|(_, bytes)| head_of(bytes).to_string());
+    log.head = log.entries.last().map(|(_, bytes)| End::of(&decode(bytes)).map_or_else(|_| head_of(bytes).to_string(), |end| end.kept));
 }
 
 fn two(dice: &mut Dice, log: &Log) -> (usize, usize) {

@@ -86,7 +86,7 @@ fn chain(state: &State, peppers: &Peppers, anchors: &[Head], judgement: &mut Jud
         head = Head { sequence: *sequence, link: Link::of(&sealed.entry) };
         entries.push(entry);
     }
-    let kept = state.audit_head.as_ref().map_or(head, |kept| kept.parse().unwrap());
+    let kept = state.audit_head.as_ref().map_or(head, |kept| audit::End::parse(kept).unwrap().head);
     if let Err(wrong) = verifier.end(kept) {
         judgement.find(Kind::Chain, wrong.to_string());
     }

@@ -59,6 +59,9 @@ async fn a_rotation_on_two_replicas_refuses_nobody_whose_key_is_used() {
     at_a.ends_without_a_refusal().await;
     at_b.ends_without_a_refusal().await;
     assert!(verifies(&a).await, "the older entries' pepper is gone, and what is behind them vouches for them");
+    a.key();
+    b.key();
+    assert!(verifies(&b).await, "and for what comes next");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -5,7 +5,7 @@ use keyward::domain::key::Peppers;
 use keyward::domain::record::Record;
 use keyward::domain::time::StoreTime;
 use keyward::proto::keyward::store::v1::Audit;
-use keyward::store::{Change, Commit, Due, DueKey, Expect, Store, StoreError, audit};
+use keyward::store::{AuditNote, Change, Commit, Due, DueKey, Expect, Store, StoreError, audit};
 
 use super::engines::Engine;
 use super::samples::{changed_key, commit, digest, key, key_id, new_key, new_owner, owner, put, realm, request};
@@ -102,6 +102,23 @@ pub(super) async fn what_was_dropped_from_the_audit_log_for_its_age_is_told_in_t
     verifier.entry(&last[0], &audit::place(&audit::read(&last[0]).unwrap()).unwrap()).unwrap();
     let ends = std::mem::replace(verifier, Verifier::new(&peppers, None)).end(at(&last[0]));
     assert_eq!(ends, Err(Tampered::Start(9)));
+}
+
+pub(super) async fn an_entry_that_follows_one_which_no_pepper_of_its_maker_has_sealed_says_so(engine: &mut impl Engine) {
+    let store = engine.store();
+    let by = |byte: u8| AuditNote { peppers: peppers(byte), ..note("Test", "by") };
+    store.note(&by(1)).await.unwrap();
+    store.note(&by(1)).await.unwrap();
+    store.note(&by(2)).await.unwrap();
+    store.note(&by(2)).await.unwrap();
+    let owner = Commit { audit: by(3), ..commit(vec![new_owner(&owner("acme"))]) };
+    store.commit(&owner).await.unwrap();
+    drop(store);
+    engine.crash().await;
+    let store = engine.store();
+    store.note(&by(3)).await.unwrap();
+    let unvouched: Vec<u64> = read(&*store).await.iter().filter(|entry| entry.unvouched).map(|entry| entry.sequence).collect();
+    assert_eq!(unvouched, [3, 5], "the first of none, and those behind their own, need nobody to vouch");
 }
 
 pub(super) async fn a_key_is_due_for_what_it_has_to_do_until_it_has_done_it(engine: &mut impl Engine) {

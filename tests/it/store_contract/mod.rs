@@ -85,6 +85,7 @@ sentences! {
         entries_are_read_as_they_were_written,
         what_was_dropped_from_the_audit_log_for_its_age_is_told_in_the_log_itself,
         a_key_is_due_for_what_it_has_to_do_until_it_has_done_it,
+        an_entry_that_follows_one_which_no_pepper_of_its_maker_has_sealed_says_so,
         what_is_due_is_walked_on_whatever_became_of_what_was_there;
     listing:
         a_key_is_read_in_its_own_realm_only,
