@@ -60,15 +60,15 @@ fn the_control_a_secret_is_found_in_every_form_among_a_thousand_and_nothing_wher
 /// A label is kept for people: a secret that somebody puts there is found wherever labels are, so the stage sees what comes out of the server.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_control_what_is_kept_is_found_in_answers_and_in_the_embedded_stores_file() {
-    label_is_found(Engine::Embedded).await;
+    label_is_found(Engine::Embedded);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_control_what_is_kept_is_found_in_answers_and_in_redis_and_its_files() {
-    label_is_found(Engine::Redis).await;
+    label_is_found(Engine::Redis);
 }
 
-async fn label_is_found(engine: Engine) {
+fn label_is_found(engine: Engine) {
     let mut stage = Stage::set(engine);
     let secret = stage.draw("a label", "mk_live_", BASE62, 40);
     stage.line(
