@@ -14,7 +14,7 @@ use super::admin::status::{no_such_rpc, unread};
 use super::peer::Peer;
 use super::unread::to_its_end;
 use crate::domain::audit::Who;
-use crate::keyring::{Caller, Keyring, KeyringError, Role, Sight, Visitor};
+use crate::keyring::{Called, Caller, Keyring, KeyringError, Role, Sight, Visitor};
 
 /// The role that each RPC needs, and whether it is answered while the log is rolled back: what reads, restricts, or ends that state is. Until
 /// then a token is as good as the store, which may have forgotten that it was revoked; so nobody is given anything. Bootstrap has no row: it
@@ -66,7 +66,12 @@ impl<S> Authenticated<S> {
 
 /// Whom the table let in.
 pub(super) fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
-    request.extensions().get::<Caller>().cloned().ok_or_else(|| KeyringError::TokenRefused.into())
+    called(request).map(|called| called.caller)
+}
+
+/// The same, with what it takes to ask again: for calls that last.
+pub(super) fn called<T>(request: &Request<T>) -> Result<Called, Status> {
+    request.extensions().get::<Called>().cloned().ok_or_else(|| KeyringError::TokenRefused.into())
 }
 
 impl<S: NamedService> NamedService for Authenticated<S> {
@@ -95,14 +100,14 @@ where
             let (peer, rpc) = (request.extensions().get::<Peer>(), request.uri().path());
             let (action, from) = (named(rpc), peer.map(|peer| peer.address.to_canonical()));
             let (who, response) = match admit(&keyring, request.headers(), peer, rpc).await {
-                Ok(caller) => {
-                    let who = Who::By(caller.actor.clone());
-                    request.extensions_mut().insert(caller);
+                Ok(called) => {
+                    let who = Who::By(called.caller.actor.clone());
+                    request.extensions_mut().insert(called);
                     (who, detailed(ready.call(request).await?))
                 }
                 Err((caller, status)) => (caller.map_or(Who::Unknown, |caller| Who::By(caller.actor)), status.into_http()),
             };
-            if let Some(reason) = refused(&response) {
+            if let Some(reason) = Status::from_header_map(response.headers()).and_then(|status| refused(status.code())) {
                 // beside the answer: whoever is refused need not wait until that is written down
                 tokio::spawn(async move { keyring.refused(who, from, action, reason).await });
             }
@@ -121,16 +126,16 @@ fn detailed(response: http::Response<Body>) -> http::Response<Body> {
 }
 
 /// Who it is first: nobody else learns what there is.
-async fn admit(keyring: &Keyring, headers: &http::HeaderMap, peer: Option<&Peer>, rpc: &str) -> Result<Caller, (Option<Caller>, Status)> {
+async fn admit(keyring: &Keyring, headers: &http::HeaderMap, peer: Option<&Peer>, rpc: &str) -> Result<Called, (Option<Caller>, Status)> {
     let row = row(rpc);
     let sight = row.map_or(Sight::Leased, |(_, _, sight)| *sight);
     let (names, from) = (peer.map_or(&[][..], |peer| &peer.names), peer.map(|peer| peer.address.to_canonical()));
     let nobody = |error: KeyringError| (None, Status::from(error));
     let token = bearer(headers).map_err(nobody)?;
     let caller = keyring.caller(&Visitor { token, names, from }, sight).await.map_err(nobody)?;
-    let Some((_, role, _)) = row else { return Err((Some(caller), no_such_rpc())) };
-    match caller.has(*role) {
-        Ok(()) => Ok(caller),
+    let Some(&(_, role, _)) = row else { return Err((Some(caller), no_such_rpc())) };
+    match caller.has(role) {
+        Ok(()) => Ok(Called { caller, role, sight }),
         Err(error) => Err((Some(caller), error.into())),
     }
 }
@@ -144,9 +149,9 @@ fn named(rpc: &str) -> &'static str {
     row(rpc).and_then(|(path, ..)| path.rsplit('/').next()).unwrap_or("unknown")
 }
 
-/// As what the call was refused, if the caller's rights were why. Errors come with their code in the headers.
-fn refused(response: &http::Response<Body>) -> Option<&'static str> {
-    match Status::from_header_map(response.headers())?.code() {
+/// As what a call was refused, if the caller's rights were why.
+pub(super) fn refused(code: Code) -> Option<&'static str> {
+    match code {
         Code::Unauthenticated => Some("UNAUTHENTICATED"),
         Code::PermissionDenied => Some("PERMISSION_DENIED"),
         _ => None,

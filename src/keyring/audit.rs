@@ -1,6 +1,7 @@
 //! The audit log is read, by those whom it concerns, and verified.
 
-use super::{Caller, Keyring, KeyringError};
+use super::lasting::Lasting;
+use super::{Called, Caller, Keyring, KeyringError};
 use crate::domain::audit::{Entry, Head, Link, Sealed, Tampered, Verified, Verifier};
 use crate::store::{StoreError, audit};
 
@@ -68,7 +69,7 @@ impl Keyring {
     }
 
     /// Entries above a number, oldest first, and the number from which to go on.
-    pub async fn audit_after(&self, caller: &Caller, sought: &Sought, after: u64) -> Result<(Vec<Noted>, u64), KeyringError> {
+    pub(super) async fn audit_after(&self, caller: &Caller, sought: &Sought, after: u64) -> Result<(Vec<Noted>, u64), KeyringError> {
         caller.is_for_more_than_its_owner(WHAT)?;
         let page = self.store.audit(after, PAGE).await?;
         let page: Vec<Noted> = page.into_iter().map(noted).collect::<Result<_, _>>()?;
@@ -77,22 +78,24 @@ impl Keyring {
     }
 
     /// Where the log ends.
-    pub async fn audit_ends(&self, caller: &Caller) -> Result<Head, KeyringError> {
-        caller.is_for_more_than_its_owner(WHAT)?;
+    pub(super) async fn audit_ends(&self) -> Result<Head, KeyringError> {
         Ok(self.store.audit_head().await?)
     }
 
-    /// All of it, to be kept elsewhere: entries above a number.
-    pub async fn audit_export(&self, caller: &Caller, after: u64) -> Result<(Vec<Noted>, u64), KeyringError> {
-        caller.is_unbound(WHAT)?;
-        self.audit_after(caller, &Sought::default(), after).await
+    /// Reads the whole log, and finds whether it was tampered with. `anchor`: where it was seen to end at another time. Its caller is judged again
+    /// while it reads, and before it is told.
+    pub async fn verify_audit(&self, called: Called, anchor: Option<Head>) -> Result<Result<Verified, Tampered>, KeyringError> {
+        called.caller.is_unbound(WHAT)?;
+        let mut lasting = self.lasting(called);
+        let verdict = self.verified(&mut lasting, anchor).await?;
+        lasting.is_let_in(self).await?;
+        Ok(verdict)
     }
 
-    /// Reads the whole log, and finds whether it was tampered with. `anchor`: where it was seen to end at another time.
-    pub async fn verify_audit(&self, caller: &Caller, anchor: Option<Head>) -> Result<Result<Verified, Tampered>, KeyringError> {
-        caller.is_unbound(WHAT)?;
+    async fn verified(&self, lasting: &mut Lasting, anchor: Option<Head>) -> Result<Result<Verified, Tampered>, KeyringError> {
         let (mut verifier, mut last, mut ends) = (Verifier::new(&self.peppers, anchor), 0, Head::default());
         loop {
+            lasting.was_let_in_lately(self).await?;
             let page = match self.readable(last).await? {
                 Ok(page) => page,
                 Err(tampered) => return Ok(Err(tampered)),
@@ -135,7 +138,7 @@ impl Keyring {
 }
 
 /// For refusals.
-const WHAT: &str = "the audit log";
+pub(super) const WHAT: &str = "the audit log";
 
 impl Sought {
     /// The entry, if it is one of those that are sought and the caller may know of it: with those of its subjects that concern the caller.

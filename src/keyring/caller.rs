@@ -60,6 +60,18 @@ pub struct Caller {
     pub(super) roles: Vec<Role>,
     /// All that it may touch; `None`: everything.
     pub(super) binding: Option<Binding>,
+    pub(super) shown: Shown,
+}
+
+/// What a caller has shown, as far as it takes to judge it again. Never a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// A token with these digests.
+    Token(Vec<Digest>),
+    /// A certificate with this name, which is let in.
+    Certificate(San),
+    /// Something that is good for one call.
+    Once,
 }
 
 /// What somebody shows who comes to the admin API.
@@ -77,15 +89,21 @@ impl Keyring {
     /// Unknown, revoked, expired and disabled look the same.
     pub async fn caller(&self, visitor: &Visitor<'_>, sight: Sight) -> Result<Caller, KeyringError> {
         match visitor.token {
-            Some(token) => self.bearer(token, visitor.from, sight).await,
-            None => self.certified(visitor, sight),
+            Some(token) => self.bearer(self.token(token)?, visitor.from, sight).await,
+            None => self.certified(visitor.names, visitor.from, sight),
         }
     }
 
-    async fn bearer(&self, token: &[u8], from: Option<IpAddr>, sight: Sight) -> Result<Caller, KeyringError> {
+    /// The digests of what looks like a token.
+    fn token(&self, token: &[u8]) -> Result<Vec<Digest>, KeyringError> {
         let realm = self.tokens()?;
         realm.format(&Presented(Cow::Borrowed(token))).map_err(|_| KeyringError::TokenRefused)?;
-        let digests = self.peppers.digests(&realm.id, token);
+        Ok(self.peppers.digests(&realm.id, token))
+    }
+
+    /// Who holds the token with these digests.
+    pub(super) async fn bearer(&self, digests: Vec<Digest>, from: Option<IpAddr>, sight: Sight) -> Result<Caller, KeyringError> {
+        let realm = self.tokens()?;
         let finding = self.found(&realm.id, &digests, self.view(sight)?).await?;
         let holder = finding.holder.ok_or(KeyringError::TokenRefused)?;
         let binding = holder.record.binding.clone();
@@ -95,16 +113,16 @@ impl Keyring {
         if let Some((rehash, stale)) = stale {
             rehash.add(stale);
         }
-        Ok(Caller { roles: Role::of(&bearer.scopes), actor: bearer.key.into(), from, binding })
+        Ok(Caller { roles: Role::of(&bearer.scopes), actor: bearer.key.into(), from, binding, shown: Shown::Token(digests) })
     }
 
     /// A certificate of which two names are let in is nobody's: whoever made the configuration cannot have meant both.
-    fn certified(&self, visitor: &Visitor<'_>, sight: Sight) -> Result<Caller, KeyringError> {
-        let mut known = self.certified.iter().filter(|known| visitor.names.contains(&known.san));
+    pub(super) fn certified(&self, names: &[San], from: Option<IpAddr>, sight: Sight) -> Result<Caller, KeyringError> {
+        let mut known = self.certified.iter().filter(|known| names.contains(&known.san));
         let Some(one) = known.next().filter(|_| known.next().is_none()) else { return Err(KeyringError::TokenRefused) };
         self.view(sight)?;
-        let actor = Actor::Certificate(one.san.clone());
-        Ok(Caller { actor, from: visitor.from, roles: Role::of(&one.scopes), binding: one.binding.clone() })
+        let (actor, shown) = (Actor::Certificate(one.san.clone()), Shown::Certificate(one.san.clone()));
+        Ok(Caller { actor, from, roles: Role::of(&one.scopes), binding: one.binding.clone(), shown })
     }
 
     /// The lease, before anything is read.

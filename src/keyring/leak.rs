@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::caller::Shown;
 use super::edit::{Edit, Effect};
 use super::kept::Kept as _;
 use super::rotate::newest;
@@ -118,5 +119,5 @@ fn reporter(from: IpAddr) -> Counted {
 /// The key itself, as it were: who holds its secret may end it, and does nothing else. Its id alone would name an admin token that has the same one.
 fn finder(target: &Target<KeyId>, from: Option<IpAddr>) -> Caller {
     let actor = if target.realm == admin_realm() { Actor::Key(target.id.clone()) } else { Actor::Holder(Record::name(target).into()) };
-    Caller { actor, from, roles: vec![Role::Admin], binding: None }
+    Caller { actor, from, roles: vec![Role::Admin], binding: None, shown: Shown::Once }
 }

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc::{self, Sender};
-use tokio_stream::wrappers::ReceiverStream;
+use futures_util::stream::{self, BoxStream, Stream, StreamExt as _};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
-use super::super::admin_auth::caller;
+use super::super::admin_auth::{called, caller, refused};
 use super::fields::Fields;
 use super::{asked, page, shown};
-use crate::domain::audit::{Head, Tampered};
-use crate::keyring::{Caller, Keyring, KeyringError, Noted, Sought};
+use crate::domain::audit::{Head, Tampered, Who};
+use crate::keyring::{Called, Keyring, KeyringError, Noted, Reading, Sought};
 use crate::proto::keyward::admin::v1::audit_service_server::AuditService;
 use crate::proto::keyward::admin::v1::{
     ExportAuditRequest, ExportAuditResponse, ListAuditRequest, ListAuditResponse, VerifyAuditRequest, VerifyAuditResponse,
@@ -21,9 +21,6 @@ use crate::proto::keyward::admin::v1::{
 
 /// How often the log is looked at for whoever watches it.
 const PAUSE: Duration = Duration::from_millis(500);
-
-/// So many entries wait for whoever reads slowly.
-const AHEAD: usize = 64;
 
 /// The service.
 #[derive(Debug)]
@@ -35,8 +32,8 @@ pub struct Audit {
 
 #[tonic::async_trait]
 impl AuditService for Audit {
-    type WatchAuditStream = ReceiverStream<Result<WatchAuditResponse, Status>>;
-    type ExportAuditStream = ReceiverStream<Result<ExportAuditResponse, Status>>;
+    type WatchAuditStream = BoxStream<'static, Result<WatchAuditResponse, Status>>;
+    type ExportAuditStream = BoxStream<'static, Result<ExportAuditResponse, Status>>;
 
     async fn list_audit(&self, request: Request<ListAuditRequest>) -> Result<Response<ListAuditResponse>, Status> {
         let caller = caller(&request)?;
@@ -54,32 +51,29 @@ impl AuditService for Audit {
     }
 
     async fn watch_audit(&self, request: Request<WatchAuditRequest>) -> Result<Response<Self::WatchAuditStream>, Status> {
-        let caller = caller(&request)?;
+        let called = called(&request)?;
         let WatchAuditRequest { after_sequence, subject, actor, action } = request.into_inner();
-        let now = self.keyring.audit_ends(&caller).await?.sequence;
-        let (sender, receiver) = mpsc::channel(AHEAD);
-        let watch = Watch { keyring: self.keyring.clone(), caller, sought: Sought { subject, actor, action } };
-        let leaving = self.leaving.clone();
-        tokio::spawn(async move { leaving.run_until_cancelled(watch.run(after_sequence.unwrap_or(now), sender)).await });
-        Ok(Response::new(ReceiverStream::new(receiver)))
+        let sought = Sought { subject, actor, action };
+        let told = self.told("WatchAudit", &called);
+        let reading = self.keyring.audit_watch(called, sought, after_sequence).await?;
+        let shown = |noted| WatchAuditResponse { entry: Some(shown::entry(noted)) };
+        let entries = entries(reading, WhereItEnds::Waits).map(move |entry| entry.map(shown).map_err(&told));
+        Ok(Response::new(entries.take_until(self.leaving.clone().cancelled_owned()).boxed()))
     }
 
     async fn export_audit(&self, request: Request<ExportAuditRequest>) -> Result<Response<Self::ExportAuditStream>, Status> {
-        let caller = caller(&request)?;
-        let after = request.into_inner().after_sequence;
-        let first = self.keyring.audit_export(&caller, after).await?;
-        let (sender, receiver) = mpsc::channel(AHEAD);
-        let keyring = self.keyring.clone();
-        tokio::spawn(async move { export(&keyring, &caller, first, &sender).await });
-        Ok(Response::new(ReceiverStream::new(receiver)))
+        let called = called(&request)?;
+        let told = self.told("ExportAudit", &called);
+        let reading = self.keyring.audit_export(called, request.into_inner().after_sequence)?;
+        Ok(Response::new(entries(reading, WhereItEnds::Ends).map(move |entry| entry.map(exported).map_err(&told)).boxed()))
     }
 
     async fn verify_audit(&self, request: Request<VerifyAuditRequest>) -> Result<Response<VerifyAuditResponse>, Status> {
-        let caller = caller(&request)?;
+        let called = called(&request)?;
         let mut fields = Fields::default();
         let anchor = fields.unless_empty("anchor", &request.into_inner().anchor, str::parse::<Head>);
         let anchor = fields.all(Some(anchor))?;
-        Ok(Response::new(match self.keyring.verify_audit(&caller, anchor).await? {
+        Ok(Response::new(match self.keyring.verify_audit(called, anchor).await? {
             Ok(verified) => VerifyAuditResponse {
                 intact: true,
                 entries: verified.entries,
@@ -94,54 +88,44 @@ impl AuditService for Audit {
     }
 }
 
-/// Whoever watches the log.
-struct Watch {
-    keyring: Arc<Keyring>,
-    caller: Caller,
-    sought: Sought,
-}
-
-impl Watch {
-    /// Until whoever watches goes away, or the store cannot be read.
-    async fn run(self, mut after: u64, to: Sender<Result<WatchAuditResponse, Status>>) {
-        while !to.is_closed() {
-            let entries = match self.keyring.audit_after(&self.caller, &self.sought, after).await {
-                Ok((entries, last)) => {
-                    after = last;
-                    entries
-                }
-                Err(error) => return drop(to.send(Err(error.into())).await),
-            };
-            let is_idle = entries.is_empty();
-            for noted in entries {
-                if to.send(Ok(WatchAuditResponse { entry: Some(shown::entry(noted)) })).await.is_err() {
-                    return;
-                }
+impl Audit {
+    /// How an error is told that ends a stream. Where it is that the caller would be let in no more, that is in the audit log, as it is of calls
+    /// that are refused at once.
+    fn told(&self, rpc: &'static str, called: &Called) -> impl Fn(KeyringError) -> Status + Send + use<> {
+        let (keyring, who, from) = (self.keyring.clone(), Who::By(called.caller.actor.clone()), called.caller.from);
+        move |error| {
+            let status = Status::from(error);
+            if let Some(reason) = refused(status.code()) {
+                let (keyring, who) = (keyring.clone(), who.clone());
+                tokio::spawn(async move { keyring.refused(who, from, rpc, reason).await });
             }
-            if is_idle {
-                tokio::select! {
-                    () = to.closed() => return,
-                    () = tokio::time::sleep(PAUSE) => {}
-                }
-            }
+            status
         }
     }
 }
 
-/// From a first page to the end.
-async fn export(keyring: &Keyring, caller: &Caller, first: (Vec<Noted>, u64), to: &Sender<Result<ExportAuditResponse, Status>>) {
-    let (mut entries, mut last) = first;
-    while !entries.is_empty() {
-        for noted in entries {
-            if to.send(Ok(exported(noted))).await.is_err() {
-                return;
+/// What is done where the log ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WhereItEnds {
+    /// More will come.
+    Waits,
+    Ends,
+}
+
+/// Entries, read as they are asked for: nothing is read ahead for whoever reads slowly, and nobody is told what was read before they lost their
+/// rights. An error is the last.
+fn entries(reading: Reading, where_it_ends: WhereItEnds) -> impl Stream<Item = Result<Noted, KeyringError>> {
+    stream::unfold(Some(reading), move |reading| async move {
+        let mut reading = reading?;
+        loop {
+            match reading.next().await {
+                Ok(Some(noted)) => return Some((Ok(noted), Some(reading))),
+                Ok(None) if where_it_ends == WhereItEnds::Ends => return None,
+                Ok(None) => sleep(PAUSE).await,
+                Err(error) => return Some((Err(error), None)),
             }
         }
-        (entries, last) = match keyring.audit_export(caller, last).await {
-            Ok(page) => page,
-            Err(error) => return drop(to.send(Err(KeyringError::into(error))).await),
-        };
-    }
+    })
 }
 
 fn exported(noted: Noted) -> ExportAuditResponse {

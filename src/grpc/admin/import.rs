@@ -12,7 +12,7 @@ use crate::domain::address::AddressList;
 use crate::domain::key::{Scheme, Secret};
 use crate::domain::name::{KeyId, OwnerId, Scope, Word};
 use crate::keyring::{
-    Caller, Credential, ImportReport, ImportTerms, KeyDraft, Keyring, KeyringError, MissingOwners, Mode, OnConflict, RefusedRow, Row, Wrong,
+    Called, Credential, ImportReport, ImportTerms, KeyDraft, Keyring, KeyringError, MissingOwners, Mode, OnConflict, RefusedRow, Row, Wrong,
 };
 use crate::proto::keyward::admin::v1 as wire;
 use crate::proto::keyward::admin::v1::imported_key;
@@ -20,12 +20,12 @@ use crate::proto::keyward::admin::v1::imported_key;
 /// From the first message to the last.
 pub(super) async fn import(
     keyring: &Arc<Keyring>,
-    caller: &Caller,
+    called: Called,
     mut stream: Streaming<wire::ImportKeysRequest>,
 ) -> Result<wire::ImportKeysResponse, Status> {
     let mut message = stream.message().await?.unwrap_or_default();
     let parent = message.parent.clone();
-    let mut import = keyring.import(caller, terms(&parent, message.options.take())?).await?;
+    let mut import = keyring.import(called, terms(&parent, message.options.take())?).await?;
     let mut number = 0;
     loop {
         if !message.parent.is_empty() && message.parent != parent {

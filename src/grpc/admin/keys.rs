@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status, Streaming};
 
-use super::super::admin_auth::caller;
+use super::super::admin_auth::{called, caller};
 use super::asked::{self, Change};
 use super::fields::Fields;
 use super::mask::Masked as _;
@@ -150,8 +150,8 @@ impl KeyService for Keys {
     }
 
     async fn import_keys(&self, request: Request<Streaming<ImportKeysRequest>>) -> Result<Response<ImportKeysResponse>, Status> {
-        let caller = caller(&request)?;
-        import::import(&self.0, &caller, request.into_inner()).await.map(Response::new)
+        let called = called(&request)?;
+        import::import(&self.0, called, request.into_inner()).await.map(Response::new)
     }
 }
 

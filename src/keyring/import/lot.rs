@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::super::kept::Kept as _;
-use super::super::{Caller, Keyring, KeyringError, Target, Wrong};
+use super::super::{Called, Caller, Keyring, KeyringError, Target, Wrong};
 use super::report::ImportReport;
 use super::row::Candidate;
 use super::{ImportTerms, MissingOwners, Mode, OnConflict};
@@ -69,10 +69,10 @@ struct Plan<'a> {
 }
 
 impl Keyring {
-    /// Writes a lot, once `before` has ended: by then it is looked at. Where somebody else has written meanwhile, it is looked at anew.
+    /// Writes a lot, once `before` has ended, if its caller would still be let in: by then it is looked at. Where somebody else has written meanwhile, it is looked at anew.
     pub(super) async fn write_lot(
         &self,
-        caller: &Caller,
+        call: &Called,
         terms: &ImportTerms,
         lot: &Lot,
         before: impl Future<Output = Result<(), KeyringError>>,
@@ -81,12 +81,13 @@ impl Keyring {
         before.await?;
         let mut there = looked?;
         for _ in 0..ATTEMPTS {
+            let caller = self.still(call).await?;
             let mut plan = planned(lot, &there, terms);
             if terms.mode == Mode::Dry || plan.new.is_empty() {
                 plan.report.durable_row = if terms.mode == Mode::Dry { 0 } else { plan.last(lot) };
                 return Ok(Outcome { report: plan.report, standing: None, ended: plan.ended });
             }
-            match self.store.commit(&self.commit_of(caller, terms, &plan, there.now)).await {
+            match self.store.commit(&self.commit_of(&caller, terms, &plan, there.now)).await {
                 Ok(committed) => {
                     plan.report.durable_row = plan.last(lot);
                     return Ok(Outcome { report: plan.report, standing: Some(committed.standing), ended: plan.ended });

@@ -1,5 +1,5 @@
 //! Keys are imported: rows come one after another, and go into the store some hundreds at a time, each time in one commit with one entry in the audit
-//! log. While one lot is written the next is checked. Whoever begins again with the same rows changes nothing.
+//! log, if whoever imports them still may. While one lot is written the next is checked. Whoever begins again with the same rows changes nothing.
 
 mod lot;
 mod report;
@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use self::lot::{Lot, Outcome};
 pub use self::report::{ImportReport, RefusedRow};
 pub use self::row::{Credential, Row};
-use super::{Caller, Keyring, KeyringError, Wrong};
+use super::{Called, Keyring, KeyringError, Wrong};
 use crate::domain::name::{RealmId, admin_realm};
 use crate::domain::time::{BootTime, StoreTime};
 use crate::revocation::Standing;
@@ -64,7 +64,7 @@ const UNDER_WAY: usize = 2;
 #[derive(Debug)]
 pub struct Import {
     keyring: Arc<Keyring>,
-    caller: Caller,
+    called: Called,
     terms: ImportTerms,
     now: StoreTime,
     begun: BootTime,
@@ -81,9 +81,9 @@ pub struct Import {
 
 impl Keyring {
     /// Begins an import. Nobody who is bound to one owner imports, and admin tokens are not imported at all.
-    pub async fn import(self: &Arc<Self>, caller: &Caller, terms: ImportTerms) -> Result<Import, KeyringError> {
-        self.realm_to_change(caller, &terms.realm)?;
-        caller.is_for_more_than_its_owner("importing keys")?;
+    pub async fn import(self: &Arc<Self>, called: Called, terms: ImportTerms) -> Result<Import, KeyringError> {
+        self.realm_to_change(&called.caller, &terms.realm)?;
+        called.caller.is_for_more_than_its_owner("importing keys")?;
         if terms.realm == admin_realm() {
             return Err(KeyringError::Invalid(vec![Wrong::new(
                 "parent",
@@ -92,7 +92,7 @@ impl Keyring {
         }
         Ok(Import {
             keyring: self.clone(),
-            caller: caller.clone(),
+            called,
             now: self.store.now().await?,
             begun: self.guard.clock.boot(),
             lot: Lot::default(),
@@ -136,7 +136,7 @@ impl Import {
         }
         let (lot, terms) = (std::mem::take(&mut self.lot), self.terms.clone());
         if lot.rows() > 0 {
-            let (keyring, caller) = (self.keyring.clone(), self.caller.clone());
+            let (keyring, called) = (self.keyring.clone(), self.called.clone());
             let (is_written, next) = oneshot::channel();
             let before = self.before.replace(next);
             self.writing.push_back(tokio::spawn(async move {
@@ -146,7 +146,7 @@ impl Import {
                         None => Ok(()),
                     }
                 };
-                let outcome = keyring.write_lot(&caller, &terms, &lot, before).await?;
+                let outcome = keyring.write_lot(&called, &terms, &lot, before).await?;
                 if outcome.ended.is_none() {
                     let _ = is_written.send(());
                 }

@@ -99,7 +99,7 @@ async fn only_what_was_found_rolled_back_is_resumed(world: World) {
 }
 
 /// Another replica was promised what the store does not have, and says so.
-async fn roll_back(world: &World) {
+pub(super) async fn roll_back(world: &World) {
     let promised = At { position: 1_000, mark: Mark(0xfeed) };
     let holder = Holder { replica: "another".into(), incarnation: 0xab };
     let renewal = Renewal { holder, number: 1, terms: Terms { lease: LEASE }, applied: Some(promised), secured: promised };

@@ -36,6 +36,7 @@ mod fields;
 mod filters;
 mod guarantee;
 mod keys;
+mod lasting;
 mod leaks;
 mod leases;
 mod levels;

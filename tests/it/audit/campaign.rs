@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use keyward::domain::audit::{Head, Tampered, Verified};
+use async_trait::async_trait;
+use keyward::domain::audit::{Head, Sealed, Tampered, Verified};
 use keyward::domain::key::Peppers;
-use keyward::keyring::{Caller, Keyring, Sight};
-use keyward::store::SharedStore;
+use keyward::keyring::{Called, Keyring, Role, Sight};
 use keyward::store::audit::End;
+use keyward::store::{Round, SharedStore, Store, StoreError};
 
 use super::kept::{Log, both, in_memory, into_redis, note, on_disk, told};
 use super::tampering::{ALL, cut_end, go_on, go_on_unlooked, write_anew};
@@ -19,14 +20,35 @@ use crate::support::redis::RedisServer;
 /// Whoever verifies the log of any store.
 struct Auditor {
     world: World,
-    caller: Caller,
+    called: Called,
+}
+
+/// A store whose audit log is another's.
+struct WithLog {
+    log: SharedStore,
+    rest: SharedStore,
+}
+
+#[async_trait]
+impl Round for WithLog {
+    fn inner(&self) -> Result<&dyn Store, StoreError> {
+        Ok(&*self.rest)
+    }
+
+    async fn audit(&self, after: u64, count: usize) -> Result<Vec<Sealed>, StoreError> {
+        self.log.audit(after, count).await
+    }
+
+    async fn audit_head(&self) -> Result<Head, StoreError> {
+        self.log.audit_head().await
+    }
 }
 
 impl Auditor {
     async fn new() -> Self {
         let world = World::embedded().await;
         let caller = world.keyring.caller(&visitor(&world.admin), Sight::Leased).await.unwrap();
-        Self { world, caller }
+        Self { world, called: Called { caller, role: Role::Viewer, sight: Sight::Leased } }
     }
 
     async fn finds(&self, store: &SharedStore, anchor: Option<Head>) -> Result<Verified, Tampered> {
@@ -34,8 +56,9 @@ impl Auditor {
     }
 
     async fn finds_with(&self, store: &SharedStore, anchor: Option<Head>, peppers: Arc<Peppers>) -> Result<Verified, Tampered> {
-        let keyring = Keyring::new(store.clone(), self.world.realms.clone(), peppers, None, self.world.guard.clone());
-        keyring.verify_audit(&self.caller, anchor).await.unwrap()
+        let store = Arc::new(WithLog { log: store.clone(), rest: self.world.store.clone() });
+        let keyring = Keyring::new(store, self.world.realms.clone(), peppers, None, self.world.guard.clone());
+        keyring.verify_audit(self.called.clone(), anchor).await.unwrap()
     }
 }
 
