@@ -1,15 +1,14 @@
 //! The audit log is read, by those whom it concerns, and verified.
 
 use super::lasting::Lasting;
+use super::readers::Stride;
 use super::{Called, Caller, Keyring, KeyringError};
 use crate::domain::audit::{Entry, Head, Link, Sealed, Tampered, Verified, Verifier};
 use crate::store::{StoreError, audit};
 
-/// So many entries are looked at for one page, whatever is looked for.
+/// So many entries are looked at for one page, whatever is looked for, or so many bytes of them: more than a response has room for.
 const LOOKED_AT: u64 = 5_000;
-
-/// So many are read at once.
-const PAGE: usize = 1_000;
+const LOOKED_AT_BYTES: usize = 4 << 20;
 
 /// An entry.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,10 +45,11 @@ impl Keyring {
             None => self.store.audit_head().await?.sequence,
         };
         let floor = end.saturating_sub(LOOKED_AT);
-        let mut entries = Vec::new();
-        while end > floor {
-            let start = end.saturating_sub(PAGE as u64).max(floor);
-            let page = self.store.audit(start, usize::try_from(end - start).unwrap_or(PAGE)).await?;
+        let (mut entries, mut stride, mut bytes) = (Vec::new(), Stride::default(), 0);
+        while end > floor && bytes < LOOKED_AT_BYTES {
+            let start = end.saturating_sub(stride.count() as u64).max(floor);
+            let page = self.entries(start, &mut stride, usize::try_from(end - start).unwrap_or(1)).await?;
+            bytes += page.iter().map(|sealed| sealed.entry.len()).sum::<usize>();
             let page: Vec<Noted> = page.into_iter().map(noted).collect::<Result<_, _>>()?;
             // where the oldest were dropped the store goes on with what is above, and was told
             let below = page.into_iter().filter(|noted| noted.entry.place.sequence <= end).collect::<Vec<_>>();
@@ -69,9 +69,14 @@ impl Keyring {
     }
 
     /// Entries above a number, oldest first, and the number from which to go on.
-    pub(super) async fn audit_after(&self, caller: &Caller, sought: &Sought, after: u64) -> Result<(Vec<Noted>, u64), KeyringError> {
+    pub(super) async fn audit_after(
+        &self,
+        caller: &Caller,
+        sought: &Sought,
+        (after, stride): (u64, &mut Stride),
+    ) -> Result<(Vec<Noted>, u64), KeyringError> {
         caller.is_for_more_than_its_owner(WHAT)?;
-        let page = self.store.audit(after, PAGE).await?;
+        let page = self.entries(after, stride, usize::MAX).await?;
         let page: Vec<Noted> = page.into_iter().map(noted).collect::<Result<_, _>>()?;
         let last = page.last().map_or(after, |last| last.entry.place.sequence);
         Ok((page.into_iter().filter_map(|noted| sought.found(caller, noted)).collect(), last))
@@ -86,6 +91,7 @@ impl Keyring {
     /// while it reads, and before it is told.
     pub async fn verify_audit(&self, called: Called, anchor: Option<Head>) -> Result<Result<Verified, Tampered>, KeyringError> {
         called.caller.is_unbound(WHAT)?;
+        let _place = self.readers.place(&called.caller.actor)?;
         let mut lasting = self.lasting(called);
         let verdict = self.verified(&mut lasting, anchor).await?;
         lasting.is_let_in(self).await?;
@@ -94,9 +100,10 @@ impl Keyring {
 
     async fn verified(&self, lasting: &mut Lasting, anchor: Option<Head>) -> Result<Result<Verified, Tampered>, KeyringError> {
         let (mut verifier, mut last, mut ends) = (Verifier::new(&self.peppers, anchor), 0, Head::default());
+        let mut stride = Stride::default();
         loop {
             lasting.was_let_in_lately(self).await?;
-            let page = match self.readable(last).await? {
+            let page = match self.readable(last, &mut stride).await? {
                 Ok(page) => page,
                 Err(tampered) => return Ok(Err(tampered)),
             };
@@ -126,14 +133,22 @@ impl Keyring {
     }
 
     /// Entries above a number, as many as are read at once; where one among them cannot be read, the next alone.
-    async fn readable(&self, after: u64) -> Result<Result<Vec<Sealed>, Tampered>, KeyringError> {
-        for count in [PAGE, 1] {
-            match self.store.audit(after, count).await {
+    async fn readable(&self, after: u64, stride: &mut Stride) -> Result<Result<Vec<Sealed>, Tampered>, KeyringError> {
+        for most in [usize::MAX, 1] {
+            match self.entries(after, stride, most).await {
                 Err(StoreError::Corrupt(_)) => {}
                 page => return Ok(Ok(page?)),
             }
         }
         Ok(Err(Tampered::Unreadable(after + 1)))
+    }
+
+    /// Entries above a number, as many as are read at once, when it is this reader's turn.
+    pub(super) async fn entries(&self, after: u64, stride: &mut Stride, most: usize) -> Result<Vec<Sealed>, StoreError> {
+        let _turn = self.readers.turn().await;
+        let page = self.store.audit(after, stride.count().min(most)).await?;
+        stride.read(&page);
+        Ok(page)
     }
 }
 

@@ -49,6 +49,10 @@ pub enum KeyringError {
     Publishable,
     #[error("too many secrets that no key has came from here: wait {} s, and try again", .retry_in.as_secs() + 1)]
     Throttled { retry_in: Duration },
+    #[error("the caller has {0} calls open that read the audit log, and may have no more at one replica: end one of them first")]
+    TooManyOwnReaders(usize),
+    #[error("this replica reads the audit log for {0} calls already, and takes no more: end one of them, wait, or ask another replica")]
+    TooManyReaders(usize),
     #[error("a key of the realm {0} has this secret already: go on with that key, or give another secret")]
     SecretTaken(RealmId),
     #[error("it is no longer what the etag says: read it again, look at what changed, and repeat")]

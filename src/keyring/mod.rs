@@ -24,6 +24,7 @@ mod owners;
 mod peppers;
 mod reach;
 mod read;
+mod readers;
 mod reading;
 mod refusals;
 mod revocation;
@@ -99,6 +100,8 @@ pub struct Keyring {
     refusals: refusals::Refusals,
     /// Who reports leaks of what no key has.
     reporters: Sources,
+    /// Who reads the audit log for long.
+    readers: Arc<readers::Readers>,
     certified: Vec<Certified>,
     rehash: Option<Arc<Rehash>>,
     /// How many secrets were under which pepper when they were counted last.
@@ -119,6 +122,7 @@ impl Keyring {
             guard,
             refusals: refusals::Refusals::default(),
             reporters: Sources::new(),
+            readers: readers::Readers::new(),
             certified: Vec::new(),
             rehash: None,
             counted: tokio::sync::Mutex::default(),

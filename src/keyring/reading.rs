@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::audit::WHAT;
 use super::lasting::Lasting;
+use super::readers::{Place, Stride};
 use super::{Called, Keyring, KeyringError, Noted, Sought};
 
 /// Somebody who reads the log upwards.
@@ -12,6 +13,8 @@ use super::{Called, Keyring, KeyringError, Noted, Sought};
 pub struct Reading {
     keyring: Arc<Keyring>,
     lasting: Lasting,
+    _place: Place,
+    stride: Stride,
     sought: Sought,
     /// Everything up to this number was looked at.
     after: u64,
@@ -27,17 +30,19 @@ impl Keyring {
             Some(after) => after,
             None => self.audit_ends().await?.sequence,
         };
-        Ok(self.reading(called, sought, after))
+        self.reading(called, sought, after)
     }
 
     /// All entries above a number, to be kept elsewhere.
     pub fn audit_export(self: &Arc<Self>, called: Called, after: u64) -> Result<Reading, KeyringError> {
         called.caller.is_unbound(WHAT)?;
-        Ok(self.reading(called, Sought::default(), after))
+        self.reading(called, Sought::default(), after)
     }
 
-    fn reading(self: &Arc<Self>, called: Called, sought: Sought, after: u64) -> Reading {
-        Reading { keyring: self.clone(), lasting: self.lasting(called), sought, after, found: VecDeque::new() }
+    fn reading(self: &Arc<Self>, called: Called, sought: Sought, after: u64) -> Result<Reading, KeyringError> {
+        let place = self.readers.place(&called.caller.actor)?;
+        let (keyring, lasting) = (self.clone(), self.lasting(called));
+        Ok(Reading { keyring, lasting, _place: place, stride: Stride::default(), sought, after, found: VecDeque::new() })
     }
 }
 
@@ -55,7 +60,7 @@ impl Reading {
     /// Looks at some entries more, and whether there were any. Whoever is to be told of them is judged once they were read: an entry may be that
     /// of its own end.
     async fn read(&mut self) -> Result<bool, KeyringError> {
-        let (found, last) = self.keyring.audit_after(self.lasting.caller(), &self.sought, self.after).await?;
+        let (found, last) = self.keyring.audit_after(self.lasting.caller(), &self.sought, (self.after, &mut self.stride)).await?;
         if !found.is_empty() {
             self.lasting.is_let_in(&self.keyring).await?;
         }

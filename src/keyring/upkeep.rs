@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::edit::ATTEMPTS;
 use super::kept::Kept as _;
+use super::readers::Stride;
 use super::{Keyring, KeyringError, Target};
 use crate::domain::audit::Who;
 use crate::domain::name::{KeyId, RealmId};
@@ -15,9 +16,6 @@ use crate::store::{Change, Commit, Due, DueKey, Expect, StoreError, audit};
 
 /// How many keys are looked at in one go.
 const TOGETHER: usize = 100;
-
-/// How many audit entries are read in one go.
-const READ: usize = 1_000;
 
 /// A secret that was used so lately was still in use when it ended.
 const LATELY: Duration = Duration::from_hours(24);
@@ -135,9 +133,9 @@ impl Keyring {
 
     async fn forget_entries(&self, kept: Duration) -> Result<(), KeyringError> {
         let before = self.store.now().await?.0 - millis(kept);
-        let mut through = 0;
+        let (mut through, mut stride) = (0, Stride::default());
         loop {
-            let page = self.store.audit(through, READ).await?;
+            let page = self.entries(through, &mut stride, usize::MAX).await?;
             let entries = page.iter().map(audit::entry).collect::<Result<Vec<_>, _>>()?;
             let old = entries.iter().take_while(|entry| entry.at.0 < before).last().map(|entry| entry.place.sequence);
             through = old.unwrap_or(through);

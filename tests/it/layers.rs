@@ -52,7 +52,7 @@ const ASKED_BY: &[(&str, &[&str])] = &[
     ("key", &["kept.rs", "revoke_many.rs", "upkeep.rs", "peppers.rs"]),
     ("due", &["upkeep.rs"]),
     // a caller that is bound to a realm is told of that alone, and no other that is bound of anything
-    ("audit", &["audit.rs", "upkeep.rs"]),
+    ("audit", &["audit.rs"]),
     ("audit_head", &["audit.rs"]),
     ("drop_audit", &["upkeep.rs"]),
     // of nobody's keys

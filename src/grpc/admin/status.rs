@@ -57,6 +57,8 @@ fn row(error: &E) -> (Code, &'static str) {
         E::BootstrapOff => (Code::FailedPrecondition, "BOOTSTRAP_OFF"),
         E::BootstrapDone => (Code::FailedPrecondition, "BOOTSTRAP_DONE"),
         E::Throttled { .. } => (Code::ResourceExhausted, "THROTTLED"),
+        E::TooManyOwnReaders(_) => (Code::ResourceExhausted, "TOO_MANY_OWN_READERS"),
+        E::TooManyReaders(_) => (Code::ResourceExhausted, "TOO_MANY_READERS"),
         E::NoSuchSecret => (Code::NotFound, "SECRET_NOT_FOUND"),
         E::KeyRevoked(..) => (Code::FailedPrecondition, "KEY_REVOKED"),
         E::KeyExpired(..) => (Code::FailedPrecondition, "KEY_EXPIRED"),
@@ -138,6 +140,8 @@ fn detail(details: &mut ErrorDetails, error: &E) {
         E::Busy | E::NotGuaranteed { .. } | E::NoLease | E::Store(StoreError::Unavailable(_)) => {
             details.set_retry_info(Some(Duration::from_secs(1)));
         }
+        // until one of them is ended
+        E::TooManyOwnReaders(_) | E::TooManyReaders(_) => drop(details.set_retry_info(Some(Duration::from_secs(10)))),
         // until an operator has said that they go on
         E::RolledBack => drop(details.set_retry_info(Some(Duration::from_secs(30)))),
         // not the version that was asked for: whoever mistakes one for the other pastes the pepper itself

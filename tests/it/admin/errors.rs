@@ -41,6 +41,8 @@ fn all() -> Vec<KeyringError> {
         KeyringError::NoSuchSecret,
         KeyringError::Publishable,
         KeyringError::Throttled { retry_in: Duration::from_secs(5) },
+        KeyringError::TooManyOwnReaders(4),
+        KeyringError::TooManyReaders(16),
         KeyringError::SecretTaken(realm),
         KeyringError::EtagOld,
         KeyringError::ImportConflict { row: 7, wrong: Wrong::new("id", "is that of another key") },
@@ -75,7 +77,7 @@ fn expected(error: &KeyringError) -> (Code, &'static str) {
         // has the reason of what cut it, and so does not stand in [`all`]
         E::ImportCut { why, .. } => expected(why),
         E::NoSuchSecret => (Code::NotFound, ""),
-        E::Throttled { .. } => (Code::ResourceExhausted, "retry_info"),
+        E::Throttled { .. } | E::TooManyOwnReaders(_) | E::TooManyReaders(_) => (Code::ResourceExhausted, "retry_info"),
         E::KeyRevoked(..)
         | E::KeyExpired(..)
         | E::KeyLeaked(..)

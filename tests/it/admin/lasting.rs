@@ -1,17 +1,23 @@
 //! Calls that last: whoever would be let in no more does not go on with one that is open. Without the judging of callers while their calls go on
 //! each of these fails: the second lot is taken, and the log is told to its end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
+use keyward::domain::audit::Sealed;
 use keyward::domain::name::RealmId;
+use keyward::keyring::Keyring;
+use keyward::proto::keyward::admin::v1::audit_service_client::AuditServiceClient;
 use keyward::proto::keyward::admin::v1::imported_key::Credential;
 use keyward::proto::keyward::admin::v1::{
     AuditEntry, CreateKeyResponse, DisableOwnerRequest, ExportAuditRequest, ImportKeysRequest, ImportKeysResponse, ImportOptions,
-    ImportedKey, Key, ListAuditRequest, RetireSecretsRequest, RevokeKeyRequest, RotateKeyRequest, UpdateKeyRequest, WatchAuditRequest,
+    ImportedKey, Key, RetireSecretsRequest, RevokeKeyRequest, RotateKeyRequest, UpdateKeyRequest, VerifyAuditRequest, WatchAuditRequest,
     WatchAuditResponse,
 };
-use keyward::store::{Order, Page};
+use keyward::store::{Order, Page, Round, SharedStore, Store, StoreError};
 use prost_types::FieldMask;
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{self, Sender};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -22,7 +28,7 @@ use tonic_types::StatusExt as _;
 
 use super::certified;
 use super::leases::roll_back;
-use super::world::{LEASE, World, reason, with};
+use super::world::{LEASE, World, peppers, reason, serve, with};
 use crate::support::audit::note;
 
 on_every_store![
@@ -30,6 +36,7 @@ on_every_store![
     whoever_would_be_let_in_no_more_is_told_nothing_more_of_the_log,
     an_import_ends_while_the_log_is_rolled_back,
     an_export_that_is_read_slowly_ends_when_its_token_is_revoked,
+    whoever_would_be_let_in_no_more_does_not_learn_whether_the_log_is_intact,
     whoever_watches_by_a_certificate_is_told_nothing_without_a_lease,
 ];
 
@@ -153,7 +160,7 @@ async fn whoever_would_be_let_in_no_more_is_told_nothing_more_of_the_log(world: 
     while !world.guard.session.admits() {
         world.guard.session.catch_up(u64::MAX).await;
     }
-    let told = refused(&world, "WatchAudit", 5).await;
+    let told: Vec<_> = world.refusals("WatchAudit", 5).await.into_iter().map(|entry| entry.refused).collect();
     assert_eq!(told, ["UNAUTHENTICATED", "UNAUTHENTICATED", "UNAUTHENTICATED", "PERMISSION_DENIED", "UNAUTHENTICATED"]);
 }
 
@@ -181,6 +188,46 @@ async fn an_export_that_is_read_slowly_ends_when_its_token_is_revoked(world: Wor
     }
 }
 
+async fn whoever_would_be_let_in_no_more_does_not_learn_whether_the_log_is_intact(world: World) {
+    let halting = Arc::new(Halting { store: world.store.clone(), arrived: Semaphore::new(0), may_go: Semaphore::new(0) });
+    let keyring = Keyring::new(halting.clone(), world.realms.clone(), peppers(&["1"]), None, world.guard.clone());
+    let audit = AuditServiceClient::new(serve(&Arc::new(keyring), &world.gate).await);
+    for loses in [Loses::Nothing, Loses::Revoked] {
+        let token = token(&world, &format!("verifiers-{loses:?}").to_lowercase(), "viewer").await;
+        let (mut audit, request) = (audit.clone(), with(&token.secret, VerifyAuditRequest::default()));
+        let verify = tokio::spawn(async move { audit.verify_audit(request).await });
+        halting.arrived.acquire().await.unwrap().forget();
+        loses.come_about(&world, &token).await;
+        halting.may_go.add_permits(Semaphore::MAX_PERMITS / 4);
+        match verify.await.unwrap() {
+            Ok(verified) => assert!(loses == Loses::Nothing && verified.into_inner().intact, "the control"),
+            Err(status) => assert_eq!((loses, reason(&status).1.as_str()), (Loses::Revoked, "TOKEN_REFUSED")),
+        }
+        halting.may_go.forget_permits(Semaphore::MAX_PERMITS);
+        halting.arrived.forget_permits(Semaphore::MAX_PERMITS);
+    }
+}
+
+/// A store whose audit log is read when the test says so.
+struct Halting {
+    store: SharedStore,
+    arrived: Semaphore,
+    may_go: Semaphore,
+}
+
+#[async_trait]
+impl Round for Halting {
+    fn inner(&self) -> Result<&dyn Store, StoreError> {
+        Ok(&*self.store)
+    }
+
+    async fn audit(&self, after: u64, count: usize) -> Result<Vec<Sealed>, StoreError> {
+        self.arrived.add_permits(1);
+        self.may_go.acquire().await.unwrap().forget();
+        self.store.audit(after, count).await
+    }
+}
+
 async fn whoever_watches_by_a_certificate_is_told_nothing_without_a_lease(world: World) {
     let mut watch = tonic::Request::new(WatchAuditRequest::default());
     watch.metadata_mut().insert(certified::HEADER, certified::name("viewer", "none").parse().unwrap());
@@ -194,19 +241,6 @@ async fn whoever_watches_by_a_certificate_is_told_nothing_without_a_lease(world:
 async fn next(watched: &mut Streaming<WatchAuditResponse>) -> Result<AuditEntry, Status> {
     let next = timeout(Duration::from_secs(30), watched.next()).await.expect("half a minute and nothing is told");
     next.expect("it ended").map(|told| told.entry.unwrap())
-}
-
-/// As what calls of this RPC were refused, oldest first, once there are so many.
-async fn refused(world: &World, action: &str, count: usize) -> Vec<String> {
-    for _ in 0..1000 {
-        let request = ListAuditRequest { action: action.into(), ..Default::default() };
-        let entries = world.audit().list_audit(world.ask(request)).await.unwrap().into_inner().entries;
-        if entries.len() >= count {
-            return entries.into_iter().rev().map(|entry| entry.refused).collect();
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("there are no {count} of {action}");
 }
 
 fn importing(world: &World, token: &str) -> (Sender<ImportKeysRequest>, JoinHandle<Result<ImportKeysResponse, Status>>) {

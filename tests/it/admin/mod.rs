@@ -26,6 +26,7 @@ macro_rules! on_every_store {
 
 mod audit_entries;
 mod audit_log;
+mod audit_readers;
 mod between;
 mod bootstrap;
 mod bound;

@@ -24,7 +24,8 @@ use keyward::proto::keyward::admin::v1::owner_service_client::OwnerServiceClient
 use keyward::proto::keyward::admin::v1::revocation_service_client::RevocationServiceClient;
 use keyward::proto::keyward::admin::v1::usage_service_client::UsageServiceClient;
 use keyward::proto::keyward::admin::v1::{
-    BootstrapRequest, CreateKeyRequest, CreateKeyResponse, CreateOwnerRequest, GetRevocationStatusRequest, Key, Owner,
+    AuditEntry, BootstrapRequest, CreateKeyRequest, CreateKeyResponse, CreateOwnerRequest, GetRevocationStatusRequest, Key,
+    ListAuditRequest, Owner,
 };
 use keyward::replica::memory::{Bounds, Memory};
 use keyward::replica::records::{Parts, Records};
@@ -223,6 +224,20 @@ impl World {
     pub async fn otesse(&self, label: &str) -> CreateKeyResponse {
         self.owner("otesse", "acme").await;
         self.try_create(otesse(label)).await.unwrap()
+    }
+
+    /// The entries of calls of this RPC that were refused, oldest first, once there are so many.
+    pub async fn refusals(&self, action: &str, count: usize) -> Vec<AuditEntry> {
+        for _ in 0..3000 {
+            let request = ListAuditRequest { action: action.into(), page_size: 1000, ..ListAuditRequest::default() };
+            let entries = self.audit().list_audit(self.ask(request)).await.unwrap().into_inner().entries;
+            let refused: Vec<_> = entries.into_iter().rev().filter(|entry| !entry.refused.is_empty()).collect();
+            if refused.len() >= count {
+                return refused;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("there are no {count} refused calls of {action}");
     }
 
     /// An admin token with these scopes, of an owner of its own, for an hour.
