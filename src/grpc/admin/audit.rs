@@ -46,8 +46,9 @@ impl AuditService for Audit {
         let sought = Sought { subject: request.subject, actor: request.actor, action: request.action };
         let past = self.keyring.audit(&caller, &sought, before, page.count).await?;
         let next = past.before.map(|before| before.to_string());
-        let next = page::token(next.as_deref(), &question);
-        Ok(Response::new(ListAuditResponse { entries: past.entries.into_iter().map(shown::entry).collect(), next_page_token: next }))
+        let shown = past.entries.into_iter().map(|noted| (noted.entry.place.sequence.to_string(), shown::entry(noted)));
+        let (entries, next) = page::cut(shown, next);
+        Ok(Response::new(ListAuditResponse { entries, next_page_token: page::token(next.as_deref(), &question) }))
     }
 
     async fn watch_audit(&self, request: Request<WatchAuditRequest>) -> Result<Response<Self::WatchAuditStream>, Status> {

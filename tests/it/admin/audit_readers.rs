@@ -15,6 +15,7 @@ use keyward::proto::keyward::admin::v1::{
     ExportAuditRequest, ListAuditRequest, VerifyAuditRequest, VerifyAuditResponse, WatchAuditRequest, WatchAuditResponse,
 };
 use keyward::store::{AuditNote, Round, SharedStore, Store, StoreError};
+use prost::Message as _;
 use tokio_stream::StreamExt as _;
 use tonic::transport::Channel;
 use tonic::{Code, Status, Streaming};
@@ -27,6 +28,7 @@ on_every_store![
     an_answer_of_the_store_is_small_however_large_entries_are,
     no_more_than_two_ask_the_store_at_one_time,
     so_many_calls_of_a_caller_read_the_log_and_so_many_of_all,
+    a_page_of_large_entries_fits_into_a_message_that_every_client_takes,
 ];
 
 /// What is asked for next, if all are as large as the largest of those before.
@@ -176,6 +178,26 @@ async fn so_many_calls_of_a_caller_read_the_log_and_so_many_of_all(world: World)
     world.audit().list_audit(with(&tokens[4], ListAuditRequest::default())).await.expect("a list needs no place");
     drop(watches);
     has_place(&world, &tokens[4]).await;
+}
+
+async fn a_page_of_large_entries_fits_into_a_message_that_every_client_takes(world: World) {
+    filled(&world, 100).await;
+    let (mut seen, mut pages, mut bytes, mut page_token) = (Vec::new(), 0, 0, String::new());
+    loop {
+        let request = ListAuditRequest { page_size: 1000, page_token, ..Default::default() };
+        // this client, as most, takes nothing above 4 MiB
+        let page = world.audit().list_audit(world.ask(request)).await.unwrap().into_inner();
+        assert!(!page.entries.is_empty() && page.encoded_len() < (3 << 20) + 1024, "{}", page.encoded_len());
+        (pages, bytes) = (pages + 1, bytes + page.encoded_len());
+        seen.extend(page.entries.iter().map(|entry| entry.sequence));
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    let last = world.store.audit_head().await.unwrap().sequence;
+    assert_eq!(seen, (1..=last).rev().collect::<Vec<_>>());
+    assert!(pages > 1 && bytes > 4 << 20, "the control: one page of all would be too large: {bytes}");
 }
 
 async fn watch(world: &World, token: &str) -> Result<Streaming<WatchAuditResponse>, Status> {
