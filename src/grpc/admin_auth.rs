@@ -17,8 +17,8 @@ use crate::domain::audit::Who;
 use crate::keyring::{Called, Caller, Keyring, KeyringError, Role, Sight, Visitor};
 
 /// The role that each RPC needs, and whether it is answered while the log is rolled back: what reads, restricts, or ends that state is. Until
-/// then a token is as good as the store, which may have forgotten that it was revoked; so nobody is given anything. Bootstrap has no row: it
-/// stands outside, for it makes the first token.
+/// then a token is as good as the store, which may have forgotten that it was revoked; so nobody is given anything. What needs no token is in
+/// `admin_open.rs`.
 const ROLES: &[(&str, Role, Sight)] = &[
     ("/keyward.admin.v1.KeyService/CreateKey", Role::Issuer, Sight::Leased),
     ("/keyward.admin.v1.KeyService/GetKey", Role::Viewer, Sight::EvenRolledBack),
@@ -117,7 +117,7 @@ where
 }
 
 /// Every error says its reason. One that does not is the router's or the codec's: it is all in the headers, for nothing was answered.
-fn detailed(response: http::Response<Body>) -> http::Response<Body> {
+pub(super) fn detailed(response: http::Response<Body>) -> http::Response<Body> {
     let status = Status::from_header_map(response.headers());
     match status.filter(|status| status.code() != Code::Ok && status.details().is_empty()) {
         Some(status) => unread(&status).into_http(),

@@ -3,6 +3,7 @@
 pub mod access_log;
 pub mod admin;
 pub mod admin_auth;
+pub mod admin_open;
 pub mod admission;
 pub mod answer;
 pub mod check_request;

@@ -2,6 +2,9 @@
 //! lock-out.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -12,13 +15,15 @@ use super::edit::ATTEMPTS;
 use super::kept::Kept as _;
 use super::mint::Origin;
 use super::{Keyring, KeyringError, Role, Target, contract};
-use crate::domain::address::AddressList;
+use crate::domain::address::{AddressList, Source};
 use crate::domain::audit::Who;
 use crate::domain::key::Secret;
 use crate::domain::name::{OwnerId, RealmId, Scope, admin_realm};
 use crate::domain::owner::Owner;
+use crate::domain::realm::FailureRate;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
+use crate::replica::sources::Counted;
 use crate::store::{Change, Commit, Expect, StoreError};
 
 /// The owner that the first token belongs to.
@@ -31,9 +36,10 @@ const SHORTEST: usize = 16;
 const LIFETIME_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 
 impl Keyring {
-    /// Redeems the one-time secret for a token that may do everything, for 30 days.
-    pub async fn bootstrap(&self, presented: &[u8]) -> Result<Created, KeyringError> {
-        let mark = self.redeemed(presented)?;
+    /// Redeems the one-time secret for a token that may do everything, for 30 days. Who keeps showing another is told to wait, and whether the
+    /// next is the right one is then not said.
+    pub async fn bootstrap(&self, presented: &[u8], from: Option<IpAddr>) -> Result<Created, KeyringError> {
+        let mark = self.guessed(presented, from)?;
         for _ in 0..ATTEMPTS {
             let now = self.store.now().await?;
             let (record, secret) = self.first_token(now)?;
@@ -49,6 +55,18 @@ impl Keyring {
             }
         }
         Err(KeyringError::Busy)
+    }
+
+    fn guessed(&self, presented: &[u8], from: Option<IpAddr>) -> Result<[u8; 32], KeyringError> {
+        let Some(source) = from.map(guesser) else { return self.redeemed(presented) };
+        let now = self.guard.clock.boot();
+        let what = "wrong one-time secrets";
+        self.guessers.may(&source, now).map_err(|retry_in| KeyringError::Throttled { what, retry_in })?;
+        let mark = self.redeemed(presented);
+        if mark == Err(KeyringError::BootstrapRefused) {
+            self.guessers.failed(&source, now);
+        }
+        mark
     }
 
     fn first_token(&self, now: StoreTime) -> Result<(Record, Option<Secret>), KeyringError> {
@@ -81,6 +99,12 @@ impl Keyring {
             Some(_) => None,
         })
     }
+}
+
+/// Ten in a minute: more than anybody mistypes.
+fn guesser(from: IpAddr) -> Counted {
+    let rate = FailureRate { look_ups: NonZeroU32::MIN.saturating_add(9), per: Duration::from_mins(1) };
+    Counted::new(&admin_realm(), Source::from(from), rate)
 }
 
 fn hash(secret: &[u8]) -> [u8; 32] {

@@ -47,8 +47,8 @@ pub enum KeyringError {
     NoSuchSecret,
     #[error("this secret is publishable: it is meant to be seen, and whoever has seen it may not end it")]
     Publishable,
-    #[error("too many secrets that no key has came from here: wait {} s, and try again", .retry_in.as_secs() + 1)]
-    Throttled { retry_in: Duration },
+    #[error("too many {what} came from here: wait {} s, and try again", .retry_in.as_secs() + 1)]
+    Throttled { what: &'static str, retry_in: Duration },
     #[error("the caller has {0} calls open that read the audit log, and may have no more at one replica: end one of them first")]
     TooManyOwnReaders(usize),
     #[error("this replica reads the audit log for {0} calls already, and takes no more: end one of them, wait, or ask another replica")]

@@ -108,7 +108,10 @@ impl Keyring {
     /// Who keeps showing what no key has is told to wait, or this would be a place to guess secrets at.
     fn may_report(&self, from: Option<IpAddr>) -> Result<(), KeyringError> {
         let Some(from) = from else { return Ok(()) };
-        self.reporters.may(&reporter(from), self.guard.clock.boot()).map_err(|retry_in| KeyringError::Throttled { retry_in })
+        self.reporters.may(&reporter(from), self.guard.clock.boot()).map_err(|retry_in| {
+            let what = "secrets that no key has";
+            KeyringError::Throttled { what, retry_in }
+        })
     }
 }
 

@@ -98,8 +98,9 @@ pub struct Keyring {
     bootstrap_file: Option<PathBuf>,
     guard: Guard,
     refusals: refusals::Refusals,
-    /// Who reports leaks of what no key has.
+    /// Who reports leaks of what no key has, and who shows one-time secrets that are none.
     reporters: Sources,
+    guessers: Sources,
     /// Who reads the audit log for long.
     readers: Arc<readers::Readers>,
     certified: Vec<Certified>,
@@ -122,6 +123,7 @@ impl Keyring {
             guard,
             refusals: refusals::Refusals::default(),
             reporters: Sources::new(),
+            guessers: Sources::new(),
             readers: readers::Readers::new(),
             certified: Vec::new(),
             rehash: None,

@@ -26,6 +26,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::admin_auth::Authenticated;
+use super::admin_open::Open;
 use crate::gate::Gate;
 use crate::keyring::Keyring;
 use crate::proto::keyward::admin::v1::audit_service_server::AuditServiceServer;
@@ -46,10 +47,10 @@ pub struct Services {
     pub audit: Authenticated<AuditServiceServer<audit::Audit>>,
     pub peppers: Authenticated<PepperServiceServer<peppers::Peppers>>,
     /// Needs no token: a secret is token enough to end itself.
-    pub leak: LeakServiceServer<leak::Leak>,
+    pub leak: Open<LeakServiceServer<leak::Leak>>,
     pub usage: Authenticated<UsageServiceServer<usage::UsageOf>>,
     /// Needs no token: it makes the first one.
-    pub bootstrap: BootstrapServiceServer<bootstrap::Bootstrap>,
+    pub bootstrap: Open<BootstrapServiceServer<bootstrap::Bootstrap>>,
 }
 
 /// All of them, of one keyring, and of the gate whose checks are explained. `leaving`: when streams that have no end of their own are to end.
@@ -67,8 +68,8 @@ pub fn services(keyring: &Arc<Keyring>, gate: &Arc<Gate>, leaving: CancellationT
         keys: Authenticated::new(keys, keyring.clone()),
         owners: Authenticated::new(owners, keyring.clone()),
         revocation: Authenticated::new(revocation, keyring.clone()),
-        leak: LeakServiceServer::new(leak::Leak(keyring.clone())),
+        leak: Open::new(LeakServiceServer::new(leak::Leak(keyring.clone())), keyring.clone()),
         usage: Authenticated::new(usage, keyring.clone()),
-        bootstrap: BootstrapServiceServer::new(bootstrap::Bootstrap(keyring.clone())),
+        bootstrap: Open::new(BootstrapServiceServer::new(bootstrap::Bootstrap(keyring.clone())), keyring.clone()),
     }
 }

@@ -136,7 +136,7 @@ fn detail(details: &mut ErrorDetails, error: &E) {
         E::BootstrapOff | E::BootstrapDone => drop(details.add_precondition_failure_violation("BOOTSTRAP", "realms/keyward", says)),
         E::NotRestricted(name) => drop(details.add_precondition_failure_violation("RESTRICTED", name, says)),
         E::NotRolledBack => drop(details.add_precondition_failure_violation("ROLLED_BACK", "revocation", says)),
-        E::Throttled { retry_in } => drop(details.set_retry_info(Some(*retry_in))),
+        E::Throttled { retry_in, .. } => drop(details.set_retry_info(Some(*retry_in))),
         E::Busy | E::NotGuaranteed { .. } | E::NoLease | E::Store(StoreError::Unavailable(_)) => {
             details.set_retry_info(Some(Duration::from_secs(1)));
         }

@@ -10,6 +10,7 @@ use keyward::proto::keyward::admin::v1::key_service_client::KeyServiceClient;
 use keyward::proto::keyward::admin::v1::{BootstrapRequest, BootstrapResponse, DisableOwnerRequest, ListKeysRequest};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
 
 use super::world::{BOOTSTRAP, World, peppers, reason, with};
 use crate::support::keyward::{Keyward, Store};
@@ -24,6 +25,7 @@ on_every_store![
     of_a_thousand_racers_one_gets_the_token,
     only_the_servers_own_secret_is_redeemed,
     a_short_or_missing_secret_switches_it_off,
+    wrong_secrets_are_in_the_audit_log_and_whoever_keeps_showing_them_has_to_wait,
     it_lets_locked_out_admins_in_again,
     without_the_mark_that_a_secret_leaves_several_racers_get_a_token,
 ];
@@ -122,13 +124,41 @@ async fn only_the_servers_own_secret_is_redeemed(world: World) {
     }
 }
 
+/// Where refusals of this call are not noted there are no such entries, and where it is not throttled the eleventh is another wrong one.
+async fn wrong_secrets_are_in_the_audit_log_and_whoever_keeps_showing_them_has_to_wait(world: World) {
+    std::fs::write(&world.bootstrap_file, "another secret of this test").unwrap();
+    for guess in 0..10 {
+        let refused = redeem(&world, &format!("a guess of this test {guess}")).await.unwrap_err();
+        assert_eq!(reason(&refused), (Code::Unauthenticated, "BOOTSTRAP_REFUSED".into()));
+    }
+    for guess in ["another guess of this test", "another secret of this test"] {
+        let told_to_wait = redeem(&world, guess).await.unwrap_err();
+        assert_eq!(reason(&told_to_wait), (Code::ResourceExhausted, "THROTTLED".into()), "the right one is not told apart");
+        assert!(told_to_wait.message().contains("wrong one-time secrets") && told_to_wait.get_details_retry_info().is_some());
+    }
+    for entry in world.refusals("Bootstrap", 10).await {
+        assert_eq!((&*entry.actor, &*entry.address, &*entry.refused), ("unknown", "192.0.2.7", "UNAUTHENTICATED"));
+    }
+    world.pass(Duration::from_mins(1)).await;
+    assert_eq!(redeem(&world, "a guess of this test").await.unwrap_err().code(), Code::Unauthenticated);
+    let noted = world.refusals("Bootstrap", 11).await;
+    assert_eq!(
+        noted.len() as u64 + noted.iter().map(|entry| entry.refused_untold).sum::<u64>(),
+        13,
+        "ten a minute, the others by their number"
+    );
+    redeem(&world, "another secret of this test").await.expect("the control: who has waited may");
+    assert_eq!(reason(&redeem(&world, "another secret of this test").await.unwrap_err()).1, "BOOTSTRAP_DONE");
+    assert_eq!(world.refusals("Bootstrap", 12).await.last().unwrap().refused, "FAILED_PRECONDITION");
+}
+
 async fn a_short_or_missing_secret_switches_it_off(world: World) {
     std::fs::write(&world.bootstrap_file, "fifteen bytes..\n\n").unwrap();
     assert_eq!(reason(&redeem(&world, "fifteen bytes..").await.unwrap_err()), (Code::FailedPrecondition, "BOOTSTRAP_OFF".into()));
     std::fs::remove_file(&world.bootstrap_file).unwrap();
     assert_eq!(reason(&redeem(&world, "").await.unwrap_err()).1, "BOOTSTRAP_OFF");
     let without = Arc::new(Keyring::new(world.store.clone(), world.realms.clone(), peppers(&["1"]), None, world.guard.clone()));
-    assert_eq!(without.bootstrap(BOOTSTRAP.as_bytes()).await.unwrap_err(), KeyringError::BootstrapOff);
+    assert_eq!(without.bootstrap(BOOTSTRAP.as_bytes(), None).await.unwrap_err(), KeyringError::BootstrapOff);
 }
 
 async fn it_lets_locked_out_admins_in_again(world: World) {

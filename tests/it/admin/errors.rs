@@ -40,7 +40,7 @@ fn all() -> Vec<KeyringError> {
         KeyringError::TooManySecrets(8),
         KeyringError::NoSuchSecret,
         KeyringError::Publishable,
-        KeyringError::Throttled { retry_in: Duration::from_secs(5) },
+        KeyringError::Throttled { what: "secrets", retry_in: Duration::from_secs(5) },
         KeyringError::TooManyOwnReaders(4),
         KeyringError::TooManyReaders(16),
         KeyringError::SecretTaken(realm),

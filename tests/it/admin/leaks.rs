@@ -88,6 +88,10 @@ async fn what_no_key_has_is_not_found_and_whoever_keeps_showing_it_is_told_to_wa
     assert_eq!(reason(&told_to_wait), (Code::ResourceExhausted, "THROTTLED".into()));
     assert!(not_found >= 100, "a mistake or two is nobody's harm: {not_found}");
     assert_eq!(reason(&report(&world, "", &made.secret).await.unwrap_err()).1, "THROTTLED");
+    for entry in world.refusals("ReportLeak", 2).await {
+        let told = (&*entry.actor, &*entry.address, &*entry.refused);
+        assert_eq!(told, ("unknown", "192.0.2.7", "RESOURCE_EXHAUSTED"), "and what is no key's has no entry");
+    }
     world.pass(Duration::from_mins(1)).await;
     assert!(report(&world, "", &made.secret).await.unwrap().key_revoked, "the control: later");
     assert_eq!(fields(&report(&world, "", "").await.unwrap_err()), ["secret"]);
