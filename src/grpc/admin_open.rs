@@ -67,7 +67,7 @@ where
         Box::pin(async move {
             let rpc = request.uri().path();
             let Some(&(_, action, noted)) = OPEN.iter().find(|(path, ..)| *path == rpc) else {
-                return Ok(no_such_rpc(rpc).into_http());
+                return Ok(no_such_rpc().into_http());
             };
             let from = request.extensions().get::<Peer>().map(|peer| peer.address.to_canonical());
             let response = detailed(ready.call(request).await?);

@@ -69,7 +69,8 @@ struct Plan<'a> {
 }
 
 impl Keyring {
-    /// Writes a lot, once `before` has ended, if its caller would still be let in: by then it is looked at. Where somebody else has written meanwhile, it is looked at anew.
+    /// Writes a lot, once `before` has ended, if its caller would still be let in: by then it is looked at. Where
+    /// somebody else has written meanwhile, it is looked at anew.
     pub(super) async fn write_lot(
         &self,
         call: &Called,
