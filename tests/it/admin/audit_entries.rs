@@ -173,7 +173,8 @@ async fn the_bootstrap_has_its_entry(world: World) {
     assert!(entry.subjects[0].starts_with("realms/keyward/keys/"), "{entry:?}");
     let again = world.bootstrap().bootstrap(BootstrapRequest { secret: BOOTSTRAP.into() }).await.unwrap_err();
     assert_eq!(again.code(), Code::FailedPrecondition);
-    assert_eq!(since(&world, 1).await, []);
+    let [refused] = &world.refusals("Bootstrap", 1).await[..] else { panic!("one was refused") };
+    assert_eq!((&*refused.actor, &*refused.refused, refused.sequence), ("unknown", "FAILED_PRECONDITION", 2));
 }
 
 async fn calls_that_are_refused_are_told_ten_a_minute_and_the_rest_by_their_number(world: World) {
