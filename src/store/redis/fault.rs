@@ -7,8 +7,7 @@ use deadpool_redis::{HookError, PoolError};
 
 use crate::store::StoreError;
 
-const FULL: &str = "Redis has used up its memory (maxmemory) and takes nothing new: give it more. Revocations and whatever else only takes \
-                    something away go on";
+const FULL: &str = "its memory is used up (maxmemory), so give it more; revocations and whatever else only takes something away go on";
 
 /// Why a call has no answer.
 pub(super) fn fault(error: &RedisError) -> StoreError {
@@ -17,7 +16,7 @@ pub(super) fn fault(error: &RedisError) -> StoreError {
         ErrorKind::UnexpectedReturnType => StoreError::Corrupt(format!("Redis answered what keyward never asks for: {error}")),
         ErrorKind::Io => StoreError::Unavailable(format!("no connection to Redis: {error}")),
         _ if is_of_what_is_kept(error) => StoreError::Corrupt(format!("Redis says {}", words(error))),
-        _ if is_full(error) => StoreError::Unavailable(FULL.into()),
+        _ if is_full(error) => StoreError::Unavailable(format!("Redis says {}: {FULL}", words(error))),
         ErrorKind::Server(_) | ErrorKind::Extension => StoreError::Unavailable(format!("Redis says {}", words(error))),
         _ => StoreError::Unavailable(error.to_string()),
     }
