@@ -68,7 +68,9 @@ async fn campaign(store: &'static str, world: fn() -> World, worlds: usize) {
     };
     let all: Vec<Figures> = stream::iter(0..worlds).map(play).buffer_unordered(AT_ONCE).collect().await;
     let mut sum = Figures::default();
-    all.iter().for_each(|figures| sum.add(figures));
+    for figures in &all {
+        sum.add(figures);
+    }
     let Figures { keyward, redis, calls, open, again, left, entries, keys, tried } = sum;
     println!("{sum:?}");
     figure("K1", &format!("{store}: kills of keyward, of Redis"), &format!("{keyward}, {redis}"));
