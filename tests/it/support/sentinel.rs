@@ -119,7 +119,7 @@ impl Sentinels {
     pub fn failover(&self) -> usize {
         let before = self.primary();
         eventually("a sentinel agrees to a failover", || self.watchers[0].ask::<()>(&["SENTINEL", "FAILOVER", NAME]));
-        eventually("another primary", || Some(self.primary()).filter(|now| *now != before))
+        eventually_within(PATIENCE, "another primary", || Some(self.primary()).filter(|now| *now != before))
     }
 
     /// Ends a node as a crash would, and says who is the primary then.
@@ -130,7 +130,7 @@ impl Sentinels {
 
     /// Waits until so many replicas follow this node and have all that it has.
     pub fn until_followed(&self, at: usize, replicas: usize) {
-        eventually("all follow", || {
+        eventually_within(PATIENCE, "all follow", || {
             let told: String = self.nodes[at].asks("INFO replication")?;
             (told.matches("state=online").count() == replicas).then_some(())
         });
