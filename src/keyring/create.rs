@@ -6,7 +6,7 @@ use super::mint::Origin;
 use super::reach::HOW_MUCH;
 use super::terms::{Once, Target};
 use super::{Caller, Keyring, KeyringError, Wrong, contract};
-use crate::domain::key::Secret;
+use crate::domain::key::{Digest, Secret};
 use crate::domain::name::{KeyId, RealmId};
 use crate::domain::realm::Realm;
 use crate::domain::record::{Binding, Record};
@@ -43,14 +43,15 @@ impl Keyring {
         let format = contract::of_key(&self.realms, realm, &draft, new.secret.as_ref(), now)?;
         self.owner_is_there(caller, new).await?;
         self.bound_owner_is_there(caller, new).await?;
-        self.nobody_has(realm, new).await?;
         let origin = Origin { realm: &new.realm, draft: &draft, format, now };
         let (record, secret) = match &new.secret {
             Some(given) => (self.recorded(&origin, given)?, None),
             None => self.minted(&origin)?,
         };
         let begun = self.guard.clock.boot();
-        let committed = self.store.commit(&new.commit(self, caller, &record)).await.map_err(|error| new.refused(error))?;
+        let free = new.secret.as_ref().map_or_else(Vec::new, |given| self.else_known_by(realm, given));
+        let commit = Commit { free, ..new.commit(self, caller, &record) };
+        let committed = self.store.commit(&commit).await.map_err(|error| new.refused(error))?;
         self.nobody_takes_it_for_unknown(new, &committed.standing, begun).await;
         match committed.replayed {
             None => Ok(Created { record, secret, replayed: false }),
@@ -77,17 +78,11 @@ impl Keyring {
         }
     }
 
-    /// The commit compares digests under the newest pepper alone: whether a given secret has one under another, or was imported with a foreign
-    /// one, is looked up before.
-    async fn nobody_has(&self, realm: &Realm, new: &NewKey) -> Result<(), KeyringError> {
-        let Some(given) = &new.secret else { return Ok(()) };
-        let newest = self.peppers.newest().digest(&new.realm, given.expose());
-        let mut older = self.every_digest(realm, given);
-        older.retain(|digest| *digest != newest);
-        if older.is_empty() || self.store.find(&new.realm, &older).await?.holder.is_none() {
-            return Ok(());
-        }
-        Err(KeyringError::SecretTaken(new.realm.clone()))
+    /// Under what else somebody may have a given secret: older peppers, and digests of other systems.
+    fn else_known_by(&self, realm: &Realm, given: &Secret) -> Vec<(RealmId, Digest)> {
+        let newest = self.peppers.newest().digest(&realm.id, given.expose());
+        let all = self.every_digest(realm, given).into_iter();
+        all.filter(|digest| *digest != newest).map(|digest| (realm.id.clone(), digest)).collect()
     }
 
     /// A given secret may have been tried before it was made, and some replica remember that nobody has it: so this waits, as a restricting
@@ -123,6 +118,7 @@ impl NewKey {
             audit: keyring.note(caller, "CreateKey", Record::name(&target)),
             request: self.once.as_ref().map(|once| once.of(caller, given)),
             once: None,
+            free: Vec::new(),
         }
     }
 

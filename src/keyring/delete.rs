@@ -43,6 +43,7 @@ impl Keyring {
                 audit: self.note(caller, "DeleteKey", Record::name(target)),
                 request: terms.once.as_ref().map(|once| once.of(caller, None)),
                 once: None,
+                free: Vec::new(),
             };
             match self.store.commit(&commit).await {
                 Ok(committed) => {

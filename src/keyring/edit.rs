@@ -160,6 +160,7 @@ impl<T: Kept> Edit<'_, T> {
             audit: keyring.note(self.caller, self.action, T::name(self.target)),
             request: terms.once.as_ref().map(|once| once.of(self.caller, None)),
             once: None,
+            free: Vec::new(),
         }
     }
 }

@@ -73,6 +73,7 @@ impl NewOwner {
             audit: keyring.note(caller, "CreateOwner", Owner::name(&self.target())),
             request: self.once.as_ref().map(|once| once.of(caller, None)),
             once: None,
+            free: Vec::new(),
         }
     }
 

@@ -159,7 +159,7 @@ impl Keyring {
             let names = records.iter().map(name).collect();
             let audit = AuditNote { subjects: names, ..self.note(caller, "WithdrawPepper", String::new()) };
             let changes = records.iter().map(|record| without(record, version)).collect();
-            match self.store.commit(&Commit { changes, audit, request: None, once: None }).await {
+            match self.store.commit(&Commit { changes, audit, request: None, once: None, free: Vec::new() }).await {
                 Ok(_) => {
                     for record in &records {
                         told.take(record, version, now);

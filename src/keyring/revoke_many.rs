@@ -143,7 +143,7 @@ impl Keyring {
         let subjects = changes.iter().map(|(_, after)| name(after)).collect();
         let audit = AuditNote { subjects, ..self.note(caller, "RevokeKeys", String::new()) };
         let changes = changes.into_iter().map(|(before, after)| Change::Key { record: after, expect: Expect::Revision(before.revision) });
-        Commit { changes: changes.collect(), audit, request: None, once: None }
+        Commit { changes: changes.collect(), audit, request: None, once: None, free: Vec::new() }
     }
 
     /// As they are now, without those that are gone.

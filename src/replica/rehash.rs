@@ -200,7 +200,7 @@ impl Rehash {
         let subjects = changes.iter().map(|change| format!("realms/{}/keys/{}", change.realm(), change.named().1)).collect();
         let peppers = self.peppers.clone();
         let audit = AuditNote { who: Who::Keyward, from: None, action: "RehashSecrets", subjects, refused: None, peppers };
-        Commit { changes, audit, request: None, once: None }
+        Commit { changes, audit, request: None, once: None, free: Vec::new() }
     }
 
     fn waiting(&self) -> MutexGuard<'_, HashMap<(RealmId, KeyId, u32), Stale>> {

@@ -19,6 +19,8 @@ pub struct Commit {
     pub changes: Vec<Change>,
     pub audit: AuditNote,
     pub request: Option<RequestId>,
+    /// Digests that no key may have, of a realm each: those of a secret under other peppers, or of other schemes, where a key gets it.
+    pub free: Vec<(RealmId, Digest)>,
     /// A mark that no other commit may carry after this one: SHA-256 of a one-time secret.
     pub once: Option<[u8; 32]>,
 }

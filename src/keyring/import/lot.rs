@@ -26,6 +26,13 @@ pub(super) struct Lot {
     last: u64,
 }
 
+/// When what is there is looked at: a commit of what is new says itself whether it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    First,
+    IfRefused,
+}
+
 /// What became of a lot.
 #[derive(Debug)]
 pub(super) struct Outcome {
@@ -62,23 +69,26 @@ struct There {
 /// What is to become of a lot.
 #[derive(Default)]
 struct Plan<'a> {
-    new: Vec<&'a Record>,
+    new: Vec<&'a Candidate>,
     owners: Vec<&'a OwnerId>,
     report: ImportReport,
     ended: Option<KeyringError>,
 }
 
 impl Keyring {
-    /// Writes a lot, once `before` has ended, if its caller would still be let in: by then it is looked at. Where
-    /// somebody else has written meanwhile, it is looked at anew.
+    /// Writes a lot, once `before` has ended, if its caller would still be let in. Where a key of it turns out to be there, or somebody else has written
+    /// meanwhile, it is looked at anew.
     pub(super) async fn write_lot(
         &self,
         call: &Called,
         terms: &ImportTerms,
-        lot: &Lot,
+        (lot, look): (&Lot, Look),
         before: impl Future<Output = Result<(), KeyringError>>,
     ) -> Result<Outcome, KeyringError> {
-        let looked = self.there(&terms.realm, lot).await;
+        let looked = match look {
+            Look::First => self.there(&terms.realm, lot).await,
+            Look::IfRefused => self.owners_there(&terms.realm, lot).await,
+        };
         before.await?;
         let mut there = looked?;
         for _ in 0..ATTEMPTS {
@@ -104,26 +114,34 @@ impl Keyring {
     async fn there(&self, realm: &RealmId, lot: &Lot) -> Result<There, KeyringError> {
         let ids: Vec<KeyId> = lot.good.iter().map(|(_, row)| row.record.id.clone()).collect();
         let digests: Vec<Digest> = lot.good.iter().flat_map(|(_, row)| row.known_by.iter().copied()).collect();
-        let owners: HashSet<OwnerId> = lot.good.iter().map(|(_, row)| row.record.owner.clone()).collect();
-        let owners: Vec<OwnerId> = owners.into_iter().collect();
-        let (keys, owners, now) =
-            tokio::try_join!(self.store.keys_of(realm, &ids, &digests), self.store.owners_of(realm, &owners), self.store.now())?;
+        let (keys, there) = tokio::join!(self.store.keys_of(realm, &ids, &digests), self.owners_there(realm, lot));
+        let keys = keys?;
         let by_digest = keys.iter().flat_map(|key| key.secrets.iter().map(|kept| (kept.digest, key.id.clone()))).collect();
         let keys = keys.into_iter().map(|key| (key.id.clone(), key)).collect();
-        Ok(There { keys, by_digest, owners: owners.into_iter().map(|owner| owner.id).collect(), now })
+        Ok(There { keys, by_digest, ..there? })
+    }
+
+    /// As if no key of the lot were there.
+    async fn owners_there(&self, realm: &RealmId, lot: &Lot) -> Result<There, KeyringError> {
+        let owners: HashSet<OwnerId> = lot.good.iter().map(|(_, row)| row.record.owner.clone()).collect();
+        let owners: Vec<OwnerId> = owners.into_iter().collect();
+        let (owners, now) = tokio::try_join!(self.store.owners_of(realm, &owners), self.store.now())?;
+        let owners = owners.into_iter().map(|owner| owner.id).collect();
+        Ok(There { keys: HashMap::new(), by_digest: HashMap::new(), owners, now })
     }
 
     /// Everything in one commit, with one entry in the audit log that names it.
     fn commit_of(&self, caller: &Caller, terms: &ImportTerms, plan: &Plan<'_>, now: StoreTime) -> Commit {
         let realm = &terms.realm;
         let owners = plan.owners.iter().map(|id| Change::Owner { owner: new_owner(realm, id, now), expect: Expect::Absent });
-        let keys = plan.new.iter().map(|record| Change::Key { record: (*record).clone(), expect: Expect::Absent });
+        let keys = plan.new.iter().map(|row| Change::Key { record: row.record.clone(), expect: Expect::Absent });
         let owner = |id: &&OwnerId| Owner::name(&Target { realm: realm.clone(), id: (*id).clone() });
-        let key = |record: &&Record| Record::name(&Target { realm: realm.clone(), id: record.id.clone() });
+        let key = |row: &&Candidate| Record::name(&Target { realm: realm.clone(), id: row.record.id.clone() });
+        let free = plan.new.iter().flat_map(|row| row.else_known_by()).map(|digest| (realm.clone(), digest)).collect();
         let subjects = plan.owners.iter().map(owner).chain(plan.new.iter().map(key)).collect();
         let mut audit = self.note(caller, "ImportKeys", String::new());
         audit.subjects = subjects;
-        Commit { changes: owners.chain(keys).collect(), audit, request: None, once: None }
+        Commit { changes: owners.chain(keys).collect(), audit, request: None, once: None, free }
     }
 }
 
@@ -156,7 +174,7 @@ fn planned<'a>(lot: &'a Lot, there: &There, terms: &ImportTerms) -> Plan<'a> {
                 if !there.owners.contains(&row.record.owner) && owners.insert(&row.record.owner) {
                     plan.owners.push(&row.record.owner);
                 }
-                plan.new.push(&row.record);
+                plan.new.push(row);
             }
             Err(wrong) if terms.on_conflict == OnConflict::Fail => {
                 plan.ended = Some(KeyringError::ImportConflict { row: *number, wrong });

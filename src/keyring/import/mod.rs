@@ -11,7 +11,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use self::lot::{Lot, Outcome};
+use self::lot::{Look, Lot, Outcome};
 pub use self::report::{ImportReport, RefusedRow};
 pub use self::row::{Credential, Row};
 use super::{Called, Keyring, KeyringError, Wrong};
@@ -72,6 +72,8 @@ pub struct Import {
     lot: Lot,
     /// Being written, one after another: while one is, the next is looked at.
     writing: VecDeque<JoinHandle<Result<Outcome, KeyringError>>>,
+    /// Whether keys of the next lot are to be expected.
+    look: Look,
     /// Told when the last of them is written.
     before: Option<oneshot::Receiver<()>>,
     report: ImportReport,
@@ -98,6 +100,7 @@ impl Keyring {
             lot: Lot::default(),
             writing: VecDeque::new(),
             before: None,
+            look: if terms.mode == Mode::Dry { Look::First } else { Look::IfRefused },
             report: ImportReport::default(),
             standing: None,
             terms,
@@ -136,7 +139,7 @@ impl Import {
         }
         let (lot, terms) = (std::mem::take(&mut self.lot), self.terms.clone());
         if lot.rows() > 0 {
-            let (keyring, called) = (self.keyring.clone(), self.called.clone());
+            let (keyring, called, look) = (self.keyring.clone(), self.called.clone(), self.look);
             let (is_written, next) = oneshot::channel();
             let before = self.before.replace(next);
             self.writing.push_back(tokio::spawn(async move {
@@ -146,7 +149,7 @@ impl Import {
                         None => Ok(()),
                     }
                 };
-                let outcome = keyring.write_lot(&called, &terms, &lot, before).await?;
+                let outcome = keyring.write_lot(&called, &terms, (&lot, look), before).await?;
                 if outcome.ended.is_none() {
                     let _ = is_written.send(());
                 }
@@ -162,6 +165,9 @@ impl Import {
         let outcome = writing.await.unwrap_or(Err(KeyringError::Busy));
         let durable = self.report.durable_row;
         let Outcome { report, standing, ended } = outcome.map_err(|why| cut(durable, why))?;
+        if self.terms.mode == Mode::Real {
+            self.look = if report.created == 0 || report.unchanged > 0 { Look::First } else { Look::IfRefused };
+        }
         self.report.add(report);
         self.standing = standing.or(self.standing.take());
         ended.map_or(Ok(()), |why| Err(cut(self.report.durable_row, why)))

@@ -137,6 +137,11 @@ impl Credential {
 }
 
 impl Candidate {
+    /// Digests of its secret that are not what is kept of it.
+    pub(super) fn else_known_by(&self) -> impl Iterator<Item = Digest> {
+        self.known_by.iter().copied().filter(|digest| self.record.secrets.iter().all(|kept| kept.digest != *digest))
+    }
+
     /// Whether a key that is there is what this row says. What is not in the row may be as it will; a foreign digest may have been made anew when
     /// its secret was first used here.
     pub(super) fn is(&self, there: &Record) -> bool {

@@ -17,6 +17,11 @@ pub(super) fn check(tables: &Tables<'_>, commit: &Commit) -> Result<Vec<Step>, S
     for change in &commit.changes {
         plan.add(change)?;
     }
+    for (realm, digest) in &commit.free {
+        if tables.holder(realm, &digest.0)?.is_some() {
+            return Err(StoreError::SecretTaken.into());
+        }
+    }
     Ok(plan.steps)
 }
 

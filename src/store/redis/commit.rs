@@ -101,7 +101,7 @@ impl Prepared {
         let was = |(change, kept): (&Change, &Option<Vec<u8>>)| kept.as_deref().map(|kept| step::read(change, kept)).transpose();
         let was: Vec<Option<Change>> = commit.changes.iter().zip(&before.records).map(was).collect::<Result<_, _>>()?;
         let changes: Vec<(Option<&Change>, &Change)> = was.iter().map(Option::as_ref).zip(&commit.changes).collect();
-        let mut steps = Steps::default();
+        let mut steps = Steps::new(&commit.free);
         for (was, change) in &changes {
             steps.add(change, *was)?;
         }

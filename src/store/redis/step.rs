@@ -29,6 +29,15 @@ pub(super) struct Steps {
 }
 
 impl Steps {
+    /// With digests that no key may have.
+    pub(super) fn new(free: &[(RealmId, Digest)]) -> Self {
+        let mut steps = Self::default();
+        for (realm, digest) in free {
+            steps.free.add((), &names::digests(realm), [&digest.0]);
+        }
+        steps
+    }
+
     /// Adds a change. No record is changed twice by one commit, and no two keys get the same secret.
     pub(super) fn add(&mut self, change: &Change, was: Option<&Change>) -> Result<(), StoreError> {
         let (realm, (kind, id)) = (change.realm(), change.named());

@@ -115,7 +115,7 @@ async fn keys_of_which_every_secret_has_ended_keep_no_other_from_its_turn(world:
         let record = Record { id, owner: owner.clone(), secrets: vec![secret], revision: 1, ..template.clone() };
         Change::Key { record, expect: Expect::Absent }
     };
-    let commit = Commit { changes: (0..250).map(dead).collect(), audit: note("Test", "250 keys"), request: None, once: None };
+    let commit = Commit { changes: (0..250).map(dead).collect(), audit: note("Test", "250 keys"), request: None, once: None, free: Vec::new() };
     world.store.commit(&commit).await.unwrap();
     world.time.pass(2 * HOUR);
     let ended = tokio::time::timeout(PATIENCE, world.keyring.end_secrets()).await.expect("it ends");
@@ -245,7 +245,7 @@ async fn without_its_newest(world: &World, made: &CreateKeyResponse) {
     let secrets = before.secrets.iter().filter(|kept| kept.ends.is_some()).cloned().collect();
     let expect = Expect::Revision(before.revision);
     let changes = vec![Change::Key { record: Record { secrets, revision: before.revision + 1, ..before }, expect }];
-    world.store.commit(&Commit { changes, audit: note("Test", &name(made)), request: None, once: None }).await.unwrap();
+    world.store.commit(&Commit { changes, audit: note("Test", &name(made)), request: None, once: None, free: Vec::new() }).await.unwrap();
 }
 
 async fn ended_of(world: &World, made: &CreateKeyResponse) -> bool {

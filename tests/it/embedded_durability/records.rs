@@ -88,7 +88,7 @@ pub fn record(id: &KeyId, owner: &OwnerId) -> Record {
 }
 
 pub fn commit(changes: Vec<Change>, subject: impl AsRef<str>) -> Commit {
-    Commit { changes, audit: note("Test", subject.as_ref()), request: None, once: None }
+    Commit { changes, audit: note("Test", subject.as_ref()), request: None, once: None, free: Vec::new() }
 }
 
 pub fn new_key(record: Record) -> Change {

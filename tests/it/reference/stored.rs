@@ -23,7 +23,7 @@ pub(super) async fn fill(store: &dyn Store, world: &World, peppers: &Peppers) {
     let owners = world.owners.iter().map(|owner| Change::Owner { owner: self::owner(owner), expect: Expect::Absent });
     let keys = world.keys.iter().map(|key| Change::Key { record: record(key, peppers), expect: Expect::Absent });
     let audit = note("CreateKey", "a world");
-    let commit = Commit { changes: owners.chain(keys).collect(), audit, request: None, once: None };
+    let commit = Commit { changes: owners.chain(keys).collect(), audit, request: None, once: None, free: Vec::new() };
     store.commit(&commit).await.unwrap();
 }
 

@@ -111,7 +111,7 @@ pub(super) fn changed_owner(owner: &Owner) -> Change {
 
 pub(super) fn commit(changes: Vec<Change>) -> Commit {
     let audit = note("CreateKey", "key_1");
-    Commit { changes, audit, request: None, once: None }
+    Commit { changes, audit, request: None, once: None, free: Vec::new() }
 }
 
 /// Commits what must succeed.

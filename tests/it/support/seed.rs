@@ -48,7 +48,7 @@ pub fn id(number: usize) -> String {
 /// Makes these changes in one step.
 pub async fn commit(store: &dyn Store, changes: Vec<Change>) {
     let audit = super::audit::note("CreateKey", "key_1");
-    store.commit(&Commit { changes, audit, request: None, once: None }).await.unwrap();
+    store.commit(&Commit { changes, audit, request: None, once: None, free: Vec::new() }).await.unwrap();
 }
 
 /// An owner without a plan.
