@@ -46,7 +46,8 @@ impl Keyring {
             let changes = [self.admins(now).await?, Some(Change::Key { record: record.clone(), expect: Expect::Absent })];
             let target = Target { realm: record.realm.clone(), id: record.id.clone() };
             let audit = self.noted(Who::Bootstrap, "Bootstrap", vec![Record::name(&target)]);
-            let commit = Commit { changes: changes.into_iter().flatten().collect(), audit, request: None, once: Some(mark), free: Vec::new() };
+            let commit =
+                Commit { changes: changes.into_iter().flatten().collect(), audit, request: None, once: Some(mark), free: Vec::new() };
             match self.store.commit(&commit).await {
                 Ok(_) => return Ok(Created { record, secret, replayed: false }),
                 Err(StoreError::DoneBefore) => return Err(KeyringError::BootstrapDone),

@@ -182,7 +182,7 @@ impl Bound {
         let session = self.session.clone();
         let mut session = AbortOnDropHandle::new(tokio::spawn(async move { session.run().await }));
         let (keyring, retention, metrics) = (self.keyring, self.retention, self.metrics);
-        let _upkeep = AbortOnDropHandle::new(tokio::spawn(upkeep::run(keyring, retention, metrics)));
+        let _upkeep = AbortOnDropHandle::new(tokio::spawn(upkeep::run(keyring.clone(), retention, metrics)));
         let (counted, all_counted) = oneshot::channel::<Infallible>();
         let usage = AbortOnDropHandle::new(tokio::spawn(self.usage.run(async move { drop(all_counted.await) }, FAREWELL)));
         let _rehashing = rehashing(self.rehash, self.store.clone(), self.session.clone());
@@ -205,6 +205,7 @@ impl Bound {
         settled(&self.settlements).await;
         drop(counted);
         let _ = usage.await;
+        let _ = tokio::time::timeout(FAREWELL, keyring.tell_last_refused()).await;
         session.abort();
         give_up(&self.session).await;
         lanes::close(threads).await;

@@ -23,6 +23,7 @@ pub(super) async fn run(keyring: Arc<Keyring>, retention: Retention, metrics: Ar
             Ok(ended) => metrics.secrets_ended(ended.unused, ended.in_use),
             Err(error) => tracing::debug!(%error, "secrets that have ended are still kept"),
         }
+        keyring.tell_refused().await;
         if round % FORGETS == 1
             && let Err(error) = keyring.forget(&retention).await
         {

@@ -115,7 +115,8 @@ async fn keys_of_which_every_secret_has_ended_keep_no_other_from_its_turn(world:
         let record = Record { id, owner: owner.clone(), secrets: vec![secret], revision: 1, ..template.clone() };
         Change::Key { record, expect: Expect::Absent }
     };
-    let commit = Commit { changes: (0..250).map(dead).collect(), audit: note("Test", "250 keys"), request: None, once: None, free: Vec::new() };
+    let commit =
+        Commit { changes: (0..250).map(dead).collect(), audit: note("Test", "250 keys"), request: None, once: None, free: Vec::new() };
     world.store.commit(&commit).await.unwrap();
     world.time.pass(2 * HOUR);
     let ended = tokio::time::timeout(PATIENCE, world.keyring.end_secrets()).await.expect("it ends");
