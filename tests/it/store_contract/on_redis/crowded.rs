@@ -16,7 +16,7 @@ use crate::support::redis::{RedisServer, settings};
 const CROWD: u16 = 12;
 const BIG: u16 = 500;
 
-/// Its control: where nobody ever takes a turn (`PATIENCE` of src/store/redis/turn.rs out of reach), none of the big commits is made in its time.
+/// Before there were turns (src/store/redis/turn.rs), up to three of four revocations of 200 keys failed so, beside forty callers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_big_commit_is_made_in_its_time_beside_many_small_ones() {
     let server = RedisServer::start();
