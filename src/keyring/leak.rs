@@ -53,23 +53,17 @@ impl Keyring {
         if let (true, Some(from)) = (exposed.is_empty(), from) {
             self.reporters.failed(&reporter(from), self.guard.clock.boot());
         }
-        let mut told = Err(KeyringError::NoSuchSecret);
-        for exposed in exposed {
-            let ended = self.end_exposed(&exposed, from).await;
-            match (&told, &ended) {
-                // a publishable one says nothing of the others
-                (Err(_), _) => told = ended,
-                (Ok(_), Err(KeyringError::Publishable) | Ok(_)) => {}
-                (Ok(_), Err(_)) => return ended,
-            }
+        let mut told = None;
+        let nothing = if exposed.is_empty() { KeyringError::NoSuchSecret } else { KeyringError::Publishable };
+        // a publishable one is left as it is, and says nothing of the others
+        for exposed in exposed.iter().filter(|exposed| !exposed.is_publishable) {
+            let ended = self.end_exposed(exposed, from).await?;
+            told.get_or_insert(ended);
         }
-        told
+        told.ok_or(nothing)
     }
 
     async fn end_exposed(&self, exposed: &Exposed, from: Option<IpAddr>) -> Result<(Ended, Changed<Record>), KeyringError> {
-        if exposed.is_publishable {
-            return Err(KeyringError::Publishable);
-        }
         let by = finder(&exposed.target, from);
         let is_over = |record: &Record| newest(record).is_some_and(|newest| newest > exposed.number);
         let change = |record: &mut Record, now: StoreTime| {

@@ -114,6 +114,7 @@ pub trait Store: Send + Sync {
     ///
     /// - a commit that expects another revision is a conflict and changes nothing
     /// - a secret that another key of the realm has is refused and changes nothing
+    /// - a digest that is to be free and that a key of its realm has is refused and changes nothing
     /// - the same request id with the same content is done once; with other content it is an error
     /// - a commit marked as once is done once, whoever races for it
     /// - positions go up by one with every entry of the log

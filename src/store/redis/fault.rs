@@ -30,7 +30,7 @@ fn is_of_what_is_kept(error: &RedisError) -> bool {
 }
 
 /// A script says so as its command does.
-fn is_full(error: &RedisError) -> bool {
+pub(super) fn is_full(error: &RedisError) -> bool {
     error.code() == Some("OOM") || error.detail().is_some_and(|detail| detail.contains("OOM command not allowed"))
 }
 

@@ -7,7 +7,7 @@ use ::redis::aio::ConnectionLike;
 use ::redis::{RedisResult, Value, cmd};
 use tokio::time::sleep;
 
-use super::names;
+use super::{fault, names};
 
 /// How often somebody is late before a turn is taken.
 const PATIENCE: u32 = 2;
@@ -40,9 +40,11 @@ impl Turn {
         let token = format!("{drawn:016x}");
         let mut take = cmd("SET");
         take.arg(names::TURN).arg(&token).arg("NX").arg("PX").arg(LASTS_MS);
-        match take.query_async(connection).await? {
-            Value::Nil => sleep(Duration::from_millis(drawn % MOST_MS.min(STEP_MS * u64::from(self.late)))).await,
-            _ => self.token = token,
+        match take.query_async(connection).await {
+            Ok(Value::Okay) => self.token = token,
+            // what only takes something away goes on where memory is full, without a turn
+            Err(error) if !fault::is_full(&error) => return Err(error),
+            _ => sleep(Duration::from_millis(drawn % MOST_MS.min(STEP_MS * u64::from(self.late)))).await,
         }
         Ok(())
     }

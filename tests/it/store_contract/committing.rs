@@ -171,6 +171,18 @@ async fn everything(store: &dyn Store) -> (Vec<Record>, Vec<Owner>, u64) {
     (keys, owners, position(store).await)
 }
 
+pub(super) async fn a_digest_that_is_to_be_free_and_that_a_key_of_its_realm_has_is_refused_and_changes_nothing(engine: &mut impl Engine) {
+    let store = engine.store();
+    put(&*store, vec![new_owner(&owner("acme")), new_key(&key("key_1", &[digest(1)]))]).await;
+    let before = everything(&*store).await;
+    let with = |free| Commit { free, ..commit(vec![new_key(&key("key_2", &[digest(2)]))]) };
+    let held = with(vec![(realm("otesse"), digest(3)), (realm("otesse"), digest(1))]);
+    assert_eq!(store.commit(&held).await, Err(StoreError::SecretTaken));
+    assert_eq!(everything(&*store).await, before);
+    let control = with(vec![(realm("otesse"), digest(3)), (realm("other"), digest(1))]);
+    store.commit(&control).await.unwrap();
+}
+
 pub(super) async fn a_key_that_was_removed_is_found_and_listed_no_more_and_its_secrets_are_free(engine: &mut impl Engine) {
     let store = engine.store();
     let keys = [key("key_1", &[digest(1), digest(2)]), key("key_2", &[digest(3)])];
