@@ -1,11 +1,12 @@
 -- Applies all changes of a commit, each with its entry in the log, and appends their entry to the audit log, or does nothing: every check stands
 -- before the first write. Begins with audit.lua.
 --
--- KEYS  further: position, log, once, leases, longest lease, secured, barrier, uses of peppers; then one for each group below, in their order; last,
---       the request if there is one
+-- KEYS  further: position, log, once, leases, longest lease, secured, barrier, uses of peppers; then for each time that new keys are told: keys,
+--       digests, their ids, keys of owners; then one for each group below, in their order; last, the request if there is one
 -- ARGV  further: fingerprint or '', subject, how long requests are kept (ms), once mark or '', the log's mark, '1' where a write that is answered
 --       is as durable as it has to be, how many entries the log keeps; each with its number before it: peppers that secrets are put under, log
---       entries; then groups, with their number before them: records that must not be there (number, ids..), digests that must be free (number,
+--       entries; then new keys, with the number of times before them (number, and of each: id, owner, digest, record); then groups, with their number
+--       before them: records that must not be there (number, ids..), digests that must be free (number,
 --       digests..), records that must be of a revision (id, the 8 bytes that its value opens with), writes (command, number, arguments..)
 -- Answers {'made' or 'replayed', position, subject, head, longest lease, holders and registrations..}, {'reused'}, {'done'},
 -- {'exists', records, id}, {'conflict'}, {'taken'}, {'withdrawn', pepper}, or {'behind'}: the audit log has gone on meanwhile.
@@ -35,36 +36,61 @@ local function group()
   return {name = key(), first = next_arg - count + 1, last = next_arg}
 end
 
+-- New keys of one realm, as the calls that look for them and that write them take them.
+local function new_keys()
+  local new = {ids = {}, digests = {}, records = {}, holders = {}, listed = {}, owned = {}}
+  new.in_keys, new.in_digests, new.in_ids, new.in_owned = key(), key(), key(), key()
+  for i = 1, tonumber(arg()) do
+    local id, owner, digest, record = unpack(ARGV, next_arg + 1, next_arg + 4)
+    local field, value = 2 * i - 1, 2 * i
+    next_arg = next_arg + 4
+    new.ids[i], new.digests[i] = id, digest
+    new.records[field], new.records[value] = id, record
+    new.holders[field], new.holders[value] = digest, id .. '/' .. owner
+    new.listed[field], new.listed[value] = '0', id
+    new.owned[field], new.owned[value] = '0', owner .. '/' .. id
+  end
+  return new
+end
+
 local position_name, log, done, leases, longest_lease, secured, barrier, uses = unpack(KEYS, 4, 11)
 local fingerprint, subject, lifetime, once, mark, durable, kept = unpack(ARGV, 5, 11)
 local peppers = list(arg(), arg)
 local entries = list(arg(), arg)
+local new = list(arg(), new_keys)
 local absent = list(arg(), group)
 local free = list(arg(), group)
 local expected = list(arg(), function() return {name = key(), id = arg(), revision = arg()} end)
 local writes = list(arg(), function() return {command = arg(), group = group()} end)
 local request = KEYS[next_key + 1]
 
--- The number of the first of a group that is there, or nil.
-local function there(group)
-  local found = redis.call('HMGET', group.name, unpack(ARGV, group.first, group.last))
+-- The first of what a hash may not have that it has, or nil.
+local function there(name, fields, first, last)
+  local found = redis.call('HMGET', name, unpack(fields, first, last))
   for number, value in ipairs(found) do
-    if value then return number end
+    if value then return fields[first + number - 1] end
   end
 end
 
 -- Why the commit can't be made, or nil.
 local function obstacle()
+  for _, new in ipairs(new) do
+    local id = there(new.in_keys, new.ids, 1, #new.ids)
+    if id then return {'exists', new.in_keys, id} end
+  end
   for _, group in ipairs(absent) do
-    local number = there(group)
-    if number then return {'exists', group.name, ARGV[group.first + number - 1]} end
+    local id = there(group.name, ARGV, group.first, group.last)
+    if id then return {'exists', group.name, id} end
   end
   for _, record in ipairs(expected) do
     local before = redis.call('HGET', record.name, record.id)
     if not before or string.sub(before, 1, 8) ~= record.revision then return {'conflict'} end
   end
+  for _, new in ipairs(new) do
+    if there(new.in_digests, new.digests, 1, #new.digests) then return {'taken'} end
+  end
   for _, group in ipairs(free) do
-    if there(group) then return {'taken'} end
+    if there(group.name, ARGV, group.first, group.last) then return {'taken'} end
   end
 end
 
@@ -97,6 +123,12 @@ local position = tonumber(string.match(head, '^%d+'))
 for _, entry in ipairs(entries) do
   position = position + 1
   redis.call('XADD', log, 'MAXLEN', '~', kept, string.format('%.0f-0', position), 'mark', mark, 'entry', entry)
+end
+for _, new in ipairs(new) do
+  redis.call('HSET', new.in_digests, unpack(new.holders))
+  redis.call('HSET', new.in_keys, unpack(new.records))
+  redis.call('ZADD', new.in_ids, unpack(new.listed))
+  redis.call('ZADD', new.in_owned, unpack(new.owned))
 end
 for _, write in ipairs(writes) do
   redis.call(write.command, write.group.name, unpack(ARGV, write.group.first, write.group.last))

@@ -1,5 +1,6 @@
 //! Writing: one script applies a commit, with its audit entry and its log entry, or changes nothing; then it is made durable.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use super::pool::Pool;
 use super::script::Script;
 use super::secure::{self, at_once};
 use super::step::{self, Steps};
+use super::table::Table;
 use super::turn::Turn;
 use super::{audit, entries as kept, names};
 use crate::domain::audit::Head;
@@ -51,7 +53,8 @@ async fn make(
     let mut turn = Turn::default();
     loop {
         let before = before(&mut connection, commit).await?;
-        let prepared = match Prepared::new(commit, &before, mark) {
+        let was = before.changes(commit);
+        let prepared = match was.as_deref().map_err(Clone::clone).and_then(|was| Prepared::new(commit, (&before, was), mark)) {
             Ok(prepared) => prepared,
             Err(unreadable) => return Ok(Err(unreadable)),
         };
@@ -85,21 +88,27 @@ struct Before {
     followers: u32,
 }
 
+impl Before {
+    /// What is kept of each record, as it was written.
+    fn changes(&self, commit: &Commit) -> Result<Vec<Option<Change>>, StoreError> {
+        let was = |(change, kept): (&Change, &Option<Vec<u8>>)| kept.as_deref().map(|kept| step::read(change, kept)).transpose();
+        commit.changes.iter().zip(&self.records).map(was).collect()
+    }
+}
+
 /// A commit, made of what there was.
-struct Prepared {
-    steps: Steps,
+struct Prepared<'a> {
+    steps: Steps<'a>,
     /// Those of the log that replicas follow.
     entries: Vec<Vec<u8>>,
     restricts: bool,
     /// What secrets are put under that were not there before.
-    peppers: BTreeSet<Word>,
+    peppers: BTreeSet<&'a Word>,
     audit: Appended,
 }
 
-impl Prepared {
-    fn new(commit: &Commit, before: &Before, mark: Mark) -> Result<Self, StoreError> {
-        let was = |(change, kept): (&Change, &Option<Vec<u8>>)| kept.as_deref().map(|kept| step::read(change, kept)).transpose();
-        let was: Vec<Option<Change>> = commit.changes.iter().zip(&before.records).map(was).collect::<Result<_, _>>()?;
+impl<'a> Prepared<'a> {
+    fn new(commit: &'a Commit, (before, was): (&Before, &'a [Option<Change>]), mark: Mark) -> Result<Self, StoreError> {
         let changes: Vec<(Option<&Change>, &Change)> = was.iter().map(Option::as_ref).zip(&commit.changes).collect();
         let mut steps = Steps::new(&commit.free);
         for (was, change) in &changes {
@@ -109,7 +118,7 @@ impl Prepared {
         let entries: Vec<Entry> = entries(0, mark, &changes).collect();
         let restricts = entries.iter().any(|entry| entry.restricting);
         let entries: Vec<Vec<u8>> = entries.iter().map(encode_entry).collect();
-        let peppers = changes.iter().flat_map(|(was, change)| fresh(*was, change)).cloned().collect();
+        let peppers = changes.iter().flat_map(|(was, change)| fresh(*was, change)).collect();
         let told = Of {
             commit: Some(commit),
             before: was.first().and_then(Option::as_ref),
@@ -128,7 +137,7 @@ async fn before(connection: &mut MultiplexedConnection, commit: &Commit) -> Redi
     // what must not be there need not be read: the script refuses it if it is
     for change in commit.changes.iter().filter(|change| change.expects() != Expect::Absent) {
         let (records, id) = step::place(change);
-        all.cmd("HGET").arg(records).arg(id);
+        all.cmd("HGET").arg(records.name()).arg(id);
     }
     all.cmd("INFO").arg("replication");
     let mut answers: Vec<Value> = all.query_async(connection).await?;
@@ -161,8 +170,9 @@ fn read(told: &Told<Vec<Value>>, commit: &Commit, audit: Head) -> Result<Option<
         ("taken", []) => Err(StoreError::SecretTaken),
         ("withdrawn", [pepper]) => Err(StoreError::PepperWithdrawn(Word::parse(&text(pepper)?).map_err(|_| odd())?)),
         ("exists", [records, id]) => {
-            let there = (text(records)?, text(id)?);
-            let change = commit.changes.iter().find(|change| step::place(change) == (there.0.clone(), there.1.as_str()));
+            let (records, id) = (text(records)?, text(id)?);
+            let is_there = |(table, named): (Table<'_>, &str)| named == id && table.name() == records;
+            let change = commit.changes.iter().find(|change| is_there(step::place(change)));
             let (kind, id) = change.map(Change::named).ok_or_else(odd)?;
             Err(StoreError::Exists(format!("{kind} {id}")))
         }
@@ -170,20 +180,22 @@ fn read(told: &Told<Vec<Value>>, commit: &Commit, audit: Head) -> Result<Option<
     }
 }
 
-fn write(call: &mut Cmd, turn: &Turn, (commit, prepared): (&Commit, &Prepared), (mark, at_once): (Mark, &str)) {
+fn write(call: &mut Cmd, turn: &Turn, (commit, prepared): (&Commit, &Prepared<'_>), (mark, at_once): (Mark, &str)) {
     let Prepared { steps, entries, peppers, audit, .. } = prepared;
     let fixed = audit::NAMES.into_iter().chain([names::POSITION, names::LOG, names::ONCE, names::LEASES, names::LONGEST]);
     let fixed = fixed.chain([names::SECURED, names::BARRIER, names::PEPPER_USES]);
-    let mut keys: Vec<&str> = fixed.chain(steps.names()).collect();
     let request = commit.request.as_ref().map(names::request);
-    keys.extend(request.as_deref());
-    call.arg(keys.len()).arg(keys);
+    let keys: Vec<Cow<'_, str>> = fixed.map(Cow::Borrowed).chain(steps.names()).chain(request.map(Cow::Owned)).collect();
+    call.arg(keys.len());
+    for name in keys {
+        call.arg(name.as_ref());
+    }
     audit::write(call, turn, audit);
     call.arg(commit.request.as_ref().map_or(&b""[..], |request| &request.fingerprint));
     call.arg(commit.audit.subject()).arg(REQUESTS_KEPT.as_secs() * 1000);
     call.arg(commit.once.as_ref().map_or(&b""[..], |mark| mark));
     call.arg(mark.to_string()).arg(at_once).arg(ENTRIES_KEPT);
-    call.arg(peppers.len()).arg(peppers.iter().map(Word::as_str).collect::<Vec<_>>());
+    call.arg(peppers.len()).arg(peppers.iter().map(|pepper| pepper.as_str()).collect::<Vec<_>>());
     call.arg(entries.len()).arg(entries);
     steps.write(call);
 }

@@ -23,6 +23,7 @@ mod link;
 mod links;
 mod list;
 mod names;
+mod new_keys;
 mod peppers;
 mod pool;
 mod script;
@@ -33,6 +34,7 @@ pub mod settle;
 mod spread;
 mod step;
 mod stored;
+mod table;
 pub mod take;
 mod terms;
 #[cfg(test)]

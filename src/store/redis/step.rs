@@ -1,11 +1,14 @@
 //! What a commit comes to in Redis: which tables are looked at before anything is written, and what is written to them.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use ::redis::Cmd;
 
 use super::groups::{Groups, Write};
-use super::{names, stored};
+use super::new_keys::NewKeys;
+use super::stored;
+use super::table::Table;
 use crate::domain::key::Digest;
 use crate::domain::name::{OwnerId, RealmId};
 use crate::domain::record::Record;
@@ -13,130 +16,150 @@ use crate::store::{Change, Expect, StoreError};
 
 /// Stands for a revision that no record has: what was read is not what the commit expects, so it is not what its write was made from.
 const NEVER: &[u8] = b"-";
+/// Of members that stand in the order of their names.
+const NO_SCORE: Cow<'_, [u8]> = Cow::Borrowed(b"0");
 
 /// What is looked at and written.
 #[derive(Debug, Default)]
-pub(super) struct Steps {
+pub(super) struct Steps<'a> {
+    new: NewKeys<'a>,
     /// Ids of records that must not be there.
-    absent: Groups<()>,
+    absent: Groups<'a, ()>,
     /// Digests that no key may have.
-    free: Groups<()>,
+    free: Groups<'a, ()>,
     /// Records that must be of a revision: their table, id, revision.
-    expected: Vec<(String, String, Vec<u8>)>,
-    writes: Groups<Write>,
-    touched: HashSet<(&'static str, RealmId, String)>,
-    secrets: HashSet<(RealmId, Digest)>,
+    expected: Vec<(String, &'a str, Vec<u8>)>,
+    writes: Groups<'a, Write>,
+    touched: HashSet<(Table<'a>, &'a str)>,
+    secrets: HashSet<(&'a RealmId, Digest)>,
 }
 
-impl Steps {
+impl<'a> Steps<'a> {
     /// With digests that no key may have.
-    pub(super) fn new(free: &[(RealmId, Digest)]) -> Self {
+    pub(super) fn new(free: &'a [(RealmId, Digest)]) -> Self {
         let mut steps = Self::default();
-        for (realm, digest) in free {
-            steps.free.add((), &names::digests(realm), [&digest.0]);
+        for (realm, Digest(digest)) in free {
+            steps.free.add((), Table::Digests(realm), [digest.into()]);
         }
         steps
     }
 
     /// Adds a change. No record is changed twice by one commit, and no two keys get the same secret.
-    pub(super) fn add(&mut self, change: &Change, was: Option<&Change>) -> Result<(), StoreError> {
-        let (realm, (kind, id)) = (change.realm(), change.named());
-        if !self.touched.insert((kind, realm.clone(), id.to_owned())) {
+    pub(super) fn add(&mut self, change: &'a Change, was: Option<&'a Change>) -> Result<(), StoreError> {
+        if !self.touched.insert(place(change)) {
             return Err(StoreError::Conflict);
+        }
+        if let (Change::Key { record, .. }, Expect::Absent) = (change, change.expects())
+            && let [secret] = &record.secrets[..]
+        {
+            self.takes_secret(record, &secret.digest)?;
+            self.new.add(record, secret);
+            self.write_due(record, was);
+            return Ok(());
         }
         self.expect(change, was);
         match change {
             Change::Key { record, .. } => self.write_key(record, was)?,
             Change::Removed { realm, id, .. } => {
-                self.writes.add(Write::Drop, &names::keys(realm), [id.as_str().as_bytes()]);
-                self.writes.add(Write::Leave, &names::key_ids(realm), [id.as_str().as_bytes()]);
+                let member = || [id.as_str().as_bytes().into()];
+                self.writes.add(Write::Drop, Table::Keys(realm), member());
+                self.writes.add(Write::Leave, Table::KeyIds(realm), member());
                 self.leave_owner(realm, id.as_str(), owner_of(was));
-                for due in [names::SECRET_ENDS, names::REVOKED] {
-                    self.writes.add(Write::Leave, due, [format!("{realm}/{id}").as_bytes()]);
+                for due in [Table::SecretEnds, Table::Revoked] {
+                    self.writes.add(Write::Leave, due, [due_name(realm, id.as_str())]);
                 }
             }
             Change::Owner { owner, .. } => {
                 let id = owner.id.as_str().as_bytes();
-                self.writes.add(Write::Set, &names::owners(realm), [id, &stored::owner(owner)]);
-                self.writes.add(Write::Join, &names::owner_ids(realm), [b"0", id]);
+                self.writes.add(Write::Set, Table::Owners(&owner.realm), [id.into(), stored::owner(owner).into()]);
+                self.writes.add(Write::Join, Table::OwnerIds(&owner.realm), [NO_SCORE, id.into()]);
             }
         }
-        let kept: Vec<Digest> = change.digests().collect();
-        for lost in was.into_iter().flat_map(Change::digests).filter(|digest| !kept.contains(digest)) {
-            self.writes.add(Write::Drop, &names::digests(realm), [&lost.0]);
+        let lost = |old: &Digest| change.digests().all(|kept| kept != *old);
+        for Digest(lost) in was.into_iter().flat_map(Change::digests).filter(lost) {
+            self.writes.add(Write::Drop, Table::Digests(change.realm()), [lost.to_vec().into()]);
         }
         Ok(())
     }
 
     /// The tables that it touches, in the order in which [`Self::write`] tells what of them.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn names(&self) -> impl Iterator<Item = Cow<'_, str>> {
         let expected = self.expected.iter().map(|(records, ..)| records.as_str());
-        self.absent.names().chain(self.free.names()).chain(expected).chain(self.writes.names())
+        let known = self.absent.names().chain(self.free.names()).chain(expected).chain(self.writes.names());
+        self.new.names().map(Cow::Owned).chain(known.map(Cow::Borrowed))
     }
 
     pub(super) fn write(&self, call: &mut Cmd) {
+        self.new.write(call);
         self.absent.write(call);
         self.free.write(call);
         call.arg(self.expected.len());
         for (_, id, revision) in &self.expected {
-            call.arg(id).arg(revision);
+            call.arg(*id).arg(revision);
         }
         self.writes.write(call);
     }
 
-    fn expect(&mut self, change: &Change, was: Option<&Change>) {
+    fn expect(&mut self, change: &'a Change, was: Option<&Change>) {
         let (records, id) = place(change);
         match change.expects() {
-            Expect::Absent => self.absent.add((), &records, [id.as_bytes()]),
+            Expect::Absent => self.absent.add((), records, [id.as_bytes().into()]),
             Expect::Revision(expected) => {
                 let found = was.map(revision) == Some(expected);
                 let revision = if found { stored::revision(expected).into() } else { NEVER.into() };
-                self.expected.push((records, id.to_owned(), revision));
+                self.expected.push((records.name(), id, revision));
             }
         }
     }
 
-    fn write_key(&mut self, record: &Record, was: Option<&Change>) -> Result<(), StoreError> {
+    fn write_key(&mut self, record: &'a Record, was: Option<&'a Change>) -> Result<(), StoreError> {
         let (realm, id) = (&record.realm, record.id.as_str());
-        let (digests, had) = (names::digests(realm), was.into_iter().flat_map(Change::digests).collect::<Vec<_>>());
-        let holder = format!("{id}/{}", record.owner);
-        for Digest(digest) in record.secrets.iter().map(|secret| secret.digest) {
-            if !self.secrets.insert((realm.clone(), Digest(digest))) {
-                return Err(StoreError::SecretTaken);
+        let had = |digest: &Digest| was.into_iter().flat_map(Change::digests).any(|had| had == *digest);
+        for digest in record.secrets.iter().map(|secret| &secret.digest) {
+            self.takes_secret(record, digest)?;
+            if !had(digest) {
+                self.free.add((), Table::Digests(realm), [(&digest.0).into()]);
             }
-            if !had.contains(&Digest(digest)) {
-                self.free.add((), &digests, [&digest]);
-            }
-            self.writes.add(Write::Set, &digests, [&digest, holder.as_bytes()]);
+            let holder = [id, "/", record.owner.as_str()].concat().into_bytes();
+            self.writes.add(Write::Set, Table::Digests(realm), [(&digest.0).into(), holder.into()]);
         }
-        self.writes.add(Write::Set, &names::keys(realm), [id.as_bytes(), &stored::key(record)]);
-        self.writes.add(Write::Join, &names::key_ids(realm), [b"0", id.as_bytes()]);
+        self.writes.add(Write::Set, Table::Keys(realm), [id.as_bytes().into(), stored::key(record).into()]);
+        self.writes.add(Write::Join, Table::KeyIds(realm), [NO_SCORE, id.as_bytes().into()]);
         self.leave_owner(realm, id, owner_of(was).filter(|owner| **owner != record.owner));
-        self.writes.add(Write::Join, &names::key_ids_of(realm, &record.owner), [b"0", id.as_bytes()]);
-        let name = format!("{realm}/{id}");
-        for (table, when) in [(names::SECRET_ENDS, record.secret_ends()), (names::REVOKED, record.revoked)] {
-            match when {
-                Some(at) => self.writes.add(Write::Join, table, [at.0.to_string().as_bytes(), name.as_bytes()]),
-                None if was.is_some() => self.writes.add(Write::Leave, table, [name.as_bytes()]),
-                None => {}
-            }
-        }
+        self.writes.add(Write::Join, Table::KeysOfOwners(realm), [NO_SCORE, owned_name(&record.owner, id)]);
+        self.write_due(record, was);
         Ok(())
     }
 
-    fn leave_owner(&mut self, realm: &RealmId, id: &str, owner: Option<&OwnerId>) {
+    /// No two keys of a commit have one secret.
+    fn takes_secret(&mut self, record: &'a Record, digest: &Digest) -> Result<(), StoreError> {
+        if self.secrets.insert((&record.realm, *digest)) { Ok(()) } else { Err(StoreError::SecretTaken) }
+    }
+
+    fn write_due(&mut self, record: &'a Record, was: Option<&Change>) {
+        for (table, when) in [(Table::SecretEnds, record.secret_ends()), (Table::Revoked, record.revoked)] {
+            let name = || due_name(&record.realm, record.id.as_str());
+            match when {
+                Some(at) => self.writes.add(Write::Join, table, [at.0.to_string().into_bytes().into(), name()]),
+                None if was.is_some() => self.writes.add(Write::Leave, table, [name()]),
+                None => {}
+            }
+        }
+    }
+
+    fn leave_owner(&mut self, realm: &'a RealmId, id: &str, owner: Option<&OwnerId>) {
         if let Some(owner) = owner {
-            self.writes.add(Write::Leave, &names::key_ids_of(realm, owner), [id.as_bytes()]);
+            self.writes.add(Write::Leave, Table::KeysOfOwners(realm), [owned_name(owner, id)]);
         }
     }
 }
 
 /// Where a change's record is: its table, and its id.
-pub(super) fn place(change: &Change) -> (String, &str) {
+pub(super) fn place(change: &Change) -> (Table<'_>, &str) {
     match change {
-        Change::Key { record, .. } => (names::keys(&record.realm), record.id.as_str()),
-        Change::Owner { owner, .. } => (names::owners(&owner.realm), owner.id.as_str()),
-        Change::Removed { realm, id, .. } => (names::keys(realm), id.as_str()),
+        Change::Key { record, .. } => (Table::Keys(&record.realm), record.id.as_str()),
+        Change::Owner { owner, .. } => (Table::Owners(&owner.realm), owner.id.as_str()),
+        Change::Removed { realm, id, .. } => (Table::Keys(realm), id.as_str()),
     }
 }
 
@@ -147,6 +170,16 @@ pub(super) fn read(change: &Change, kept: &[u8]) -> Result<Change, StoreError> {
         Change::Key { .. } | Change::Removed { .. } => stored::read_key(kept).map(|record| Change::Key { record, expect }),
         Change::Owner { .. } => stored::read_owner(kept).map(|owner| Change::Owner { owner, expect }),
     }
+}
+
+/// A key, in lists that name keys of all realms.
+fn due_name(realm: &RealmId, id: &str) -> Cow<'static, [u8]> {
+    format!("{realm}/{id}").into_bytes().into()
+}
+
+/// A key, in the list of all owners' keys.
+fn owned_name(owner: &OwnerId, id: &str) -> Cow<'static, [u8]> {
+    format!("{owner}/{id}").into_bytes().into()
 }
 
 fn owner_of(change: Option<&Change>) -> Option<&OwnerId> {
