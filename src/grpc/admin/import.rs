@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD, HEXLOWER_PERMISSIVE};
+use tokio::task::yield_now;
 use tonic::{Status, Streaming};
 
 use super::asked::{block, numbers};
@@ -16,6 +17,9 @@ use crate::keyring::{
 };
 use crate::proto::keyward::admin::v1 as wire;
 use crate::proto::keyward::admin::v1::imported_key;
+
+/// So many rows are checked before others have their turn: what is written meanwhile is not to wait for a whole message.
+const AT_ONE_GO: usize = 32;
 
 /// From the first message to the last.
 pub(super) async fn import(
@@ -31,9 +35,12 @@ pub(super) async fn import(
         if !message.parent.is_empty() && message.parent != parent {
             return Err(KeyringError::Invalid(vec![Wrong::new("parent", "must be that of the first message, or empty")]).into());
         }
-        for key in message.rows {
+        for (passed, key) in message.rows.into_iter().enumerate() {
             number = if key.row == 0 { number + 1 } else { key.row };
             import.take(number, row(key)).await?;
+            if passed % AT_ONE_GO == 0 {
+                yield_now().await;
+            }
         }
         match stream.message().await? {
             Some(next) => message = next,

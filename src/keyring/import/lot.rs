@@ -1,22 +1,26 @@
 //! Rows that are written together: what is there is read for all of them at once, and what is new goes into one commit.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use super::super::kept::Kept as _;
-use super::super::{Called, Caller, Keyring, KeyringError, Target, Wrong};
+use super::super::{Keyring, KeyringError, Target, Wrong};
 use super::report::ImportReport;
 use super::row::Candidate;
-use super::{ImportTerms, MissingOwners, Mode, OnConflict};
+use super::{Course, ImportTerms, MissingOwners, Mode, OnConflict};
 use crate::domain::key::Digest;
 use crate::domain::name::{KeyId, OwnerId, RealmId};
 use crate::domain::owner::Owner;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
 use crate::revocation::Standing;
-use crate::store::{Change, Commit, Expect, StoreError};
+use crate::store::{AuditNote, Change, Commit, Expect, StoreError};
 
 /// So often a lot is looked at anew, when what it looks at changes.
 const ATTEMPTS: usize = 8;
+
+/// So long a judgement of the caller is as good as a new one: about as long as one lot takes.
+const JUDGED_FOR: Duration = Duration::from_millis(50);
 
 /// Rows that were checked, by their numbers.
 #[derive(Debug, Default)]
@@ -53,6 +57,11 @@ impl Lot {
         self.last = number;
     }
 
+    /// Those of its keys.
+    fn owners(&self) -> impl Iterator<Item = &OwnerId> {
+        self.good.iter().map(|(_, row)| &row.record.owner)
+    }
+
     pub(super) fn rows(&self) -> usize {
         self.good.len() + self.bad.len()
     }
@@ -63,7 +72,6 @@ struct There {
     keys: HashMap<KeyId, Record>,
     by_digest: HashMap<Digest, KeyId>,
     owners: HashSet<OwnerId>,
-    now: StoreTime,
 }
 
 /// What is to become of a lot.
@@ -75,74 +83,98 @@ struct Plan<'a> {
     ended: Option<KeyringError>,
 }
 
+/// The same, with what there is to write. Who writes it is known at the last moment.
+struct Draft {
+    changes: Vec<Change>,
+    free: Vec<(RealmId, Digest)>,
+    subjects: Vec<String>,
+    outcome: Outcome,
+}
+
 impl Keyring {
     /// Writes a lot, once `before` has ended, if its caller would still be let in. Where a key of it turns out to be there, or somebody else has written
     /// meanwhile, it is looked at anew.
     pub(super) async fn write_lot(
         &self,
-        call: &Called,
-        terms: &ImportTerms,
+        course: &Course,
         (lot, look): (&Lot, Look),
         before: impl Future<Output = Result<(), KeyringError>>,
     ) -> Result<Outcome, KeyringError> {
         let looked = match look {
-            Look::First => self.there(&terms.realm, lot).await,
-            Look::IfRefused => self.owners_there(&terms.realm, lot).await,
+            Look::First => self.there(course, lot).await,
+            Look::IfRefused => self.owners_there(course, lot).await,
         };
-        before.await?;
-        let mut there = looked?;
+        let mut draft = draft(lot, &looked?, course);
+        // its caller is judged while the lot before it is written, unless that takes long
+        let judged = self.guard.clock.boot();
+        let (before, caller) = tokio::join!(before, self.still(&course.called));
+        before?;
+        let is_fresh = self.guard.clock.boot().0.saturating_sub(judged.0) < JUDGED_FOR;
+        let mut caller = if is_fresh { caller? } else { self.still(&course.called).await? };
         for _ in 0..ATTEMPTS {
-            let caller = self.still(call).await?;
-            let mut plan = planned(lot, &there, terms);
-            if terms.mode == Mode::Dry || plan.new.is_empty() {
-                plan.report.durable_row = if terms.mode == Mode::Dry { 0 } else { plan.last(lot) };
-                return Ok(Outcome { report: plan.report, standing: None, ended: plan.ended });
+            let Draft { changes, free, subjects, outcome } = draft;
+            if changes.is_empty() {
+                return Ok(outcome);
             }
-            match self.store.commit(&self.commit_of(&caller, terms, &plan, there.now)).await {
+            let audit = AuditNote { subjects, ..self.note(&caller, "ImportKeys", String::new()) };
+            let commit = Commit { changes, audit, request: None, once: None, free };
+            match self.store.commit(&commit).await {
                 Ok(committed) => {
-                    plan.report.durable_row = plan.last(lot);
-                    return Ok(Outcome { report: plan.report, standing: Some(committed.standing), ended: plan.ended });
+                    course.owners.add(commit.changes.iter().filter_map(owner));
+                    return Ok(Outcome { standing: Some(committed.standing), ..outcome });
                 }
                 Err(StoreError::Conflict | StoreError::Late | StoreError::Exists(_) | StoreError::SecretTaken) => {}
                 Err(error) => return Err(error.into()),
             }
-            there = self.there(&terms.realm, lot).await?;
+            caller = self.still(&course.called).await?;
+            draft = self::draft(lot, &self.there(course, lot).await?, course);
         }
         Err(KeyringError::Busy)
     }
 
-    async fn there(&self, realm: &RealmId, lot: &Lot) -> Result<There, KeyringError> {
+    async fn there(&self, course: &Course, lot: &Lot) -> Result<There, KeyringError> {
         let ids: Vec<KeyId> = lot.good.iter().map(|(_, row)| row.record.id.clone()).collect();
         let digests: Vec<Digest> = lot.good.iter().flat_map(|(_, row)| row.known_by.iter().copied()).collect();
-        let (keys, there) = tokio::join!(self.store.keys_of(realm, &ids, &digests), self.owners_there(realm, lot));
-        let keys = keys?;
+        let keys = self.store.keys_of(&course.terms.realm, &ids, &digests);
+        let (keys, there) = tokio::try_join!(async { Ok(keys.await?) }, self.owners_there(course, lot))?;
         let by_digest = keys.iter().flat_map(|key| key.secrets.iter().map(|kept| (kept.digest, key.id.clone()))).collect();
         let keys = keys.into_iter().map(|key| (key.id.clone(), key)).collect();
-        Ok(There { keys, by_digest, ..there? })
+        Ok(There { keys, by_digest, ..there })
     }
 
     /// As if no key of the lot were there.
-    async fn owners_there(&self, realm: &RealmId, lot: &Lot) -> Result<There, KeyringError> {
-        let owners: HashSet<OwnerId> = lot.good.iter().map(|(_, row)| row.record.owner.clone()).collect();
-        let owners: Vec<OwnerId> = owners.into_iter().collect();
-        let (owners, now) = tokio::try_join!(self.store.owners_of(realm, &owners), self.store.now())?;
-        let owners = owners.into_iter().map(|owner| owner.id).collect();
-        Ok(There { keys: HashMap::new(), by_digest: HashMap::new(), owners, now })
+    async fn owners_there(&self, course: &Course, lot: &Lot) -> Result<There, KeyringError> {
+        let (mut owners, unknown) = course.owners.split(lot.owners().cloned().collect());
+        if !unknown.is_empty() {
+            let found = self.store.owners_of(&course.terms.realm, &unknown).await?;
+            course.owners.add(found.iter().map(|owner| &owner.id));
+            owners.extend(found.into_iter().map(|owner| owner.id));
+        }
+        Ok(There { keys: HashMap::new(), by_digest: HashMap::new(), owners })
     }
+}
 
-    /// Everything in one commit, with one entry in the audit log that names it.
-    fn commit_of(&self, caller: &Caller, terms: &ImportTerms, plan: &Plan<'_>, now: StoreTime) -> Commit {
-        let realm = &terms.realm;
-        let owners = plan.owners.iter().map(|id| Change::Owner { owner: new_owner(realm, id, now), expect: Expect::Absent });
-        let keys = plan.new.iter().map(|row| Change::Key { record: row.record.clone(), expect: Expect::Absent });
+/// Everything is for one commit, with one entry in the audit log that names it.
+fn draft(lot: &Lot, there: &There, Course { terms, now, .. }: &Course) -> Draft {
+    let Plan { new, owners, mut report, ended } = planned(lot, there, terms);
+    let last = match &ended {
+        Some(KeyringError::ImportConflict { row, .. }) => row - 1,
+        _ => lot.last,
+    };
+    report.durable_row = if terms.mode == Mode::Dry { 0 } else { last };
+    let (realm, is_written) = (&terms.realm, terms.mode == Mode::Real && !new.is_empty());
+    let mut draft =
+        Draft { changes: Vec::new(), free: Vec::new(), subjects: Vec::new(), outcome: Outcome { report, standing: None, ended } };
+    if is_written {
+        let owner = |id: &&OwnerId| Change::Owner { owner: new_owner(realm, id, *now), expect: Expect::Absent };
+        let key = |row: &&Candidate| Change::Key { record: row.record.clone(), expect: Expect::Absent };
+        draft.changes = owners.iter().map(owner).chain(new.iter().map(key)).collect();
         let owner = |id: &&OwnerId| Owner::name(&Target { realm: realm.clone(), id: (*id).clone() });
         let key = |row: &&Candidate| Record::name(&Target { realm: realm.clone(), id: row.record.id.clone() });
-        let free = plan.new.iter().flat_map(|row| row.else_known_by()).map(|digest| (realm.clone(), digest)).collect();
-        let subjects = plan.owners.iter().map(owner).chain(plan.new.iter().map(key)).collect();
-        let mut audit = self.note(caller, "ImportKeys", String::new());
-        audit.subjects = subjects;
-        Commit { changes: owners.chain(keys).collect(), audit, request: None, once: None, free }
+        draft.subjects = owners.iter().map(owner).chain(new.iter().map(key)).collect();
+        draft.free = new.iter().flat_map(|row| row.else_known_by()).map(|digest| (realm.clone(), digest)).collect();
     }
+    draft
 }
 
 /// Row by row: it is new, or there, or in the way of what is there or came before.
@@ -188,16 +220,6 @@ fn planned<'a>(lot: &'a Lot, there: &There, terms: &ImportTerms) -> Plan<'a> {
     plan
 }
 
-impl Plan<'_> {
-    /// The last row that is dealt with.
-    fn last(&self, lot: &Lot) -> u64 {
-        match &self.ended {
-            Some(KeyringError::ImportConflict { row, .. }) => row - 1,
-            _ => lot.last,
-        }
-    }
-}
-
 enum Verdict {
     New,
     Unchanged,
@@ -214,6 +236,10 @@ fn judged(row: &Candidate, there: &There) -> Result<Verdict, Wrong> {
         Some(holder) if there.keys.get(holder).is_some_and(|key| row.is(key)) => Ok(Verdict::Unchanged),
         Some(holder) => Err(Wrong::new("secret", format!("is that of the key {holder}, which is there with another content or id"))),
     }
+}
+
+fn owner(change: &Change) -> Option<&OwnerId> {
+    if let Change::Owner { owner, .. } = change { Some(&owner.id) } else { None }
 }
 
 fn new_owner(realm: &RealmId, id: &OwnerId, now: StoreTime) -> Owner {

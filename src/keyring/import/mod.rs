@@ -2,6 +2,7 @@
 //! log, if whoever imports them still may. While one lot is written the next is checked. Whoever begins again with the same rows changes nothing.
 
 mod lot;
+mod owners;
 mod report;
 mod row;
 
@@ -12,6 +13,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use self::lot::{Look, Lot, Outcome};
+use self::owners::KnownOwners;
 pub use self::report::{ImportReport, RefusedRow};
 pub use self::row::{Credential, Row};
 use super::{Called, Keyring, KeyringError, Wrong};
@@ -57,16 +59,14 @@ pub enum Mode {
 /// So many rows go into one commit: more would hold up whoever else asks the store for longer.
 const LOT: usize = 500;
 
-/// So many lots are under way at once: one is written, one is looked at.
+/// So many lots are under way at once: one is written, one is made ready.
 const UNDER_WAY: usize = 2;
 
 /// An import that goes on.
 #[derive(Debug)]
 pub struct Import {
     keyring: Arc<Keyring>,
-    called: Called,
-    terms: ImportTerms,
-    now: StoreTime,
+    course: Arc<Course>,
     begun: BootTime,
     /// Checked, and not written yet.
     lot: Lot,
@@ -81,6 +81,16 @@ pub struct Import {
     standing: Option<Standing>,
 }
 
+/// What all lots of an import have in common.
+#[derive(Debug)]
+struct Course {
+    called: Called,
+    terms: ImportTerms,
+    /// When it began.
+    now: StoreTime,
+    owners: KnownOwners,
+}
+
 impl Keyring {
     /// Begins an import. Nobody who is bound to one owner imports, and admin tokens are not imported at all.
     pub async fn import(self: &Arc<Self>, called: Called, terms: ImportTerms) -> Result<Import, KeyringError> {
@@ -92,18 +102,18 @@ impl Keyring {
                 "must not be the realm keyward: admin tokens are made here, and nowhere else",
             )]));
         }
+        let look = if terms.mode == Mode::Dry { Look::First } else { Look::IfRefused };
+        let course = Course { called, terms, now: self.store.now().await?, owners: KnownOwners::default() };
         Ok(Import {
             keyring: self.clone(),
-            called,
-            now: self.store.now().await?,
+            course: Arc::new(course),
             begun: self.guard.clock.boot(),
             lot: Lot::default(),
             writing: VecDeque::new(),
             before: None,
-            look: if terms.mode == Mode::Dry { Look::First } else { Look::IfRefused },
+            look,
             report: ImportReport::default(),
             standing: None,
-            terms,
         })
     }
 }
@@ -112,7 +122,7 @@ impl Import {
     /// Takes a row, or what is wrong with it. Its number is for the report.
     pub async fn take(&mut self, number: u64, row: Result<Row, Vec<Wrong>>) -> Result<(), KeyringError> {
         self.report.rows += 1;
-        let checked = row.and_then(|row| self.keyring.candidate(&self.terms.realm, row, self.now));
+        let checked = row.and_then(|row| self.keyring.candidate(&self.course.terms.realm, row, self.course.now));
         match checked {
             Ok(candidate) => self.lot.add(number, candidate),
             Err(wrong) => self.lot.refuse(number, wrong),
@@ -137,9 +147,9 @@ impl Import {
         if self.writing.len() >= UNDER_WAY {
             self.written().await?;
         }
-        let (lot, terms) = (std::mem::take(&mut self.lot), self.terms.clone());
+        let lot = std::mem::take(&mut self.lot);
         if lot.rows() > 0 {
-            let (keyring, called, look) = (self.keyring.clone(), self.called.clone(), self.look);
+            let (keyring, course, look) = (self.keyring.clone(), self.course.clone(), self.look);
             let (is_written, next) = oneshot::channel();
             let before = self.before.replace(next);
             self.writing.push_back(tokio::spawn(async move {
@@ -149,7 +159,7 @@ impl Import {
                         None => Ok(()),
                     }
                 };
-                let outcome = keyring.write_lot(&called, &terms, (&lot, look), before).await?;
+                let outcome = keyring.write_lot(&course, (&lot, look), before).await?;
                 if outcome.ended.is_none() {
                     let _ = is_written.send(());
                 }
@@ -165,7 +175,7 @@ impl Import {
         let outcome = writing.await.unwrap_or(Err(KeyringError::Busy));
         let durable = self.report.durable_row;
         let Outcome { report, standing, ended } = outcome.map_err(|why| cut(durable, why))?;
-        if self.terms.mode == Mode::Real {
+        if self.course.terms.mode == Mode::Real {
             self.look = if report.created == 0 || report.unchanged > 0 { Look::First } else { Look::IfRefused };
         }
         self.report.add(report);
