@@ -1,7 +1,7 @@
 //! How far a rotation of peppers is, and its end: how many secrets are still under which, and the withdrawal of one with what is left under it.
 //!
-//! There are no counters: every key is read for it, page by page. Only realms of the configuration have keys that anybody can use, so no others
-//! are looked at.
+//! There are no counters: every key is read for it, page by page, in every realm that the store keeps any of: who serves them is other replicas'
+//! affair, and a file that was taken away may come back.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -94,7 +94,7 @@ impl Keyring {
     pub async fn withdraw_pepper(&self, caller: &Caller, version: &Word, stopping: Stopping) -> Result<Withdrawn, KeyringError> {
         self.pepper_to_withdraw(caller, version).await?.allowed(version, stopping)?;
         self.store.withdraw_pepper(version, &self.note(caller, "WithdrawPepper", format!("peppers/{version}"))).await?;
-        let (mut told, now, mut pages) = (Withdrawn::default(), self.store.now().await?, Pages::of(self));
+        let (mut told, now, mut pages) = (Withdrawn::default(), self.store.now().await?, Pages::of(self).await?);
         while let Some(mut records) = pages.next(self).await? {
             records.retain(|record| is_under(record, version));
             for some in records.chunks(TOGETHER) {
@@ -112,7 +112,7 @@ impl Keyring {
 
     /// What is under a pepper now.
     async fn under(&self, version: &Word) -> Result<Withdrawn, KeyringError> {
-        let (mut told, now, mut pages) = (Withdrawn::default(), self.store.now().await?, Pages::of(self));
+        let (mut told, now, mut pages) = (Withdrawn::default(), self.store.now().await?, Pages::of(self).await?);
         while let Some(records) = pages.next(self).await? {
             for record in &records {
                 told.take(record, version, now);
@@ -188,7 +188,7 @@ impl Keyring {
         if let Some(last) = last.as_ref().filter(|last| begun.0.saturating_sub(last.begun.0) < last.took * REST) {
             return Ok(last.clone());
         }
-        let (at, mut under, mut pages) = (self.store.now().await?, BTreeMap::new(), Pages::of(self));
+        let (at, mut under, mut pages) = (self.store.now().await?, BTreeMap::new(), Pages::of(self).await?);
         while let Some(records) = pages.next(self).await? {
             for record in &records {
                 count(&mut under, record, at);
@@ -217,13 +217,16 @@ impl Keyring {
 
 /// Every key of every realm, a page at a time.
 struct Pages {
+    /// The next one last.
     realms: Vec<RealmId>,
     after: Option<String>,
 }
 
 impl Pages {
-    fn of(keyring: &Keyring) -> Self {
-        Self { realms: keyring.realms.iter().map(|realm| realm.id.clone()).collect(), after: None }
+    async fn of(keyring: &Keyring) -> Result<Self, KeyringError> {
+        let mut realms = keyring.store.realms().await?;
+        realms.reverse();
+        Ok(Self { realms, after: None })
     }
 
     async fn next(&mut self, keyring: &Keyring) -> Result<Option<Vec<Record>>, KeyringError> {

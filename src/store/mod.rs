@@ -155,6 +155,11 @@ pub trait Store: Send + Sync {
     /// Lists owners of a realm, as keys are listed.
     async fn owners(&self, realm: &RealmId, page: &Page) -> Result<Vec<Owner>, StoreError>;
 
+    /// The realms that have owners, and so all that have keys, in the order of their names.
+    ///
+    /// - every realm that has an owner is named once, whoever serves it
+    async fn realms(&self) -> Result<Vec<RealmId>, StoreError>;
+
     /// Keeps the check values of all of a replica's peppers, or compares them with those that are kept.
     ///
     /// - a pepper of a known version and another check value is refused

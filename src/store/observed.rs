@@ -116,6 +116,10 @@ impl Round for Observed {
         self.observe("owners", self.inner.owners(realm, page)).await
     }
 
+    async fn realms(&self) -> Result<Vec<RealmId>, StoreError> {
+        self.observe("realms", self.inner.realms()).await
+    }
+
     async fn claim_peppers(&self, claims: &[PepperClaim]) -> Result<(), StoreError> {
         self.observe("claim_peppers", self.inner.claim_peppers(claims)).await
     }

@@ -83,6 +83,10 @@ pub trait Round: Send + Sync {
         self.inner()?.owners(realm, page).await
     }
 
+    async fn realms(&self) -> Result<Vec<RealmId>, StoreError> {
+        self.inner()?.realms().await
+    }
+
     async fn claim_peppers(&self, claims: &[PepperClaim]) -> Result<(), StoreError> {
         self.inner()?.claim_peppers(claims).await
     }
@@ -216,6 +220,10 @@ impl<T: Round> Store for T {
 
     async fn owners(&self, realm: &RealmId, page: &Page) -> Result<Vec<Owner>, StoreError> {
         Round::owners(self, realm, page).await
+    }
+
+    async fn realms(&self) -> Result<Vec<RealmId>, StoreError> {
+        Round::realms(self).await
     }
 
     async fn claim_peppers(&self, claims: &[PepperClaim]) -> Result<(), StoreError> {

@@ -95,6 +95,7 @@ const ASKED_BY: &[(&str, &[&str])] = &[
         ],
     ),
     ("peppers", &["peppers.rs"]),
+    ("realms", &["peppers.rs"]),
     ("withdraw_pepper", &["peppers.rs"]),
     ("holders", &["guarantee.rs"]),
     ("resume", &["revocation.rs"]),

@@ -137,6 +137,8 @@ async fn after_a_copy_into_redis_every_key_works_and_ids_and_audit_log_are_what_
     });
     fs::copy(old.at("token"), new.at("token")).unwrap();
     assert_eq!(exported(&new), before, "ids and all that is known of keys");
+    let realms: Vec<String> = redis.ask("ZRANGE kw:1:{kw}:realms 0 -1");
+    assert_eq!(realms, ["beside", "keyward", "plain"], "a pepper is withdrawn from what is named here");
     let mut checks = check::connect(new.envoy).await;
     for first in (0..keys).step_by(AT_ONCE) {
         let numbers = first..keys.min(first + AT_ONCE);

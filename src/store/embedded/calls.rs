@@ -101,6 +101,10 @@ impl Store for Embedded {
         self.read(self.timeouts.admin, move |txn, _| read::owners(txn, &realm, &page)).await
     }
 
+    async fn realms(&self) -> Result<Vec<RealmId>, StoreError> {
+        self.read(self.timeouts.admin, |txn, _| read::realms(txn)).await
+    }
+
     async fn claim_peppers(&self, claims: &[PepperClaim]) -> Result<(), StoreError> {
         self.ask(self.timeouts.admin, |reply| Job::ClaimPeppers(claims.to_vec(), reply)).await
     }

@@ -98,6 +98,17 @@ pub(super) fn owners(txn: &ReadTransaction, realm: &RealmId, page: &Page) -> Res
     listed(range, page, |entry| Ok(decode_owner(entry?.1.value())?))
 }
 
+/// From the first owner of a realm to the first behind its last.
+pub(super) fn realms(txn: &ReadTransaction) -> Result<Vec<RealmId>, Stop> {
+    let (table, mut found) = (txn.open_table(OWNERS)?, Vec::<RealmId>::new());
+    loop {
+        let low = found.last().map_or(Bound::Unbounded, |last| Bound::Excluded((last.as_str(), LAST)));
+        let Some(entry) = table.range((low, Bound::Unbounded))?.next() else { return Ok(found) };
+        let name = entry?.0;
+        found.push(RealmId::parse(name.value().0).map_err(unreadable)?);
+    }
+}
+
 /// What is due before an instant, from behind a place on.
 pub(super) fn due(
     txn: &ReadTransaction,
@@ -155,7 +166,7 @@ fn between<T>(low: T, high: T) -> (Bound<T>, Bound<T>) {
 
 #[allow(clippy::needless_pass_by_value, reason = "what map_err hands on")]
 fn unreadable(error: NameError) -> StoreError {
-    StoreError::Corrupt(format!("what is due: {error}"))
+    StoreError::Corrupt(format!("a name that is kept: {error}"))
 }
 
 fn missing(kind: &str, id: &str) -> StoreError {

@@ -1,5 +1,7 @@
 //! A store that is filled from another: whatever that kept is written as commits would have left it. Until the end nobody gets a lease.
 
+use std::collections::BTreeSet;
+
 use ::redis::{Pipeline, cmd};
 use tokio::time::Instant;
 
@@ -55,6 +57,10 @@ impl RedisStore {
     /// Writes owners.
     pub async fn copy_owners(&self, owners: &[Owner]) -> Result<(), StoreError> {
         let mut all = ::redis::pipe();
+        let realms: BTreeSet<&str> = owners.iter().map(|owner| owner.realm.as_str()).collect();
+        for realm in realms {
+            all.cmd("ZADD").arg(names::REALMS).arg(0).arg(realm);
+        }
         for owner in owners {
             all.cmd("HSET").arg(names::owners(&owner.realm)).arg(owner.id.as_str()).arg(stored::owner(owner));
             all.cmd("ZADD").arg(names::owner_ids(&owner.realm)).arg(0).arg(owner.id.as_str());

@@ -93,6 +93,15 @@ pub(super) async fn owners(pool: &Pool, deadline: Instant, realm: &RealmId, page
     kept.into_iter().map(|kept| stored::read_owner(&kept)).collect()
 }
 
+/// All at once: there are as many as operators have ever written files for.
+pub(super) async fn realms(pool: &Pool, deadline: Instant) -> Result<Vec<RealmId>, StoreError> {
+    let read = |mut connection: MultiplexedConnection| async move {
+        cmd("ZRANGEBYLEX").arg(names::REALMS).arg("-").arg("+").query_async::<Vec<String>>(&mut connection).await
+    };
+    let unreadable = |error| StoreError::Corrupt(format!("a realm that has owners: {error}"));
+    pool.run(deadline, read).await?.iter().map(|id| RealmId::parse(id).map_err(unreadable)).collect()
+}
+
 async fn one(pool: &Pool, deadline: Instant, records: &str, id: &str) -> Result<Option<Vec<u8>>, StoreError> {
     pool.run(deadline, |mut connection| async move { cmd("HGET").arg(records).arg(id).query_async(&mut connection).await }).await
 }

@@ -220,6 +220,10 @@ impl Store for RedisStore {
         list::owners(&self.admin, self.ready().await?, realm, page).await
     }
 
+    async fn realms(&self) -> Result<Vec<RealmId>, StoreError> {
+        list::realms(&self.admin, self.ready().await?).await
+    }
+
     async fn claim_peppers(&self, claims: &[PepperClaim]) -> Result<(), StoreError> {
         peppers::claim(&self.admin, self.ready().await?, claims).await
     }

@@ -34,6 +34,8 @@ pub(super) const AUDIT: &str = "kw:1:{kw}:audit";
 pub(super) const AUDIT_HEAD: &str = "kw:1:{kw}:audit-head";
 /// Whose turn it is to append there, if somebody took it: a string that expires.
 pub(super) const TURN: &str = "kw:1:{kw}:turn";
+/// Realms that have owners, in their order: a sorted set without scores.
+pub(super) const REALMS: &str = "kw:1:{kw}:realms";
 /// Keys with a secret that ends, `realm/key` by when: a sorted set.
 pub(super) const SECRET_ENDS: &str = "kw:1:{kw}:secret-ends";
 /// Keys that are revoked, `realm/key` by since when: a sorted set.

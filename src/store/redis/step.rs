@@ -69,8 +69,12 @@ impl<'a> Steps<'a> {
                     self.writes.add(Write::Leave, due, [due_name(realm, id.as_str())]);
                 }
             }
-            Change::Owner { owner, .. } => {
+            Change::Owner { owner, expect } => {
                 let id = owner.id.as_str().as_bytes();
+                // no key is without an owner, so this is every realm that has keys
+                if *expect == Expect::Absent && self.touched.insert((Table::Realms, owner.realm.as_str())) {
+                    self.writes.add(Write::Join, Table::Realms, [NO_SCORE, owner.realm.as_str().as_bytes().into()]);
+                }
                 self.writes.add(Write::Set, Table::Owners(&owner.realm), [id.into(), stored::owner(owner).into()]);
                 self.writes.add(Write::Join, Table::OwnerIds(&owner.realm), [NO_SCORE, id.into()]);
             }

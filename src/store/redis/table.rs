@@ -12,6 +12,7 @@ pub(super) enum Table<'a> {
     KeyIds(&'a RealmId),
     KeysOfOwners(&'a RealmId),
     OwnerIds(&'a RealmId),
+    Realms,
     SecretEnds,
     Revoked,
 }
@@ -25,6 +26,7 @@ impl Table<'_> {
             Self::KeyIds(realm) => names::key_ids(realm),
             Self::KeysOfOwners(realm) => names::keys_of_owners(realm),
             Self::OwnerIds(realm) => names::owner_ids(realm),
+            Self::Realms => names::REALMS.to_owned(),
             Self::SecretEnds => names::SECRET_ENDS.to_owned(),
             Self::Revoked => names::REVOKED.to_owned(),
         }

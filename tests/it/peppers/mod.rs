@@ -2,6 +2,7 @@
 //! check of the whole time counts: none may be refused.
 
 mod away;
+mod beside;
 mod rotation;
 mod server;
 
@@ -28,8 +29,13 @@ pub fn file(versions: &[&str]) -> String {
 
 /// What becomes of a secret: 200, or the status of the refusal.
 pub async fn asked(server: &Server, secret: &str) -> i32 {
+    asked_in("pep", server, secret).await
+}
+
+/// The same, in this realm.
+pub async fn asked_in(realm: &str, server: &Server, secret: &str) -> i32 {
     let mut checks = check::connect(server.envoy).await;
-    let answer = checks.check(check::request("GET", "pep.test", "/", &[("x-api-key", secret)])).await.unwrap().into_inner();
+    let answer = checks.check(check::request("GET", &format!("{realm}.test"), "/", &[("x-api-key", secret)])).await.unwrap().into_inner();
     if check::admits(&answer) { 200 } else { check::denied_status(&answer).unwrap_or(0) }
 }
 

@@ -12,13 +12,6 @@ use crate::support::http;
 use crate::support::process::Process;
 
 const BOOTSTRAP: &str = "a one-time secret of this test alone";
-const REALM: &str = "
-realm: pep
-hosts: [pep.test]
-credentials: [{header: x-api-key}]
-keys: [{prefix: pep_, alphabet: hex, length: 32}]
-routes: [{prefix: /}]
-";
 
 /// Stopped when dropped.
 pub struct Server {
@@ -34,6 +27,11 @@ pub struct Server {
 impl Server {
     /// On the embedded store, or on Redis where there is a URL. Records are read again after a second, so that used keys are soon found.
     pub fn start(redis: Option<&str>, peppers: &str) -> Self {
+        Self::of_realm("pep", redis, peppers)
+    }
+
+    /// The same, with another realm as the only one that it serves.
+    pub fn of_realm(realm: &str, redis: Option<&str>, peppers: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = redis.map_or("embedded: {folder: data}".to_owned(), |url| format!("redis: {{url: {url:?}, timeout: 400ms}}"));
         let any = r#"{address: "127.0.0.1:0"}"#;
@@ -42,7 +40,9 @@ impl Server {
              {any}}}\nleave: 0s\nlease: 2s\nrecords: {{max_age: 1s}}\ncheck_deadline: 2s\n"
         );
         std::fs::create_dir(folder.path().join("realms")).unwrap();
-        for (name, text) in [("realms/pep.yaml", REALM), ("keyward.yaml", &config), ("pepper", peppers), ("bootstrap", BOOTSTRAP)] {
+        for (name, text) in
+            [("realms/realm.yaml", &*realm_file(realm)), ("keyward.yaml", &config), ("pepper", peppers), ("bootstrap", BOOTSTRAP)]
+        {
             std::fs::write(folder.path().join(name), text).unwrap();
         }
         let (process, [envoy, admin, http]) = launch(&folder);
@@ -65,6 +65,12 @@ impl Server {
     pub fn restarted(mut self, peppers: &str) -> Self {
         assert_eq!(self.process.stop(), Some(0), "{}", self.process.said());
         self.started(peppers)
+    }
+
+    /// The same, with another realm as the only one that it serves.
+    pub fn restarted_for(self, realm: &str, peppers: &str) -> Self {
+        std::fs::write(self.at("realms/realm.yaml"), realm_file(realm)).unwrap();
+        self.restarted(peppers)
     }
 
     /// The same, where it has ended.
@@ -100,7 +106,12 @@ impl Server {
 
     /// A key of the owner `acme`: its name and its secret.
     pub fn key(&self) -> (String, String) {
-        let made = self.cli(&["keys", "create", "--realm", "pep", "--owner", "acme"]);
+        self.key_in("pep")
+    }
+
+    /// The same, of this realm.
+    pub fn key_in(&self, realm: &str) -> (String, String) {
+        let made = self.cli(&["keys", "create", "--realm", realm, "--owner", "acme"]);
         (made["key"]["name"].as_str().unwrap().to_owned(), made["secret"].as_str().unwrap().to_owned())
     }
 
@@ -155,6 +166,13 @@ impl Server {
         self.process.wait_for("readiness", || http::get(http, "/readyz").filter(|(status, _)| *status == 200));
         self
     }
+}
+
+fn realm_file(realm: &str) -> String {
+    format!(
+        "realm: {realm}\nhosts: [{realm}.test]\ncredentials: [{{header: x-api-key}}]\nkeys: [{{prefix: {realm}_, alphabet: hex, length: 32}}]\n\
+         routes: [{{prefix: /}}]\n"
+    )
 }
 
 fn serve(folder: &TempDir) -> Command {

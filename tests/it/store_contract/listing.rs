@@ -74,6 +74,16 @@ pub(super) async fn a_key_that_changes_its_owner_is_listed_with_the_new_one(engi
     assert_eq!(store.find(&realm("otesse"), &[digest(1)]).await.unwrap().holder.unwrap().owner, owner("other"));
 }
 
+pub(super) async fn every_realm_that_has_an_owner_is_named_once_whoever_serves_it(engine: &mut impl Engine) {
+    let store = engine.store();
+    assert_eq!(store.realms().await.unwrap(), []);
+    let of = |name: &str, id: &str| Owner { realm: realm(name), ..owner(id) };
+    put(&*store, [of("otesse", "acme"), of("b", "acme"), of("otesse", "other"), of("b-2", "acme")].iter().map(new_owner).collect()).await;
+    assert_eq!(store.realms().await.unwrap(), ["b", "b-2", "otesse"].map(realm));
+    put(&*store, vec![new_owner(&of("ocus", "acme")), new_owner(&of("b", "third")), new_key(&key("key_1", &[digest(1)]))]).await;
+    assert_eq!(store.realms().await.unwrap(), ["b", "b-2", "ocus", "otesse"].map(realm));
+}
+
 pub(super) async fn a_pepper_of_a_known_version_and_another_check_value_is_refused(engine: &mut impl Engine) {
     let store = engine.store();
     store.claim_peppers(&[claim("1", 1)]).await.unwrap();

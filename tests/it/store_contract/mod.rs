@@ -94,6 +94,7 @@ sentences! {
         several_owners_are_read_as_one_is_and_who_is_not_there_is_left_out,
         several_keys_are_read_as_one_is_by_their_ids_and_by_their_digests_and_who_is_not_there_is_left_out,
         a_key_that_changes_its_owner_is_listed_with_the_new_one,
+        every_realm_that_has_an_owner_is_named_once_whoever_serves_it,
         a_pepper_of_a_known_version_and_another_check_value_is_refused,
         peppers_none_of_which_is_known_are_refused_where_others_are,
         it_never_goes_backwards;
