@@ -12,7 +12,7 @@ use crate::domain::realm::Realm;
 use crate::domain::record::{Binding, Record};
 use crate::domain::time::BootTime;
 use crate::revocation::Standing;
-use crate::store::{Change, Commit, Expect, StoreError};
+use crate::store::{Change, Commit, Committed, Expect, StoreError};
 
 /// A key to make.
 #[derive(Debug, Clone)]
@@ -51,12 +51,25 @@ impl Keyring {
         let begun = self.guard.clock.boot();
         let free = new.secret.as_ref().map_or_else(Vec::new, |given| self.else_known_by(realm, given));
         let commit = Commit { free, ..new.commit(self, caller, &record) };
-        let committed = self.store.commit(&commit).await.map_err(|error| new.refused(error))?;
+        let committed = self.made_once(caller, new, commit).await.map_err(|error| new.refused(error))?;
         self.nobody_takes_it_for_unknown(new, &committed.standing, begun).await;
         match committed.replayed {
             None => Ok(Created { record, secret, replayed: false }),
             Some(subject) => self.made_before(caller, new, &subject).await,
         }
+    }
+
+    /// A given secret counts by its digest in what was asked, so whoever asks again is known by the pepper that was in use then: each is tried.
+    async fn made_once(&self, caller: &Caller, new: &NewKey, commit: Commit) -> Result<Committed, StoreError> {
+        let mut made = self.store.commit(&commit).await;
+        let (Some(once), Some(given)) = (&new.once, &new.secret) else { return made };
+        for digest in self.peppers.digests(&new.realm, given.expose()) {
+            let request = Some(once.of(caller, Some(&digest)));
+            if made == Err(StoreError::RequestIdReused) && request != commit.request {
+                made = self.store.commit(&Commit { request, ..commit.clone() }).await;
+            }
+        }
+        made
     }
 
     /// It may be disabled: its keys are refused then, and can be made ready.
