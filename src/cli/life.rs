@@ -10,6 +10,7 @@ use super::list::KeysOf;
 use super::output::{Name, Output};
 use super::view::{ChangedKey, Deleted, EnabledKey, Leak, Many, Rotated};
 use crate::config::duration_of;
+use crate::proto::keyward::admin::v1::key::State;
 use crate::proto::keyward::admin::v1::{
     DeleteKeyRequest, EnableKeyRequest, ListKeysRequest, ReportLeakRequest, RetireSecretsRequest, RevokeCause, RevokeKeysRequest,
     RotateKeyRequest,
@@ -61,7 +62,7 @@ pub(super) struct RevokeMany {
     /// File with the ids of keys, or their full names, one a line; `-`: standard input. Without it the filters say which keys.
     #[arg(long, value_name = "FILE", conflicts_with = "every_key")]
     from: Option<PathBuf>,
-    /// Every key of the realm is meant.
+    /// Every key of the realm is meant, or every one that works with --state active.
     #[arg(long)]
     every_key: bool,
     /// Their secrets were seen where they should not be: they can never be enabled again.
@@ -134,12 +135,13 @@ impl RevokeMany {
         let (parent, every_key, dry_run) = (self.filter.parent(), self.every_key, self.dry_run);
         let listed = self.from.as_deref().map(|file| named(file, &parent)).transpose()?;
         let filter = self.filter.request();
-        let says = filter != ListKeysRequest { parent: parent.clone(), ..ListKeysRequest::default() };
-        let filter = match (&listed, says) {
-            (Some(_), true) => return Err(Failure::usage("--from names the keys, and no filter goes with it")),
-            (None, false) if !every_key => return Err(Failure::usage(WHICH)),
-            (None, _) => Some(filter),
-            (Some(_), false) => None,
+        let any = ListKeysRequest { parent: parent.clone(), ..ListKeysRequest::default() };
+        let working = ListKeysRequest { state: State::Active.into(), ..any.clone() };
+        let filter = match &listed {
+            Some(_) if filter != any => return Err(Failure::usage("--from names the keys, and no filter goes with it")),
+            None if !every_key && (filter == any || filter == working) => return Err(Failure::usage(WHICH)),
+            None => Some(filter),
+            Some(_) => None,
         };
         let mut parts = listed.unwrap_or_default().chunks(1000).map(<[String]>::to_vec).collect::<Vec<_>>().into_iter();
         let mut service = client.keys().await?;
@@ -164,8 +166,8 @@ impl RevokeMany {
     }
 }
 
-const WHICH: &str = "which keys? Name them in a file with --from, or say which with --owner, --label-prefix, --unused-since or other filters; \
-    --every-key means all of the realm";
+const WHICH: &str = "which keys? Name them in a file with --from, or say which with --owner, --label-prefix, --unused-since or other filters, of which \
+    --state active alone is none; --every-key means all of the realm";
 
 /// Whether there is another part: a page of what a filter finds, or names.
 fn filter_is_left(next: &str, parts: usize) -> bool {

@@ -45,6 +45,13 @@ impl KeyFilter {
         *self == Self::default()
     }
 
+    /// Whether it says which keys are to end. That they work says nothing: others have ended.
+    #[must_use]
+    pub fn says_which(&self) -> bool {
+        let state = self.state.filter(|state| *state == State::Active);
+        *self != Self { state, ..Self::default() }
+    }
+
     /// Whether the record alone speaks against the key: what else is known of it need not be looked up then.
     #[must_use]
     pub fn may_take(&self, record: &Record) -> bool {

@@ -176,6 +176,7 @@ fn wrong_usage_ends_with_2() {
         &["keys", "list", "--realm", "otesse", "--token-file", "nowhere"],
         &["keys", "explain", "--path", "/"],
         &["keys", "revoke-many", "--realm", "otesse"],
+        &["keys", "revoke-many", "--realm", "otesse", "--state", "active"],
         &["keys", "revoke-many", "--realm", "otesse", "--every-key", "--limit", "1"],
         &["keys", "revoke-many", "--realm", "otesse", "--every-key", "--from", "-"],
         &["keys", "revoke-many", "--realm", "otesse", "--owner", "acme", "--from", "data/bootstrap"],

@@ -79,8 +79,11 @@ fn found(fields: &mut Fields, filter: &wire::ListKeysRequest, every_key: bool, q
     let page = page::asked(fields, filter.page_size, &filter.page_token, question);
     let order = filters::order(fields, &filter.order_by);
     let keys = filters::keys(fields, filter)?;
-    if keys.filter.takes_all() && keys.owner.is_none() && !every_key {
-        fields.refuse(Wrong::new("filter", "must say which keys: it finds every key of the realm; if that is meant, set every_key"));
+    if !keys.filter.says_which() && keys.owner.is_none() && !every_key {
+        fields.refuse(Wrong::new(
+            "filter",
+            "must say which keys: it finds every key of the realm that works; if that is meant, set every_key",
+        ));
     }
     Some(Which::Found(keys, crate::store::Page { order: order?, ..page? }))
 }

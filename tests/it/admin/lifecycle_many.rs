@@ -1,6 +1,7 @@
 //! Many keys revoked at once: those that are named, or page after page of those that a filter finds.
 
 use keyward::domain::reason::Reason;
+use keyward::proto::keyward::admin::v1::key::State;
 use keyward::proto::keyward::admin::v1::{
     CreateKeyResponse, GetKeyRequest, Key, ListAuditRequest, ListKeysRequest, RevokeCause, RevokeKeysRequest, RevokeKeysResponse,
     UpdateKeyRequest,
@@ -82,10 +83,17 @@ async fn a_dry_run_tells_what_would_be_hit_and_changes_nothing(world: World) {
 
 async fn every_key_of_a_realm_is_meant_only_where_it_is_said(world: World) {
     let made = some(&world, 2).await;
-    let all = RevokeKeysRequest { filter: Some(ListKeysRequest::default()), ..named() };
-    assert_eq!(fields(&revoke(&world, all.clone()).await.unwrap_err()), ["filter"]);
+    let all = |state: State| {
+        let filter = ListKeysRequest { state: state.into(), ..Default::default() };
+        RevokeKeysRequest { filter: Some(filter), ..named() }
+    };
+    for working in [State::Unspecified, State::Active] {
+        assert_eq!(fields(&revoke(&world, all(working)).await.unwrap_err()), ["filter"], "{working:?}");
+    }
     assert_eq!(bookings(&world, &made[0].secret).await, Ok(()));
-    let revoked = revoke(&world, RevokeKeysRequest { every_key: true, ..all }).await.unwrap();
+    let other = revoke(&world, all(State::OwnerDisabled)).await.unwrap();
+    assert_eq!(other.names.len(), 0, "the control: who is in another state is said");
+    let revoked = revoke(&world, RevokeKeysRequest { every_key: true, ..all(State::Active) }).await.unwrap();
     assert_eq!(revoked.names.len(), 2);
     let both = RevokeKeysRequest { names: vec![name(&made[0])], filter: Some(ListKeysRequest::default()), every_key: true, ..named() };
     assert_eq!(fields(&revoke(&world, both).await.unwrap_err()), ["names"]);
