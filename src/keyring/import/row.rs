@@ -91,7 +91,8 @@ impl Keyring {
             metadata: draft.metadata,
             binding: None,
             secrets: vec![kept],
-            revision: 1,
+            // a key that was deleted may have had this id: etags of then are not its etags
+            revision: u64::try_from(now.0).unwrap_or(1),
             generation: 0,
         };
         Ok(Candidate { record, known_by, given })

@@ -5,7 +5,8 @@ use keyward::domain::time::StoreTime;
 use keyward::proto::keyward::admin::v1::audit_service_client::AuditServiceClient;
 use keyward::proto::keyward::admin::v1::imported_key::Credential;
 use keyward::proto::keyward::admin::v1::{
-    GetKeyRequest, ImportKeysRequest, ImportKeysResponse, ImportOptions, ImportedKey, Key, ListAuditRequest, OnConflict, UpdateKeyRequest,
+    DeleteKeyRequest, GetKeyRequest, ImportKeysRequest, ImportKeysResponse, ImportOptions, ImportedKey, Key, ListAuditRequest, OnConflict,
+    UpdateKeyRequest,
 };
 use keyward::store::{Change, Expect};
 use prost_types::{FieldMask, Timestamp};
@@ -27,6 +28,7 @@ on_every_store![
     racing_imports_of_the_same_rows_make_each_key_once,
     a_row_of_a_time_to_come_is_refused,
     no_row_lives_longer_than_its_realm_lets_keys_live,
+    an_etag_of_a_key_that_was_deleted_is_none_of_the_key_that_is_imported_under_its_id,
 ];
 
 const REALM: &str = "realms/otesse";
@@ -244,4 +246,21 @@ async fn no_row_lives_longer_than_its_realm_lets_keys_live(world: World) {
     seed::commit(&*world.store, vec![Change::Key { record: old, expect }]).await;
     let refused = keys.update_key(world.ask(update(later("theirs_1", at(now + 3 * DAY))))).await.unwrap_err();
     assert_eq!(fields(&refused), ["key.expire_time"], "nor by what a row of before said");
+}
+
+/// Before, both were of revision 1, and the later key was deleted by whoever had seen the one before.
+async fn an_etag_of_a_key_that_was_deleted_is_none_of_the_key_that_is_imported_under_its_id(world: World) {
+    let delete = |etag: &str| {
+        let (name, etag) = (format!("{REALM}/keys/theirs_1"), etag.to_owned());
+        world.ask(DeleteKeyRequest { name, etag, ..Default::default() })
+    };
+    import(&world, vec![row(1)], making_owners()).await.unwrap();
+    let seen = get(&world, "theirs_1").await;
+    world.keys().delete_key(delete(&seen.etag)).await.unwrap();
+    import(&world, vec![ImportedKey { label: "another".into(), ..row(1) }], making_owners()).await.unwrap();
+    let refused = world.keys().delete_key(delete(&seen.etag)).await.unwrap_err();
+    assert_eq!(reason(&refused), (Code::Aborted, "ETAG_MISMATCH".into()));
+    let again = get(&world, "theirs_1").await;
+    assert_eq!(again.label, "another");
+    world.keys().delete_key(delete(&again.etag)).await.expect("the control: its own");
 }
