@@ -42,7 +42,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let files = protox::compile(PROTOS, ["proto"])?;
     let out = env::var("OUT_DIR")?;
     fs::write(Path::new(&out).join("descriptors.bin"), files.encode_to_vec())?;
-    tonic_prost_build::configure().bytes(".envoy").btree_map(".keyward").skip_debug(SECRET).include_file("proto.rs").compile_fds(files)?;
+    tonic_prost_build::configure()
+        .bytes(".envoy")
+        .btree_map(".keyward")
+        .skip_debug(SECRET)
+        .codec_path("crate::grpc::counted::CountedCodec")
+        .include_file("proto.rs")
+        .compile_fds(files)?;
     tonic_build::manual::Builder::new().build_client(false).compile(&[access_log()]);
     Ok(())
 }

@@ -8,6 +8,7 @@ pub mod admission;
 pub mod answer;
 pub mod check_request;
 pub mod check_server;
+pub mod counted;
 mod described;
 mod details;
 pub mod envoy_secret;

@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::draft::{KeyDraft, OwnerDraft};
+use super::shapes::{choices, shapes};
 use super::{KeyringError, Wrong};
 use crate::domain::address::AddressList;
 use crate::domain::credential::Presented;
-use crate::domain::format::{Alphabet, Checksum, Format};
+use crate::domain::format::Format;
 use crate::domain::key::Secret;
 use crate::domain::limit::{Override, Per};
 use crate::domain::name::{Scope, Word, admin_realm};
@@ -147,7 +148,10 @@ pub(super) fn limits(field: &str, realm: &Realm, limits: &[Override], per: &[Per
         .collect();
     known.sort_unstable();
     known.dedup();
-    let mut wrong = too_many(field, limits.len());
+    if let Some(wrong) = too_many(field, limits.len()) {
+        return vec![wrong];
+    }
+    let mut wrong = Vec::new();
     for (at, Override { limit, most }) in limits.iter().enumerate() {
         let mut say = |part: &str, says: String| wrong.push(Wrong::new(format!("{field}[{at}].{part}"), says));
         if !known.contains(&limit.as_str()) {
@@ -175,7 +179,10 @@ fn tenant(realm: &Realm, tenant: Option<&str>) -> Option<Wrong> {
 }
 
 pub(super) fn scopes(realm: &Realm, scopes: &[Scope]) -> Vec<Wrong> {
-    let mut wrong = too_many("key.scopes", scopes.len());
+    if let Some(wrong) = too_many("key.scopes", scopes.len()) {
+        return vec![wrong];
+    }
+    let mut wrong = Vec::new();
     for (at, scope) in scopes.iter().enumerate() {
         let field = || format!("key.scopes[{at}]");
         if !realm.scopes.contains(scope) {
@@ -192,7 +199,7 @@ pub(super) fn addresses(realm: &Realm, addresses: &AddressList) -> Vec<Wrong> {
     if realm.id == admin_realm() && !addresses.0.is_empty() {
         return vec![Wrong::new("key.allowed_addresses", "must be empty: admin tokens are not bound to addresses")];
     }
-    too_many("key.allowed_addresses", addresses.0.len())
+    too_many("key.allowed_addresses", addresses.0.len()).into_iter().collect()
 }
 
 /// What the end of a key is measured by.
@@ -218,7 +225,10 @@ const LIFE: &str = ": so long after its newest secret was made a key of this rea
 
 /// Names are words for programs, values are anything for people.
 pub(super) fn metadata(field: &str, metadata: &BTreeMap<String, String>) -> Vec<Wrong> {
-    let mut wrong = too_many(field, metadata.len());
+    if let Some(wrong) = too_many(field, metadata.len()) {
+        return vec![wrong];
+    }
+    let mut wrong = Vec::new();
     let named = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte);
     for (name, value) in metadata {
         let mut say = |says: String| {
@@ -253,41 +263,10 @@ fn binding(realms: &Realms, realm: &Realm, binding: Option<&Binding>) -> Option<
     Some(Wrong::new("key.binding", says))
 }
 
-fn too_many(field: &str, count: usize) -> Vec<Wrong> {
-    if count <= MOST { Vec::new() } else { vec![Wrong::new(field, format!("must have at most {MOST} entries, and has {count}"))] }
-}
-
-fn choices(formats: &[Format]) -> String {
-    let word = |word: &Option<Word>| word.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
-    let one = |format: &Format| format!("environment {}, kind {}", word(&format.environment), word(&format.kind));
-    let mut all: Vec<String> = formats.iter().map(one).collect();
-    all.dedup();
-    all.join("; ")
-}
-
-fn shapes(realm: &Realm) -> String {
-    let one = |format: &Format| {
-        let (least, most) = (format.length.start(), format.length.end());
-        let length = if least == most { least.to_string() } else { format!("{least} to {most}") };
-        format!("{:?} and {length} characters of {}{}", format.prefix, alphabet(format.alphabet), checksum(format.checksum))
-    };
-    realm.formats.iter().map(one).collect::<Vec<_>>().join("; ")
-}
-
-fn alphabet(alphabet: Alphabet) -> &'static str {
-    match alphabet {
-        Alphabet::Hex => "0-9 a-f",
-        Alphabet::Base62 => "0-9 A-Z a-z",
-        Alphabet::Base64Url => "0-9 A-Z a-z - _",
-        Alphabet::Opaque => "visible ASCII but ! \" , ;",
-    }
-}
-
-fn checksum(checksum: Checksum) -> &'static str {
-    match checksum {
-        Checksum::None => "",
-        Checksum::Crc32 => " and their checksum",
-    }
+/// A list of so many entries is not looked at any further: they are compared with one another.
+#[must_use]
+pub fn too_many(field: &str, count: usize) -> Option<Wrong> {
+    (count > MOST).then(|| Wrong::new(field, format!("must have at most {MOST} entries, and has {count}")))
 }
 
 fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {

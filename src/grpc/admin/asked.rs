@@ -129,6 +129,7 @@ pub(super) fn of_realm(realm: &RealmId, owner: Target<OwnerId>) -> Result<OwnerI
 
 /// Numbers for limits.
 pub(super) fn numbers(fields: &mut Fields, field: &str, given: &[wire::LimitOverride]) -> Vec<Override> {
+    let given = fields.not_too_many(field, given);
     let read = |(at, given): (usize, &wire::LimitOverride)| {
         let limit = fields.take(&format!("{field}[{at}].limit"), Word::parse(&given.limit))?;
         Some(Override { limit, most: given.most })

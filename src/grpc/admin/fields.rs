@@ -5,21 +5,26 @@ use std::fmt::Display;
 use prost_types::Timestamp;
 
 use crate::domain::time::StoreTime;
-use crate::keyring::{KeyringError, Wrong};
+use crate::keyring::{KeyringError, Wrong, too_many};
 
-/// What was wrong so far.
+/// More than an answer has room for.
+const TOLD: usize = 100;
+
+/// What was wrong so far, the first of it.
 #[derive(Debug, Default)]
 pub(super) struct Fields(Vec<Wrong>);
 
 impl Fields {
     /// A field's value, if it is one.
     pub(super) fn take<T, E: Display>(&mut self, field: &str, parsed: Result<T, E>) -> Option<T> {
-        parsed.map_err(|error| self.0.push(Wrong::new(field, error.to_string()))).ok()
+        parsed.map_err(|error| self.refuse(Wrong::new(field, error.to_string()))).ok()
     }
 
     /// Something that is wrong.
     pub(super) fn refuse(&mut self, wrong: Wrong) {
-        self.0.push(wrong);
+        if self.0.len() < TOLD {
+            self.0.push(wrong);
+        }
     }
 
     /// The value of a field that may be empty.
@@ -29,8 +34,20 @@ impl Fields {
 
     /// The values of a repeated field.
     pub(super) fn each<T, E: Display>(&mut self, field: &str, texts: &[String], parse: impl Fn(&str) -> Result<T, E>) -> Vec<T> {
+        let texts = self.not_too_many(field, texts);
         let values = texts.iter().enumerate().filter_map(|(at, text)| self.take(&format!("{field}[{at}]"), parse(text)));
         values.collect()
+    }
+
+    /// The entries of a repeated field, unless there are more than a key or an owner may have.
+    pub(super) fn not_too_many<'a, T>(&mut self, field: &str, entries: &'a [T]) -> &'a [T] {
+        match too_many(field, entries.len()) {
+            None => entries,
+            Some(wrong) => {
+                self.refuse(wrong);
+                &[]
+            }
+        }
     }
 
     /// What was made of the fields, if nothing was wrong with any.

@@ -12,13 +12,33 @@ use crate::store::StoreError;
 /// Of every `ErrorInfo`.
 const DOMAIN: &str = "keyward";
 
+/// So many bytes of what is wrong are told. They stand in headers, nearly four times over, and some clients take no more than 8 KiB of those.
+const TOLD: usize = 2_048;
+
 impl From<E> for Status {
     fn from(error: E) -> Self {
+        let error = the_first_of(error);
         let (code, reason) = row(&error);
         let mut details = ErrorDetails::with_error_info(reason, DOMAIN, metadata(&error));
         detail(&mut details, &error);
         Self::with_error_details(code, told(&error), details)
     }
+}
+
+/// What is wrong with a request, as far as an answer has room for it, but something always.
+fn the_first_of(error: E) -> E {
+    let E::Invalid(mut all) = error else { return error };
+    let mut bytes = 0;
+    let fitting = all.iter().take_while(|wrong| {
+        bytes += wrong.field.len() + wrong.says.len();
+        bytes <= TOLD
+    });
+    let fitting = fitting.count().max(1);
+    if fitting < all.len() {
+        all.truncate(fitting);
+        all[fitting - 1].says += "; more is wrong, and is told once this is right";
+    }
+    E::Invalid(all)
 }
 
 /// For a call of what no service has.
