@@ -148,6 +148,8 @@ fn hint(details: &ErrorDetails) -> Option<String> {
             name => format!("keyward keys revoke {name}"),
         },
         "ROLLED_BACK" => "keyward revocation resume, once the lost revocations are made again; docs/operations.md tells how".into(),
+        "PEPPER_HOLDS_KEYS" => format!("keyward pepper withdraw {} --dry-run; --force stops them", of("pepper")),
+        "PEPPER_IN_USE" | "PEPPER_NOT_FOUND" => "keyward pepper status".into(),
         "ETAG_MISMATCH" => "read it again, and give the etag that it has now".into(),
         _ => return None,
     })

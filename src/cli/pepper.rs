@@ -80,7 +80,8 @@ impl Withdraw {
             (true, 0) => eprintln!("No key would stop working. Nothing was done."),
             (true, _) => eprintln!(
                 "These keys would stop working, at once or when the graces of their other secrets are over: their newest secrets have not been used for \
-                 long. Nothing was done."
+                 long. Nothing was done: have these used once, or rotate the keys and give their holders the fresh secrets, and ask again; with --force \
+                 they stop."
             ),
             (false, _) => eprintln!("The line of {} can be removed from the pepper file now.", self.version),
         }

@@ -86,7 +86,8 @@ pub enum KeyringError {
     ImportCut { durable_row: u64, why: Box<KeyringError> },
     #[error(
         "{keys} keys would stop working without the pepper {version}, at once or when the graces of their other secrets are over, {first} among \
-         them: ask which with dry_run, rotate them or have their newest secrets used, or withdraw it with force"
+         them: a dry run names them; have the newest secret of each used once, or rotate the key and give its holder the fresh one, and withdraw \
+         again; with force they stop"
     )]
     PepperHoldsKeys { version: Word, keys: u64, first: String },
     #[error(transparent)]

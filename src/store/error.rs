@@ -28,14 +28,17 @@ pub enum StoreError {
     OtherPepper(Word),
     #[error(
         "secrets may be under the pepper version {0}, and this replica does not have it: put its line back into the pepper file, or withdraw \
-         it first (`keyward pepper withdraw {0}`); where nobody has it any more, a line `{0}:lost` says so"
+         it first at a replica that has it (`keyward pepper withdraw {0}`); where nobody has it any more, a line `{0}:lost` says so"
     )]
     PepperMissing(Word),
     #[error("pepper version {0} was withdrawn, and nothing is made under it again: put a new pepper first into the pepper file")]
     PepperWithdrawn(Word),
-    #[error("pepper version {0} is the one that new secrets are put under")]
+    #[error(
+        "pepper version {0} is the one that new secrets are put under: put a new one first into every pepper file, restart the replicas, and \
+         withdraw this one when the other is in use"
+    )]
     PepperInUse(Word),
-    #[error("no replica ever had a pepper of this version")]
+    #[error("no replica ever had a pepper of this version: ask for the status of the peppers to see which there are")]
     NoPepper(Word),
     #[error("the store holds what this version cannot read: {0}")]
     Corrupt(String),

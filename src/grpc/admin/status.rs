@@ -117,7 +117,7 @@ fn metadata(error: &E) -> HashMap<String, String> {
             [pair("rpc", rpc), pair("name", name), pair("position", position)].into_iter().chain(levels).collect()
         }
         E::NotRestricted(name) => [pair("name", name)].into(),
-        E::PepperHoldsKeys { keys, .. } => [pair("stopped_key_count", keys)].into(),
+        E::PepperHoldsKeys { version, keys, .. } => [pair("pepper", version), pair("stopped_key_count", keys)].into(),
         E::ImportConflict { row, .. } => [pair("row", row)].into(),
         E::ImportCut { durable_row, why } => metadata(why).into_iter().chain([pair("durable_row", durable_row)]).collect(),
         _ => HashMap::new(),

@@ -57,6 +57,7 @@ fn all() -> Vec<KeyringError> {
         KeyringError::BootstrapRefused,
         KeyringError::BootstrapDone,
         KeyringError::PepperHoldsKeys { version: Word::parse("1").unwrap(), keys: 3, first: "realms/otesse/keys/key_1".into() },
+        KeyringError::Store(StoreError::PepperInUse(Word::parse("1").unwrap())),
         KeyringError::Randomness(NoRandomness("none".into())),
         KeyringError::Name(OwnerId::parse("").unwrap_err()),
         KeyringError::Store(StoreError::Unavailable("redis://user:hush@host".into())),
@@ -88,7 +89,8 @@ fn expected(error: &KeyringError) -> (Code, &'static str) {
         | E::NotRolledBack
         | E::BootstrapOff
         | E::BootstrapDone
-        | E::PepperHoldsKeys { .. } => (Code::FailedPrecondition, "precondition_failure"),
+        | E::PepperHoldsKeys { .. }
+        | E::Store(StoreError::PepperInUse(_)) => (Code::FailedPrecondition, "precondition_failure"),
         // to repeat it as it is would be as wrong again
         E::EtagOld => (Code::Aborted, ""),
         E::Busy => (Code::Aborted, "retry_info"),
@@ -127,7 +129,8 @@ fn every_error_says_its_reason_and_carries_what_a_program_needs() {
 
 #[test]
 fn every_error_says_what_to_do_next_and_nothing_of_the_servers_own() {
-    for error in all() {
+    let unknown = KeyringError::Store(StoreError::NoPepper(Word::parse("9").unwrap()));
+    for error in all().into_iter().chain([unknown]) {
         let status = Status::from(error.clone());
         let (what, next) = status.message().split_once(": ").unwrap_or_default();
         assert!(what.len() > 3 && next.len() > 6, "what is wrong, and after a colon what to do: {:?}", status.message());

@@ -155,6 +155,7 @@ fn withdrawn(server: &Server, idle: &[(String, String)]) {
     let held = server.run(&["pepper", "withdraw", "1"]);
     let says = String::from_utf8_lossy(&held.stderr).into_owned();
     assert!(held.status.code() == Some(5) && says.contains(&format!("{IDLE} keys would stop working")), "{held:?}");
+    assert!(says.contains("have the newest secret of each used once") && says.contains("pepper withdraw 1 --dry-run; --force"), "{says}");
     assert!(server.status("1")["withdraw_time"].is_null(), "nothing was done");
     let done = server.cli(&["pepper", "withdraw", "1", "--force"]);
     assert_eq!((&done["removed_secret_count"], &done["stopped_key_count"]), (&IDLE.into(), &IDLE.into()));
