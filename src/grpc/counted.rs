@@ -84,6 +84,6 @@ mod tests {
         assert!(!has_more_fields(&message, 10));
         assert!(has_more_fields(&message, 9));
         assert!(!has_more_fields(&[], 0));
-        assert!(!has_more_fields(&message[..message.len() - 1], 9), "prost refuses it");
+        assert!(!has_more_fields(&message[..message.len() - 1], 10), "prost refuses it");
     }
 }

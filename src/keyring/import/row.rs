@@ -91,8 +91,7 @@ impl Keyring {
             metadata: draft.metadata,
             binding: None,
             secrets: vec![kept],
-            // a key that was deleted may have had this id: etags of then are not its etags
-            revision: u64::try_from(now.0).unwrap_or(1),
+            revision: first_revision(now),
             generation: 0,
         };
         Ok(Candidate { record, known_by, given })
@@ -135,6 +134,11 @@ impl Credential {
             Self::Digest { .. } => None,
         }
     }
+}
+
+/// A key that was deleted may have had the same id: its etags are none of this one. The last ten bits count from 1, as revisions of other keys do.
+fn first_revision(now: StoreTime) -> u64 {
+    (u64::try_from(now.0).unwrap_or(0) << 10) | 1
 }
 
 impl Candidate {
