@@ -67,7 +67,7 @@ async fn state_of_keys_is_in_one_hash_slot_and_windows_are_in_their_owners() {
     everything_of_leases(&*store).await;
     let state = slots(&server.ask::<Vec<String>>("KEYS *"));
     assert_eq!(state.values().collect::<BTreeSet<_>>().len(), 1, "{state:?}");
-    assert_eq!(state.len(), 21, "{state:?}");
+    assert_eq!(state.len(), 22, "{state:?}");
 
     let both = |key| charge(vec![subject(Some(key), &[(DAY, 9)]), subject(None, &[(DAY, 9)])], 1);
     store.take(&[both("key_1"), both("key_2")]).await.unwrap();
