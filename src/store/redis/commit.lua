@@ -2,7 +2,7 @@
 -- before the first write. Begins with audit.lua.
 --
 -- KEYS  further: position, log, once, leases, longest lease, secured, barrier, uses of peppers; then for each time that new keys are told: keys,
---       digests, their ids, keys of owners; then one for each group below, in their order; last, the request if there is one
+--       digests, their ids, and for each key the ids of its owner's; then one for each group below, in their order; last, the request if there is one
 -- ARGV  further: fingerprint or '', subject, how long requests are kept (ms), once mark or '', the log's mark, '1' where a write that is answered
 --       is as durable as it has to be, how many entries the log keeps; each with its number before it: peppers that secrets are put under, log
 --       entries; then new keys, with the number of times before them (number, and of each: id, owner, digest, record); then groups, with their number
@@ -38,8 +38,8 @@ end
 
 -- New keys of one realm, as the calls that look for them and that write them take them.
 local function new_keys()
-  local new = {ids = {}, digests = {}, records = {}, holders = {}, listed = {}, owned = {}}
-  new.in_keys, new.in_digests, new.in_ids, new.in_owned = key(), key(), key(), key()
+  local new = {ids = {}, digests = {}, records = {}, holders = {}, listed = {}, lists = {}}
+  new.in_keys, new.in_digests, new.in_ids = key(), key(), key()
   for i = 1, tonumber(arg()) do
     local id, owner, digest, record = unpack(ARGV, next_arg + 1, next_arg + 4)
     local field, value = 2 * i - 1, 2 * i
@@ -48,7 +48,7 @@ local function new_keys()
     new.records[field], new.records[value] = id, record
     new.holders[field], new.holders[value] = digest, id .. '/' .. owner
     new.listed[field], new.listed[value] = '0', id
-    new.owned[field], new.owned[value] = '0', owner .. '/' .. id
+    new.lists[i] = key()
   end
   return new
 end
@@ -128,7 +128,7 @@ for _, new in ipairs(new) do
   redis.call('HSET', new.in_digests, unpack(new.holders))
   redis.call('HSET', new.in_keys, unpack(new.records))
   redis.call('ZADD', new.in_ids, unpack(new.listed))
-  redis.call('ZADD', new.in_owned, unpack(new.owned))
+  for i, list in ipairs(new.lists) do redis.call('ZADD', list, '0', new.ids[i]) end
 end
 for _, write in ipairs(writes) do
   redis.call(write.command, write.group.name, unpack(ARGV, write.group.first, write.group.last))

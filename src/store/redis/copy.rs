@@ -43,8 +43,9 @@ impl RedisStore {
             for secret in &key.secrets {
                 all.cmd("HSET").arg(names::digests(&key.realm)).arg(&secret.digest.0[..]).arg(&holder);
             }
-            all.cmd("ZADD").arg(names::key_ids(&key.realm)).arg(0).arg(id);
-            all.cmd("ZADD").arg(names::keys_of_owners(&key.realm)).arg(0).arg(format!("{}/{id}", key.owner));
+            for ids in [names::key_ids(&key.realm), names::key_ids_of(&key.realm, &key.owner)] {
+                all.cmd("ZADD").arg(ids).arg(0).arg(id);
+            }
             for (due, when) in [(names::SECRET_ENDS, key.secret_ends()), (names::REVOKED, key.revoked)] {
                 if let Some(when) = when {
                     all.cmd("ZADD").arg(due).arg(when.0).arg(format!("{}/{id}", key.realm));

@@ -78,17 +78,14 @@ pub(super) async fn keys(
     (realm, owner): (&RealmId, Option<&OwnerId>),
     page: &Page,
 ) -> Result<Vec<Record>, StoreError> {
-    let ids = match owner {
-        Some(owner) => Ids { table: names::keys_of_owners(realm), before: format!("{owner}/") },
-        None => Ids { table: names::key_ids(realm), before: String::new() },
-    };
+    let ids = owner.map_or_else(|| names::key_ids(realm), |owner| names::key_ids_of(realm, owner));
     let records = names::keys(realm);
     let kept = pool.run(deadline, |connection| many(connection, &ids, &records, page)).await?;
     kept.into_iter().map(|kept| stored::read_key(&kept)).collect()
 }
 
 pub(super) async fn owners(pool: &Pool, deadline: Instant, realm: &RealmId, page: &Page) -> Result<Vec<Owner>, StoreError> {
-    let (ids, records) = (Ids { table: names::owner_ids(realm), before: String::new() }, names::owners(realm));
+    let (ids, records) = (names::owner_ids(realm), names::owners(realm));
     let kept = pool.run(deadline, |connection| many(connection, &ids, &records, page)).await?;
     kept.into_iter().map(|kept| stored::read_owner(&kept)).collect()
 }
@@ -108,13 +105,12 @@ async fn one(pool: &Pool, deadline: Instant, records: &str, id: &str) -> Result<
 
 /// Ids first, then their records. A record may be removed between the two: it is passed over, and the page filled up from what follows, so that
 /// one that is not full is still the last.
-async fn many(mut connection: MultiplexedConnection, ids: &Ids, records: &str, page: &Page) -> RedisResult<Vec<Vec<u8>>> {
+async fn many(mut connection: MultiplexedConnection, ids: &str, records: &str, page: &Page) -> RedisResult<Vec<Vec<u8>>> {
     let (mut kept, mut after) = (Vec::new(), page.after.clone());
     loop {
         let wanted = page.count - kept.len();
-        let members: Vec<String> = ids.range(after.as_deref(), page.order, wanted).query_async(&mut connection).await?;
-        let part: Vec<&str> = members.iter().filter_map(|member| member.strip_prefix(&ids.before)).collect();
-        let Some(last) = part.last().map(|last| (*last).to_owned()) else { return Ok(kept) };
+        let part: Vec<String> = range(ids, after.as_deref(), page.order, wanted).query_async(&mut connection).await?;
+        let Some(last) = part.last().cloned() else { return Ok(kept) };
         let full = part.len() == wanted;
         let read: Vec<Option<Vec<u8>>> = cmd("HMGET").arg(records).arg(part).query_async(&mut connection).await?;
         kept.extend(read.into_iter().flatten());
@@ -125,29 +121,14 @@ async fn many(mut connection: MultiplexedConnection, ids: &Ids, records: &str, p
     }
 }
 
-/// Ids in their order: members of a sorted set without scores.
-struct Ids {
-    table: String,
-    /// What stands before each of them there: a name and a `/`, or nothing.
-    before: String,
-}
-
-impl Ids {
-    /// So many after this one, in this order.
-    fn range(&self, after: Option<&str>, order: Order, count: usize) -> Cmd {
-        let Self { table, before } = self;
-        let (first, last) = match before.strip_suffix('/') {
-            // what follows a slash
-            Some(name) => (format!("[{before}"), format!("({name}0")),
-            None => ("-".to_owned(), "+".to_owned()),
-        };
-        let (command, start, end) = match order {
-            Order::Ascending => ("ZRANGEBYLEX", first, last),
-            Order::Descending => ("ZREVRANGEBYLEX", last, first),
-        };
-        let from = after.map_or(start, |after| format!("({before}{after}"));
-        let mut range = cmd(command);
-        range.arg(table).arg(from).arg(end).arg("LIMIT").arg(0).arg(count);
-        range
-    }
+/// So many ids after this one, in this order.
+fn range(ids: &str, after: Option<&str>, order: Order, count: usize) -> Cmd {
+    let (name, start, end) = match order {
+        Order::Ascending => ("ZRANGEBYLEX", "-", "+"),
+        Order::Descending => ("ZREVRANGEBYLEX", "+", "-"),
+    };
+    let from = after.map_or_else(|| start.to_owned(), |after| format!("({after}"));
+    let mut range = cmd(name);
+    range.arg(ids).arg(from).arg(end).arg("LIMIT").arg(0).arg(count);
+    range
 }

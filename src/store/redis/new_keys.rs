@@ -31,10 +31,12 @@ impl<'a> NewKeys<'a> {
         }
     }
 
-    /// Four tables for each time that keys are told.
+    /// For each time that keys are told: three tables, and for each key the list of its owner's.
     pub(super) fn names(&self) -> impl Iterator<Item = String> {
-        let tables = |realm| [Table::Keys(realm), Table::Digests(realm), Table::KeyIds(realm), Table::KeysOfOwners(realm)];
-        self.0.iter().flat_map(move |(realm, _)| tables(realm)).map(Table::name)
+        self.0.iter().flat_map(|(realm, keys)| {
+            let lists = keys.iter().map(|new| Table::KeyIdsOf(realm, &new.record.owner));
+            [Table::Keys(realm), Table::Digests(realm), Table::KeyIds(realm)].into_iter().chain(lists).map(Table::name)
+        })
     }
 
     /// How many times, and each time how many keys, and of each its id, owner, digest and what is kept.
@@ -62,6 +64,6 @@ mod tests {
             new.add(record, &record.secrets[0]);
         }
         assert_eq!(new.0.iter().map(|(_, keys)| keys.len()).collect::<Vec<_>>(), [2_000, 2_000, 500, 1]);
-        assert_eq!(new.names().count(), 16);
+        assert_eq!(new.names().count(), 4 * 3 + 4_501);
     }
 }

@@ -130,7 +130,7 @@ impl<'a> Steps<'a> {
         self.writes.add(Write::Set, Table::Keys(realm), [id.as_bytes().into(), stored::key(record).into()]);
         self.writes.add(Write::Join, Table::KeyIds(realm), [NO_SCORE, id.as_bytes().into()]);
         self.leave_owner(realm, id, owner_of(was).filter(|owner| **owner != record.owner));
-        self.writes.add(Write::Join, Table::KeysOfOwners(realm), [NO_SCORE, owned_name(&record.owner, id)]);
+        self.writes.add(Write::Join, Table::KeyIdsOf(realm, &record.owner), [NO_SCORE, id.as_bytes().into()]);
         self.write_due(record, was);
         Ok(())
     }
@@ -151,9 +151,9 @@ impl<'a> Steps<'a> {
         }
     }
 
-    fn leave_owner(&mut self, realm: &'a RealmId, id: &str, owner: Option<&OwnerId>) {
+    fn leave_owner(&mut self, realm: &'a RealmId, id: &'a str, owner: Option<&'a OwnerId>) {
         if let Some(owner) = owner {
-            self.writes.add(Write::Leave, Table::KeysOfOwners(realm), [owned_name(owner, id)]);
+            self.writes.add(Write::Leave, Table::KeyIdsOf(realm, owner), [id.as_bytes().into()]);
         }
     }
 }
@@ -179,11 +179,6 @@ pub(super) fn read(change: &Change, kept: &[u8]) -> Result<Change, StoreError> {
 /// A key, in lists that name keys of all realms.
 fn due_name(realm: &RealmId, id: &str) -> Cow<'static, [u8]> {
     format!("{realm}/{id}").into_bytes().into()
-}
-
-/// A key, in the list of all owners' keys.
-fn owned_name(owner: &OwnerId, id: &str) -> Cow<'static, [u8]> {
-    format!("{owner}/{id}").into_bytes().into()
 }
 
 fn owner_of(change: Option<&Change>) -> Option<&OwnerId> {

@@ -1,7 +1,7 @@
 //! The tables that hold records and what finds them, told apart before a name is made of them.
 
 use super::names;
-use crate::domain::name::RealmId;
+use crate::domain::name::{OwnerId, RealmId};
 
 /// A hash, or a sorted set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -10,7 +10,7 @@ pub(super) enum Table<'a> {
     Owners(&'a RealmId),
     Digests(&'a RealmId),
     KeyIds(&'a RealmId),
-    KeysOfOwners(&'a RealmId),
+    KeyIdsOf(&'a RealmId, &'a OwnerId),
     OwnerIds(&'a RealmId),
     Realms,
     SecretEnds,
@@ -24,7 +24,7 @@ impl Table<'_> {
             Self::Owners(realm) => names::owners(realm),
             Self::Digests(realm) => names::digests(realm),
             Self::KeyIds(realm) => names::key_ids(realm),
-            Self::KeysOfOwners(realm) => names::keys_of_owners(realm),
+            Self::KeyIdsOf(realm, owner) => names::key_ids_of(realm, owner),
             Self::OwnerIds(realm) => names::owner_ids(realm),
             Self::Realms => names::REALMS.to_owned(),
             Self::SecretEnds => names::SECRET_ENDS.to_owned(),

@@ -87,10 +87,6 @@ impl State {
             "keys" => self.keys.extend(pairs().map(|(id, kept)| ((of.into(), id), decode_key(&kept[8..]).unwrap()))),
             "owners" => self.owners.extend(pairs().map(|(id, kept)| ((of.into(), id), decode_owner(&kept[8..]).unwrap()))),
             "digests" => self.digests.extend(content.chunks(2).map(|pair| ((of.into(), pair[0].clone()), text(&pair[1])))),
-            "keys-of-owners" => self.lists.extend(pairs().map(|(name, _)| {
-                let (owner, id) = name.split_once('/').unwrap();
-                (list_of(of, owner), id.to_owned())
-            })),
             "key-ids" | "owner-ids" => self.lists.extend(pairs().map(|(id, _)| (name.to_owned(), id))),
             SECRET_ENDS => self.due.extend(pairs().map(|(key, when)| due(SECRET_ENDS, &key, when))),
             REVOKED => self.due.extend(pairs().map(|(key, when)| due(REVOKED, &key, when))),
@@ -143,9 +139,9 @@ impl State {
     }
 }
 
-/// What the list of an owner's keys is called here.
+/// What Redis calls the list of an owner's keys.
 pub fn list_of(realm: &str, owner: &str) -> String {
-    format!("keys-of-owners:{realm}/{owner}")
+    format!("key-ids:{realm}/{owner}")
 }
 
 struct Tables(redb::ReadTransaction);
