@@ -96,9 +96,7 @@ pub(super) struct Appended {
     /// Where the log must end now, as it is kept.
     pub(super) after: String,
     /// Where it ends then.
-    pub(super) head: Head,
-    /// The same, as it is kept.
-    pub(super) ends: String,
+    pub(super) end: End,
     /// A [`stored::Sealed`].
     pub(super) bytes: Vec<u8>,
 }
@@ -149,7 +147,7 @@ pub(super) fn append(note: &AuditNote, after: End, at: StoreTime, told: Told<'_>
     .encode_to_vec();
     let head = Head { sequence: after.sequence + 1, link: Link::of(&entry) };
     let sealed = Sealed::new(entry, &note.peppers);
-    Appended { after: kept, head, ends: End::sealed(head, &sealed).kept, bytes: encode(&sealed) }
+    Appended { after: kept, end: End::sealed(head, &sealed), bytes: encode(&sealed) }
 }
 
 /// An entry as bytes.

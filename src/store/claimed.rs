@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Commit, Committed, Knows, PepperClaim, Round, SharedStore, Store, StoreError};
+use super::{Commit, Committed, Knows, Line, PepperClaim, Round, SharedStore, Store, StoreError};
 use crate::clock::SharedClock;
 use crate::domain::key::{Pepper, Peppers};
 use crate::domain::name::Word;
@@ -114,8 +114,8 @@ impl Round for Claimed {
     }
 
     /// A pepper that was withdrawn a moment ago is not used any more: whoever begins again does so under another.
-    async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {
-        match self.inner()?.commit(commit).await {
+    async fn commit_in_line(&self, commit: &Commit, line: Line) -> Result<Committed, StoreError> {
+        match self.inner()?.commit_in_line(commit, line).await {
             Err(StoreError::PepperWithdrawn(_)) => {
                 self.agree().await?;
                 Err(StoreError::Conflict)

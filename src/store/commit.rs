@@ -121,6 +121,18 @@ pub fn is_restricting(before: Option<&Change>, after: &Change) -> bool {
     }
 }
 
+impl Change {
+    /// Whether it leaves behind what may do nothing any more, or nothing at all, whatever there was.
+    #[must_use]
+    pub fn takes_away(&self) -> bool {
+        match self {
+            Self::Key { record, expect } => record.revoked.is_some() && *expect != Expect::Absent,
+            Self::Owner { owner, expect } => owner.disabled.is_some() && *expect != Expect::Absent,
+            Self::Removed { .. } => true,
+        }
+    }
+}
+
 /// Whether the key may do less than before, so that nobody may go on with what they remember of it. In doubt, it restricts.
 #[must_use]
 pub fn restricts_key(before: &Record, after: &Record) -> bool {

@@ -10,6 +10,7 @@ pub mod due;
 pub mod embedded;
 pub mod entry;
 pub mod error;
+pub mod line;
 pub mod observed;
 pub mod page;
 pub mod pepper;
@@ -29,6 +30,7 @@ pub use charge::{Charge, Generations, Return, Settled, Settlement, Subject, Subj
 pub use commit::{Change, Commit, Committed, Expect, RequestId};
 pub use due::{Due, DueKey};
 pub use error::StoreError;
+pub use line::Line;
 pub use page::{Order, Page};
 pub use pepper::{Knows, PepperClaim, PepperUse};
 pub use round::Round;
@@ -125,7 +127,15 @@ pub trait Store: Send + Sync {
     /// - new keys that stand one after another in a commit have one entry in the log together, and so have new owners
     /// - a commit names everyone who holds a lease
     /// - what was acknowledged is there after a crash
-    async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError>;
+    async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {
+        self.commit_in_line(commit, Line::default()).await
+    }
+
+    /// The same, right behind another commit that is being made, and only if that one is made; [`StoreError::Late`]: it was not, or somebody came
+    /// between, or the engine cannot foresee where it will stand. Nothing has changed then.
+    ///
+    /// - a commit in a line is made right behind the one before it or not at all
+    async fn commit_in_line(&self, commit: &Commit, line: Line) -> Result<Committed, StoreError>;
 
     /// Reads one key's record.
     ///

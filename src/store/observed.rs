@@ -6,8 +6,8 @@ use std::time::Instant;
 use async_trait::async_trait;
 
 use super::{
-    AuditHead, AuditNote, Charge, Commit, Committed, Due, DueKey, Finding, Kept, Knows, LeaseHolder, Page, PepperClaim, PepperUse, Round,
-    Settled, Settlement, SharedStore, Store, StoreError, SubjectName, Taken, Usage, UsagePiece, UsageRange, What,
+    AuditHead, AuditNote, Charge, Commit, Committed, Due, DueKey, Finding, Kept, Knows, LeaseHolder, Line, Page, PepperClaim, PepperUse,
+    Round, Settled, Settlement, SharedStore, Store, StoreError, SubjectName, Taken, Usage, UsagePiece, UsageRange, What,
 };
 use crate::domain::audit::Sealed;
 use crate::domain::key::Digest;
@@ -86,8 +86,8 @@ impl Round for Observed {
         self.observe("last_used", self.inner.last_used(realm, keys)).await
     }
 
-    async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {
-        let committed = self.observe("commit", self.inner.commit(commit)).await?;
+    async fn commit_in_line(&self, commit: &Commit, line: Line) -> Result<Committed, StoreError> {
+        let committed = self.observe("commit", self.inner.commit_in_line(commit, line)).await?;
         committed.audit.into_iter().for_each(|head| self.anchor(head));
         Ok(committed)
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    AuditHead, AuditNote, Charge, Commit, Committed, Due, DueKey, Finding, Kept, Knows, LeaseHolder, Page, PepperClaim, PepperUse, Settled,
-    Settlement, Store, StoreError, SubjectName, Taken, Usage, UsagePiece, UsageRange, What,
+    AuditHead, AuditNote, Charge, Commit, Committed, Due, DueKey, Finding, Kept, Knows, LeaseHolder, Line, Page, PepperClaim, PepperUse,
+    Settled, Settlement, Store, StoreError, SubjectName, Taken, Usage, UsagePiece, UsageRange, What,
 };
 use crate::domain::audit::Sealed;
 use crate::domain::key::Digest;
@@ -55,8 +55,8 @@ pub trait Round: Send + Sync {
         self.inner()?.last_used(realm, keys).await
     }
 
-    async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {
-        self.inner()?.commit(commit).await
+    async fn commit_in_line(&self, commit: &Commit, line: Line) -> Result<Committed, StoreError> {
+        self.inner()?.commit_in_line(commit, line).await
     }
 
     async fn key(&self, realm: &RealmId, id: &KeyId) -> Result<Option<Record>, StoreError> {
@@ -194,8 +194,8 @@ impl<T: Round> Store for T {
         Round::last_used(self, realm, keys).await
     }
 
-    async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {
-        Round::commit(self, commit).await
+    async fn commit_in_line(&self, commit: &Commit, line: Line) -> Result<Committed, StoreError> {
+        Round::commit_in_line(self, commit, line).await
     }
 
     async fn key(&self, realm: &RealmId, id: &KeyId) -> Result<Option<Record>, StoreError> {

@@ -1,7 +1,8 @@
 //! Rows that are written together: what is there is read for all of them at once, and what is new goes into one commit.
 
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
+
+use tokio::sync::oneshot;
 
 use super::super::kept::Kept as _;
 use super::super::{Keyring, KeyringError, Target, Wrong};
@@ -14,13 +15,10 @@ use crate::domain::owner::Owner;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
 use crate::revocation::Standing;
-use crate::store::{AuditNote, Change, Commit, Expect, StoreError};
+use crate::store::{AuditNote, Change, Commit, Expect, Line, StoreError};
 
 /// So often a lot is looked at anew, when what it looks at changes.
-const ATTEMPTS: usize = 8;
-
-/// So long a judgement of the caller is as good as a new one: about as long as one lot takes.
-const JUDGED_FOR: Duration = Duration::from_millis(50);
+const ATTEMPTS: usize = 32;
 
 /// Rows that were checked, by their numbers.
 #[derive(Debug, Default)]
@@ -91,45 +89,58 @@ struct Draft {
     outcome: Outcome,
 }
 
+/// Where a lot stands among the others.
+#[derive(Debug, Default)]
+pub(super) struct Place {
+    /// Told when the one before it is written; `None`: there is none.
+    pub(super) before: Option<oneshot::Receiver<()>>,
+    pub(super) line: Line,
+}
+
 impl Keyring {
-    /// Writes a lot, once `before` has ended, if its caller would still be let in. Where a key of it turns out to be there, or somebody else has written
-    /// meanwhile, it is looked at anew.
+    /// Writes a lot right behind the one before it, if its caller would still be let in. Where that does not go, because a key of it turns out to be there
+    /// or somebody else has written meanwhile, it waits for the one before and is looked at anew.
     pub(super) async fn write_lot(
         &self,
         course: &Course,
         (lot, look): (&Lot, Look),
-        before: impl Future<Output = Result<(), KeyringError>>,
+        Place { mut before, mut line }: Place,
     ) -> Result<Outcome, KeyringError> {
-        let looked = match look {
-            Look::First => self.there(course, lot).await,
-            Look::IfRefused => self.owners_there(course, lot).await,
-        };
-        let mut draft = draft(lot, &looked?, course);
-        // its caller is judged while the lot before it is written, unless that takes long
-        let judged = self.guard.clock.boot();
-        let (before, caller) = tokio::join!(before, self.still(&course.called));
-        before?;
-        let is_fresh = self.guard.clock.boot().0.saturating_sub(judged.0) < JUDGED_FOR;
-        let mut caller = if is_fresh { caller? } else { self.still(&course.called).await? };
+        let mut draft = draft(lot, &self.looked(course, (lot, look)).await?, course);
+        if draft.changes.is_empty() || draft.outcome.ended.is_some() {
+            // nothing comes behind the place at which an import ends
+            line.next = None;
+        }
         for _ in 0..ATTEMPTS {
-            let Draft { changes, free, subjects, outcome } = draft;
-            if changes.is_empty() {
-                return Ok(outcome);
+            if draft.changes.is_empty() {
+                is_written(before.take()).await?;
+                self.still(&course.called).await?;
+                return Ok(draft.outcome);
             }
+            let caller = self.still(&course.called).await?;
+            let Draft { changes, free, subjects, outcome } = draft;
             let audit = AuditNote { subjects, ..self.note(&caller, "ImportKeys", String::new()) };
             let commit = Commit { changes, audit, request: None, once: None, free };
-            match self.store.commit(&commit).await {
-                Ok(committed) => {
-                    course.owners.add(commit.changes.iter().filter_map(owner));
-                    return Ok(Outcome { standing: Some(committed.standing), ..outcome });
-                }
-                Err(StoreError::Conflict | StoreError::Late | StoreError::Exists(_) | StoreError::SecretTaken) => {}
-                Err(error) => return Err(error.into()),
-            }
-            caller = self.still(&course.called).await?;
-            draft = self::draft(lot, &self.there(course, lot).await?, course);
+            let refused = match self.store.commit_in_line(&commit, std::mem::take(&mut line)).await {
+                Ok(committed) => return Ok(Outcome { standing: Some(committed.standing), ..outcome }),
+                Err(error) => error,
+            };
+            is_written(before.take()).await?;
+            let look = match refused {
+                StoreError::Late => look,
+                StoreError::Conflict | StoreError::Exists(_) | StoreError::SecretTaken => Look::First,
+                error => return Err(error.into()),
+            };
+            draft = self::draft(lot, &self.looked(course, (lot, look)).await?, course);
         }
         Err(KeyringError::Busy)
+    }
+
+    async fn looked(&self, course: &Course, (lot, look): (&Lot, Look)) -> Result<There, KeyringError> {
+        match look {
+            Look::First => self.there(course, lot).await,
+            Look::IfRefused => self.owners_there(course, lot).await,
+        }
     }
 
     async fn there(&self, course: &Course, lot: &Lot) -> Result<There, KeyringError> {
@@ -144,12 +155,10 @@ impl Keyring {
 
     /// As if no key of the lot were there.
     async fn owners_there(&self, course: &Course, lot: &Lot) -> Result<There, KeyringError> {
-        let (mut owners, unknown) = course.owners.split(lot.owners().cloned().collect());
-        if !unknown.is_empty() {
-            let found = self.store.owners_of(&course.terms.realm, &unknown).await?;
-            course.owners.add(found.iter().map(|owner| &owner.id));
-            owners.extend(found.into_iter().map(|owner| owner.id));
-        }
+        let owners: HashSet<OwnerId> = lot.owners().cloned().collect();
+        let owners: Vec<OwnerId> = owners.into_iter().collect();
+        let found = self.store.owners_of(&course.terms.realm, &owners).await?;
+        let owners = found.into_iter().map(|owner| owner.id).collect();
         Ok(There { keys: HashMap::new(), by_digest: HashMap::new(), owners })
     }
 }
@@ -158,7 +167,7 @@ impl Keyring {
 fn draft(lot: &Lot, there: &There, Course { terms, now, .. }: &Course) -> Draft {
     let Plan { new, owners, mut report, ended } = planned(lot, there, terms);
     let last = match &ended {
-        Some(KeyringError::ImportConflict { row, .. }) => row - 1,
+        Some(KeyringError::ImportConflict { row, .. }) => row.saturating_sub(1),
         _ => lot.last,
     };
     report.durable_row = if terms.mode == Mode::Dry { 0 } else { last };
@@ -238,8 +247,12 @@ fn judged(row: &Candidate, there: &There) -> Result<Verdict, Wrong> {
     }
 }
 
-fn owner(change: &Change) -> Option<&OwnerId> {
-    if let Change::Owner { owner, .. } = change { Some(&owner.id) } else { None }
+/// Waits for the lot before. It is not written where that one is not.
+async fn is_written(before: Option<oneshot::Receiver<()>>) -> Result<(), KeyringError> {
+    match before {
+        Some(before) => before.await.map_err(|_| KeyringError::Busy),
+        None => Ok(()),
+    }
 }
 
 fn new_owner(realm: &RealmId, id: &OwnerId, now: StoreTime) -> Owner {

@@ -2,7 +2,6 @@
 //! log, if whoever imports them still may. While one lot is written the next is checked. Whoever begins again with the same rows changes nothing.
 
 mod lot;
-mod owners;
 mod report;
 mod row;
 
@@ -12,14 +11,14 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use self::lot::{Look, Lot, Outcome};
-use self::owners::KnownOwners;
+use self::lot::{Look, Lot, Outcome, Place};
 pub use self::report::{ImportReport, RefusedRow};
 pub use self::row::{Credential, Row};
 use super::{Called, Keyring, KeyringError, Wrong};
 use crate::domain::name::{RealmId, admin_realm};
 use crate::domain::time::{BootTime, StoreTime};
 use crate::revocation::Standing;
+use crate::store::Line;
 
 /// How keys are to be imported.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,8 +58,8 @@ pub enum Mode {
 /// So many rows go into one commit: more would hold up whoever else asks the store for longer.
 const LOT: usize = 500;
 
-/// So many lots are under way at once: one is written, one is made ready.
-const UNDER_WAY: usize = 2;
+/// So many lots are under way at once: one is written, one waits behind it in the store, the others are made ready.
+const UNDER_WAY: usize = 4;
 
 /// An import that goes on.
 #[derive(Debug)]
@@ -74,8 +73,8 @@ pub struct Import {
     writing: VecDeque<JoinHandle<Result<Outcome, KeyringError>>>,
     /// Whether keys of the next lot are to be expected.
     look: Look,
-    /// Told when the last of them is written.
-    before: Option<oneshot::Receiver<()>>,
+    /// Behind the last of them.
+    place: Place,
     report: ImportReport,
     /// What the last of its commits stands on.
     standing: Option<Standing>,
@@ -88,7 +87,6 @@ struct Course {
     terms: ImportTerms,
     /// When it began.
     now: StoreTime,
-    owners: KnownOwners,
 }
 
 impl Keyring {
@@ -103,14 +101,14 @@ impl Keyring {
             )]));
         }
         let look = if terms.mode == Mode::Dry { Look::First } else { Look::IfRefused };
-        let course = Course { called, terms, now: self.store.now().await?, owners: KnownOwners::default() };
+        let course = Course { called, terms, now: self.store.now().await? };
         Ok(Import {
             keyring: self.clone(),
             course: Arc::new(course),
             begun: self.guard.clock.boot(),
             lot: Lot::default(),
             writing: VecDeque::new(),
-            before: None,
+            place: Place::default(),
             look,
             report: ImportReport::default(),
             standing: None,
@@ -150,16 +148,13 @@ impl Import {
         let lot = std::mem::take(&mut self.lot);
         if lot.rows() > 0 {
             let (keyring, course, look) = (self.keyring.clone(), self.course.clone(), self.look);
-            let (is_written, next) = oneshot::channel();
-            let before = self.before.replace(next);
+            let (is_written, before) = oneshot::channel();
+            let (next, after) = oneshot::channel();
+            let behind = Place { before: Some(before), line: Line { after: Some(after), next: None } };
+            let mut place = std::mem::replace(&mut self.place, behind);
+            place.line.next = Some(next);
             self.writing.push_back(tokio::spawn(async move {
-                let before = async {
-                    match before {
-                        Some(before) => before.await.map_err(|_| KeyringError::Busy),
-                        None => Ok(()),
-                    }
-                };
-                let outcome = keyring.write_lot(&course, (&lot, look), before).await?;
+                let outcome = keyring.write_lot(&course, (&lot, look), place).await?;
                 if outcome.ended.is_none() {
                     let _ = is_written.send(());
                 }

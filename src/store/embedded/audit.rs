@@ -15,9 +15,9 @@ const DROPPED: usize = 10_000;
 /// Appends an entry within the turn's transaction.
 pub(super) fn append(turn: &mut Turn<'_>, note: &AuditNote, told: Told<'_>) -> Result<Head, Stop> {
     let appended = audit::append(note, last(&turn.tables.audit)?, turn.at.now, told);
-    turn.tables.audit.insert(appended.head.sequence, appended.bytes.as_slice())?;
+    turn.tables.audit.insert(appended.end.head.sequence, appended.bytes.as_slice())?;
     turn.effects.dirty = true;
-    Ok(appended.head)
+    Ok(appended.end.head)
 }
 
 /// Drops entries up to a number, and says so in the log. The last one stays: the next must follow it.

@@ -20,8 +20,8 @@ use crate::domain::time::StoreTime;
 use crate::domain::usage::LastUse;
 use crate::revocation::{At, Footing, Mark, Pushed, Registration, Renewal, Renewed, Standing};
 use crate::store::{
-    AuditHead, AuditNote, Charge, Commit, Committed, Due, DueKey, Finding, Kept, Knows, LeaseHolder, Page, PepperClaim, PepperUse, Settled,
-    Settlement, Store, StoreError, SubjectName, Taken, Usage, UsagePiece, UsageRange, What,
+    AuditHead, AuditNote, Charge, Commit, Committed, Due, DueKey, Finding, Kept, Knows, LeaseHolder, Line, Page, PepperClaim, PepperUse,
+    Settled, Settlement, Store, StoreError, SubjectName, Taken, Usage, UsagePiece, UsageRange, What,
 };
 
 #[async_trait]
@@ -59,7 +59,11 @@ impl Store for Embedded {
         self.read(self.timeouts.admin, move |txn, _| usage::last_used(txn, &realm, &keys)).await
     }
 
-    async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {
+    /// The writer takes what waits into one transaction anyway: nothing is foreseen.
+    async fn commit_in_line(&self, commit: &Commit, line: Line) -> Result<Committed, StoreError> {
+        if line.after.is_some() {
+            return Err(StoreError::Late);
+        }
         let mark = Mark(drawn()?);
         let made = self.ask(self.timeouts.admin, |reply| Job::Commit(Box::new(commit.clone()), mark, reply)).await?;
         // asked for after the commit is durable: whoever renews from now on is brought its entries

@@ -44,7 +44,7 @@ pub(super) fn read(answers: Vec<Value>) -> RedisResult<Before> {
 
 /// The first arguments of every script that appends.
 pub(super) fn write(call: &mut Cmd, turn: &Turn, appended: &Appended) {
-    call.arg(turn.token()).arg(&appended.after).arg(&appended.ends).arg(&appended.bytes);
+    call.arg(turn.token()).arg(&appended.after).arg(&appended.end.kept).arg(&appended.bytes);
 }
 
 /// Appends a note; one that tells what is dropped drops it.
@@ -110,7 +110,7 @@ pub(super) async fn until_appended(
         let appended = append(note, before.end, before.now, Told { dropped, ..Told::default() });
         let is_appended: bool = script.run(&mut connection, |call| rest(call, &turn, &appended)).await?;
         if is_appended {
-            return Ok(appended.head);
+            return Ok(appended.end.head);
         }
         turn.was_late(&mut connection).await?;
     }

@@ -18,11 +18,13 @@ use super::turn::Turn;
 use super::{audit, entries as kept, names};
 use crate::domain::audit::Head;
 use crate::domain::name::Word;
+use crate::domain::time::StoreTime;
 use crate::revocation::{Entry, Mark};
 use crate::store::audit::{Appended, Told as Of, append};
 use crate::store::entry::{encode_entry, entries};
+use crate::store::line::Foreseen;
 use crate::store::pepper::fresh;
-use crate::store::{Change, Commit, Committed, Expect, StoreError};
+use crate::store::{Change, Commit, Committed, Expect, Line, StoreError};
 
 static COMMIT: Script = Script::new(concat!(include_str!("audit.lua"), include_str!("commit.lua")));
 /// The same, for what takes something away: that is done where memory is full, too.
@@ -39,33 +41,52 @@ const ENTRIES_KEPT: usize = 65_536;
 
 /// What is there is read first, to know which digests and lists a key leaves and whether the change restricts; the script makes sure
 /// that this is still so. All of it on one connection: what is waited for is what was written there.
-pub(super) async fn commit(pool: &Pool, deadline: Instant, demand: Demand, commit: &Commit) -> Result<Committed, StoreError> {
+pub(super) async fn commit(
+    pool: &Pool,
+    deadline: Instant,
+    demand: Demand,
+    (commit, line): (&Commit, Line),
+) -> Result<Committed, StoreError> {
     let mark = getrandom::u64().map(Mark).map_err(|error| StoreError::Unavailable(format!("no random number: {error}")))?;
-    pool.run(deadline, |connection| make(connection, (demand, deadline), commit, mark)).await?
+    pool.run(deadline, |connection| make(connection, (demand, deadline), (commit, mark), line)).await?
 }
 
 async fn make(
     mut connection: MultiplexedConnection,
     (demand, deadline): (Demand, Instant),
-    commit: &Commit,
-    mark: Mark,
+    (commit, mark): (&Commit, Mark),
+    Line { after, mut next }: Line,
 ) -> RedisResult<Result<Committed, StoreError>> {
-    let mut turn = Turn::default();
+    let mut foreseen = match after {
+        Some(after) => match after.await.ok().and_then(|foreseen| Before::foreseen(foreseen, commit)) {
+            Some(before) => Some(before),
+            None => return Ok(Err(StoreError::Late)),
+        },
+        None => None,
+    };
+    let (mut turn, is_in_line) = (Turn::default(), foreseen.is_some());
     loop {
-        let before = before(&mut connection, commit).await?;
+        let before = match foreseen.take() {
+            Some(before) => before,
+            None => before(&mut connection, commit).await?,
+        };
         let was = before.changes(commit);
         let prepared = match was.as_deref().map_err(Clone::clone).and_then(|was| Prepared::new(commit, (&before, was), mark)) {
             Ok(prepared) => prepared,
             Err(unreadable) => return Ok(Err(unreadable)),
         };
+        if let Some(next) = next.take() {
+            // whoever would be next may have gone
+            drop(next.send(prepared.foreseen(&before)));
+        }
         // While a node is away, waiting would only take every commit's time: it cannot end well.
         let wait = demand.wait(deadline).filter(|_| before.followers >= demand.replicas);
         let rest = |call: &mut Cmd| write(call, &turn, (commit, &prepared), (mark, at_once(demand)));
         let script = if prepared.restricts { &RESTRICT } else { &COMMIT };
         let told: Told<Vec<Value>> = footing::run(&mut connection, script, rest, (demand, wait)).await?;
-        let made = match read(&told, commit, prepared.audit.head) {
+        let made = match read(&told, commit, prepared.audit.end.head) {
             Ok(Some(made)) => made,
-            Ok(None) if deadline < Instant::now() + NO_TIME => return Ok(Err(StoreError::Late)),
+            Ok(None) if is_in_line || deadline < Instant::now() + NO_TIME => return Ok(Err(StoreError::Late)),
             Ok(None) => {
                 turn.was_late(&mut connection).await?;
                 continue;
@@ -86,9 +107,19 @@ struct Before {
     records: Vec<Option<Vec<u8>>>,
     /// How many nodes follow.
     followers: u32,
+    /// When this was asked.
+    asked: Instant,
 }
 
 impl Before {
+    /// What the commit before leaves behind, for one that makes only what must not be there.
+    fn foreseen(Foreseen { end, position, followers, at: (at, asked) }: Foreseen, commit: &Commit) -> Option<Self> {
+        let makes_only = commit.changes.iter().all(|change| change.expects() == Expect::Absent);
+        let records = vec![None; commit.changes.len()];
+        let now = StoreTime(at.0.saturating_add(i64::try_from(asked.elapsed().as_millis()).unwrap_or(0)));
+        makes_only.then(|| Self { audit: audit::Before { end, now }, position, records, followers, asked: Instant::now() })
+    }
+
     /// What is kept of each record, as it was written.
     fn changes(&self, commit: &Commit) -> Result<Vec<Option<Change>>, StoreError> {
         let was = |(change, kept): (&Change, &Option<Vec<u8>>)| kept.as_deref().map(|kept| step::read(change, kept)).transpose();
@@ -116,7 +147,8 @@ impl<'a> Prepared<'a> {
         }
         // their positions are the script's to give: they are the ids under which they are kept
         let entries: Vec<Entry> = entries(0, mark, &changes).collect();
-        let restricts = entries.iter().any(|entry| entry.restricting);
+        // whoever repeats what took something away is answered where memory is full, as the first was
+        let restricts = entries.iter().any(|entry| entry.restricting) || commit.changes.iter().any(Change::takes_away);
         let entries: Vec<Vec<u8>> = entries.iter().map(encode_entry).collect();
         let peppers = changes.iter().flat_map(|(was, change)| fresh(*was, change)).collect();
         let told = Of {
@@ -128,10 +160,17 @@ impl<'a> Prepared<'a> {
         let audit = append(&commit.audit, before.audit.end.clone(), before.audit.now, told);
         Ok(Self { steps, entries, restricts, peppers, audit })
     }
+
+    /// Where it will stand.
+    fn foreseen(&self, before: &Before) -> Foreseen {
+        let position = before.position + self.entries.len() as u64;
+        Foreseen { end: self.audit.end.clone(), position, followers: before.followers, at: (before.audit.now, before.asked) }
+    }
 }
 
 /// Where the audit log ends is read first: as long as it stands, all that is read after it does.
 async fn before(connection: &mut MultiplexedConnection, commit: &Commit) -> RedisResult<Before> {
+    let asked = Instant::now();
     let mut all = audit::ask();
     all.cmd("GET").arg(names::POSITION);
     // what must not be there need not be read: the script refuses it if it is
@@ -147,7 +186,7 @@ async fn before(connection: &mut MultiplexedConnection, commit: &Commit) -> Redi
     let records = commit.changes.iter().map(of).collect::<Result<_, _>>()?;
     let position: Option<String> = answers.pop().map(from_redis_value).transpose()?.flatten();
     let position = position.and_then(|head| head.split('/').next()?.parse().ok()).unwrap_or(0);
-    Ok(Before { audit: audit::read(answers)?, position, records, followers: info.map_or(0, |info| Info(&info).followers()) })
+    Ok(Before { audit: audit::read(answers)?, position, records, followers: info.map_or(0, |info| Info(&info).followers()), asked })
 }
 
 /// `None`: the audit log has gone on meanwhile.

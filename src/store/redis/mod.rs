@@ -58,8 +58,8 @@ pub use self::settings::{Certificates, Place, Settings, User};
 use self::spread::Spread;
 use self::way::Way;
 use super::{
-    AuditHead, AuditNote, Charge, Commit, Committed, Due, DueKey, Finding, Kept, Knows, LeaseHolder, Page, PepperClaim, PepperUse, Settled,
-    Settlement, Store, StoreError, SubjectName, Taken, Usage, UsagePiece, UsageRange, What,
+    AuditHead, AuditNote, Charge, Commit, Committed, Due, DueKey, Finding, Kept, Knows, LeaseHolder, Line, Page, PepperClaim, PepperUse,
+    Settled, Settlement, Store, StoreError, SubjectName, Taken, Usage, UsagePiece, UsageRange, What,
 };
 use crate::domain::audit::Sealed;
 use crate::domain::key::Digest;
@@ -192,8 +192,8 @@ impl Store for RedisStore {
         usage::last_used(self.windows(), self.ready().await?, realm, keys).await
     }
 
-    async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {
-        commit::commit(&self.admin, self.ready().await?, self.demand, commit).await
+    async fn commit_in_line(&self, commit: &Commit, line: Line) -> Result<Committed, StoreError> {
+        commit::commit(&self.admin, self.ready().await?, self.demand, (commit, line)).await
     }
 
     async fn key(&self, realm: &RealmId, id: &KeyId) -> Result<Option<Record>, StoreError> {

@@ -10,7 +10,7 @@ use keyward::proto::keyward::admin::v1::key_service_client::KeyServiceClient;
 use keyward::proto::keyward::admin::v1::{
     CreateKeyResponse, EnableKeyRequest, GetKeyRequest, Key, ReportLeakRequest, RevokeKeyRequest, RotateKeyRequest, UpdateKeyRequest,
 };
-use keyward::store::{Commit, Committed, Round, SharedStore, Store, StoreError, audit};
+use keyward::store::{Commit, Committed, Line, Round, SharedStore, Store, StoreError, audit};
 use prost_types::FieldMask;
 use tonic::Request;
 use tonic::transport::Channel;
@@ -120,11 +120,11 @@ impl Round for Between {
         Ok(&*self.store)
     }
 
-    async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {
+    async fn commit_in_line(&self, commit: &Commit, line: Line) -> Result<Committed, StoreError> {
         let first = self.first.lock().unwrap().take();
         if let Some(first) = first {
             first.await;
         }
-        self.store.commit(commit).await
+        self.store.commit_in_line(commit, line).await
     }
 }

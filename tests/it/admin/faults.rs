@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use keyward::domain::key::Digest;
 use keyward::domain::name::RealmId;
 use keyward::revocation::{Firmness, Footing, Holder, Level, Registration, Renewal, Renewed, Standing};
-use keyward::store::{Commit, Committed, Finding, Kept, Round, SharedStore, Store, StoreError, What};
+use keyward::store::{Commit, Committed, Finding, Kept, Line, Round, SharedStore, Store, StoreError, What};
 
 /// The store inside, until something else is said.
 pub struct Faults {
@@ -90,9 +90,9 @@ impl Round for Faults {
         })
     }
 
-    async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {
+    async fn commit_in_line(&self, commit: &Commit, line: Line) -> Result<Committed, StoreError> {
         let once = commit.once.filter(|_| !self.no_marks.load(Ordering::SeqCst));
-        let committed = self.store.commit(&Commit { once, ..commit.clone() }).await?;
+        let committed = self.store.commit_in_line(&Commit { once, ..commit.clone() }, line).await?;
         Ok(Committed { standing: self.told(committed.standing), ..committed })
     }
 

@@ -1,10 +1,12 @@
 //! `commit`.
 
 use crate::support::peppers::claim;
+use keyward::domain::name::KeyId;
 use keyward::domain::owner::Owner;
 use keyward::domain::record::Record;
 use keyward::domain::time::StoreTime;
-use keyward::store::{Change, Commit, Expect, Store, StoreError};
+use keyward::store::{Change, Commit, Expect, Line, Store, StoreError};
+use tokio::sync::oneshot;
 
 use super::engines::Engine;
 use super::samples::{changed_key, changed_owner, commit, digest, key, new_key, new_owner, owner, page, position, put, realm, request};
@@ -181,6 +183,54 @@ pub(super) async fn a_digest_that_is_to_be_free_and_that_a_key_of_its_realm_has_
     assert_eq!(everything(&*store).await, before);
     let control = with(vec![(realm("otesse"), digest(3)), (realm("other"), digest(1))]);
     store.commit(&control).await.unwrap();
+}
+
+/// Its control: where nothing comes between, an engine that foresees makes it.
+pub(super) async fn a_commit_in_a_line_is_made_right_behind_the_one_before_it_or_not_at_all(engine: &mut impl Engine) {
+    let store = engine.store();
+    put(&*store, vec![new_owner(&owner("acme"))]).await;
+    let making = |number: u16| commit(vec![new_key(&key(&format!("key_{number}"), &[digest(number)]))]);
+    let is_there =
+        async |number: u16| store.key(&realm("otesse"), &KeyId::parse(&format!("key_{number}")).unwrap()).await.unwrap().is_some();
+    let behind = |after| Line { after: Some(after), next: None };
+
+    // at once: whichever way it goes, none is lost and none comes first
+    let (next, after) = oneshot::channel();
+    let (first, second) = (making(1), making(2));
+    let (one, two) =
+        tokio::join!(store.commit_in_line(&first, Line { after: None, next: Some(next) }), store.commit_in_line(&second, behind(after)));
+    let one = one.unwrap();
+    match &two {
+        Ok(two) => assert_eq!(two.audit.unwrap().sequence, one.audit.unwrap().sequence + 1),
+        Err(refused) => assert_eq!(*refused, StoreError::Late),
+    }
+    assert_eq!(is_there(2).await, two.is_ok());
+
+    // behind one that is refused, or was never sent
+    let (next, after) = oneshot::channel();
+    let (again, third) = (making(1), making(3));
+    let (refused, late) =
+        tokio::join!(store.commit_in_line(&again, Line { after: None, next: Some(next) }), store.commit_in_line(&third, behind(after)));
+    assert!(matches!(refused, Err(StoreError::Exists(_))), "{refused:?}");
+    assert_eq!(late, Err(StoreError::Late));
+    let (never, after) = oneshot::channel();
+    drop(never);
+    assert_eq!(store.commit_in_line(&third, behind(after)).await, Err(StoreError::Late));
+    assert!(!is_there(3).await);
+
+    for (number, between, expected) in [(4, None, true), (6, Some(5), false)] {
+        let (next, after) = oneshot::channel();
+        store.commit_in_line(&making(number), Line { after: None, next: Some(next) }).await.unwrap();
+        let Ok(foreseen) = after.await else { continue };
+        if let Some(between) = between {
+            store.commit(&making(between)).await.unwrap();
+        }
+        let (next, after) = oneshot::channel();
+        next.send(foreseen).unwrap();
+        let made = store.commit_in_line(&making(number + 10), behind(after)).await;
+        assert_eq!(made.as_ref().err(), (!expected).then_some(&StoreError::Late));
+        assert_eq!(is_there(number + 10).await, expected);
+    }
 }
 
 pub(super) async fn a_key_that_was_removed_is_found_and_listed_no_more_and_its_secrets_are_free(engine: &mut impl Engine) {

@@ -74,6 +74,7 @@ sentences! {
         a_commit_that_expects_another_revision_is_a_conflict_and_changes_nothing,
         a_secret_that_another_key_of_the_realm_has_is_refused_and_changes_nothing,
         a_digest_that_is_to_be_free_and_that_a_key_of_its_realm_has_is_refused_and_changes_nothing,
+        a_commit_in_a_line_is_made_right_behind_the_one_before_it_or_not_at_all,
         the_same_request_id_with_the_same_content_is_done_once_with_other_content_it_is_an_error,
         a_commit_marked_as_once_is_done_once_whoever_races_for_it,
         positions_go_up_by_one_with_every_entry_of_the_log,
