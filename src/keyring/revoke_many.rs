@@ -6,7 +6,7 @@ use super::kept::Kept as _;
 use super::list::KeysOf;
 use super::revoke::end;
 use super::unknown::Unknown;
-use super::{Caller, Keyring, KeyringError, Target};
+use super::{Caller, Keyring, KeyringError, Target, Wrong};
 use crate::domain::name::{KeyId, RealmId};
 use crate::domain::record::{Cause, Record};
 use crate::domain::time::BootTime;
@@ -87,6 +87,12 @@ impl Keyring {
     ) -> Result<(Vec<Record>, Vec<Unknown<KeyId>>, Option<String>), KeyringError> {
         match which {
             Which::Found(keys, page) => {
+                // by a slip of the year every key would be unused
+                if let Some(since) = keys.filter.unused_since
+                    && since > self.store.now().await?
+                {
+                    return Err(KeyringError::Invalid(vec![Wrong::new("filter.unused_since", "must not be in the future")]));
+                }
                 let listing = self.keys(caller, keys, page).await?;
                 Ok((listing.items.into_iter().map(|seen| seen.record).collect(), Vec::new(), listing.next))
             }

@@ -36,7 +36,7 @@ pub(super) async fn import(
             return Err(KeyringError::Invalid(vec![Wrong::new("parent", "must be that of the first message, or empty")]).into());
         }
         for (passed, key) in message.rows.into_iter().enumerate() {
-            number = if key.row == 0 { number + 1 } else { key.row };
+            number = if key.row == 0 { u64::saturating_add(number, 1) } else { key.row };
             import.take(number, row(key)).await?;
             if passed % AT_ONE_GO == 0 {
                 yield_now().await;

@@ -30,6 +30,9 @@ pub(super) fn asked(request: wire::RevokeKeysRequest) -> Result<Many, KeyringErr
     let which = match filter {
         Some(_) if !names.is_empty() => fields.take("names", Err("must be empty beside a filter")),
         None => fields.take("names", listed(&names, realm.as_ref())).map(Which::Named),
+        Some(filter) if !filter.parent.is_empty() && filter.parent != parent => {
+            fields.take("filter.parent", Err("must be empty, or the parent beside it"))
+        }
         Some(filter) => {
             let filter = wire::ListKeysRequest { parent, ..filter };
             question = asked::question("RevokeKeys", &wire::ListKeysRequest { page_size: 0, page_token: String::new(), ..filter.clone() });

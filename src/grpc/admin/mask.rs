@@ -18,6 +18,10 @@ macro_rules! masked {
         impl Masked for $message {
             fn known(mask: Option<&FieldMask>) -> Result<(), String> {
                 let fields = [$(stringify!($field)),*];
+                // every path is looked for with every field of every resource of an answer
+                if paths(mask).len() > fields.len() {
+                    return Err(format!("must name at most {} fields", fields.len()));
+                }
                 match paths(mask).iter().position(|path| !fields.contains(&path.as_str()) && path != "*") {
                     None => Ok(()),
                     Some(at) => Err(format!("must name fields ({}), and paths[{at}] names none", fields.join(", "))),

@@ -12,6 +12,9 @@ use crate::domain::name::{KeyId, OwnerId, Scope, Word};
 use crate::keyring::{KeyField, KeyringError, OwnerField, Target, Terms, Wrong};
 use crate::proto::keyward::admin::v1 as wire;
 
+/// More than any resource has fields.
+const MOST_PATHS: usize = 64;
+
 /// A field that can be changed.
 struct Row<Message, Field> {
     path: &'static str,
@@ -108,6 +111,10 @@ pub(super) fn owner(mut request: wire::UpdateOwnerRequest) -> Result<Update<Owne
 /// The fields that the mask names, with their values; a mask that names none stands for those that have one.
 fn read<Message, Field>(fields: &mut Fields, rows: &[Row<Message, Field>], message: &Message, mask: Option<&FieldMask>) -> Vec<Field> {
     let paths = mask.map_or(&[][..], |mask| &mask.paths);
+    if paths.len() > MOST_PATHS {
+        fields.refuse(Wrong::new("update_mask", format!("must have at most {MOST_PATHS} paths")));
+        return Vec::new();
+    }
     for (at, path) in paths.iter().enumerate() {
         if path != "*" && !rows.iter().any(|row| row.path == path) {
             let known: Vec<&str> = rows.iter().map(|row| row.path).collect();

@@ -4,6 +4,8 @@ use super::Wrong;
 
 /// So many refused rows are told one by one.
 const TOLD: usize = 1_000;
+/// So many bytes of what is wrong with them, as well: an answer has room for no more than 4 MiB.
+const TOLD_BYTES: usize = 1 << 20;
 
 /// What became of them. `rows` is the sum of the four numbers after it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -19,6 +21,8 @@ pub struct ImportReport {
     pub durable_row: u64,
     /// The first of the refused rows.
     pub told: Vec<RefusedRow>,
+    /// What is wrong with them, in bytes.
+    told_bytes: usize,
 }
 
 /// A row that was not taken.
@@ -31,8 +35,15 @@ pub struct RefusedRow {
 impl ImportReport {
     pub(super) fn refuse(&mut self, number: u64, wrong: Vec<Wrong>) {
         self.refused += 1;
-        if self.told.len() < TOLD {
-            self.told.push(RefusedRow { number, wrong });
+        self.tell(RefusedRow { number, wrong });
+    }
+
+    /// As far as there is room.
+    fn tell(&mut self, row: RefusedRow) {
+        let size: usize = row.wrong.iter().map(|wrong| wrong.field.len() + wrong.says.len()).sum();
+        if self.told.len() < TOLD && size <= TOLD_BYTES.saturating_sub(self.told_bytes) {
+            self.told_bytes += size;
+            self.told.push(row);
         }
     }
 
@@ -44,7 +55,24 @@ impl ImportReport {
         self.refused += later.refused;
         self.owners += later.owners;
         self.durable_row = self.durable_row.max(later.durable_row);
-        let room = TOLD.saturating_sub(self.told.len());
-        self.told.extend(later.told.into_iter().take(room));
+        later.told.into_iter().for_each(|row| self.tell(row));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refused_rows_are_told_as_far_as_an_answer_has_room() {
+        let told = |count: u64, length: usize| {
+            let (mut report, mut lot) = (ImportReport::default(), ImportReport::default());
+            (0..count).for_each(|number| lot.refuse(number, vec![Wrong::new("scopes", "x".repeat(length))]));
+            report.add(lot);
+            (report.refused, report.told.len())
+        };
+        assert_eq!(told(3, 10), (3, 3));
+        assert_eq!(told(2_000, 10), (2_000, TOLD));
+        assert_eq!(told(900, 4_090), (900, TOLD_BYTES / 4_096));
     }
 }

@@ -1,5 +1,7 @@
 //! Many keys revoked at once: those that are named, or page after page of those that a filter finds.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use keyward::domain::reason::Reason;
 use keyward::proto::keyward::admin::v1::key::State;
 use keyward::proto::keyward::admin::v1::{
@@ -91,6 +93,16 @@ async fn every_key_of_a_realm_is_meant_only_where_it_is_said(world: World) {
         assert_eq!(fields(&revoke(&world, all(working)).await.unwrap_err()), ["filter"], "{working:?}");
     }
     assert_eq!(bookings(&world, &made[0].secret).await, Ok(()));
+    let unused = |seconds| {
+        let filter = ListKeysRequest { unused_since: Some(prost_types::Timestamp { seconds, nanos: 0 }), ..Default::default() };
+        RevokeKeysRequest { filter: Some(filter), dry_run: true, ..named() }
+    };
+    let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap();
+    assert_eq!(fields(&revoke(&world, unused(now + 86_400)).await.unwrap_err()), ["filter.unused_since"]);
+    assert_eq!(revoke(&world, unused(now - 86_400)).await.unwrap().names.len(), 0, "the control: a time that was");
+    let elsewhere = ListKeysRequest { parent: "realms/other".into(), label: "other".into(), ..Default::default() };
+    let elsewhere = RevokeKeysRequest { filter: Some(elsewhere), dry_run: true, ..named() };
+    assert_eq!(fields(&revoke(&world, elsewhere).await.unwrap_err()), ["filter.parent"]);
     let other = revoke(&world, all(State::OwnerDisabled)).await.unwrap();
     assert_eq!(other.names.len(), 0, "the control: who is in another state is said");
     let revoked = revoke(&world, RevokeKeysRequest { every_key: true, ..all(State::Active) }).await.unwrap();

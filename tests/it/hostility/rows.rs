@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use keyward::grpc::counted::MOST_FIELDS;
 use keyward::proto::keyward::admin::v1::key_service_client::KeyServiceClient;
-use keyward::proto::keyward::admin::v1::{ImportKeysRequest, ImportedKey, Key, UpdateKeyRequest};
+use keyward::proto::keyward::admin::v1::{ImportKeysRequest, ImportedKey, Key, ListKeysRequest, UpdateKeyRequest};
 use prost::Message as _;
 use prost_types::FieldMask;
 use tonic::transport::Endpoint;
@@ -67,6 +67,21 @@ async fn of_very_much_that_is_wrong_only_so_much_is_told() {
         ["update_mask.paths[1]", "key.scopes[0]", "key.scopes[1]", "key.scopes[2]"],
         "the control: all of it, where it is not much"
     );
+}
+
+/// Every path is looked for with every field of every key of the answer: before, four such calls stopped a replica's checks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_mask_of_more_paths_than_there_are_fields_is_refused() {
+    let (keyward, _) = server(&Store::Embedded, |config| config);
+    let channel = Endpoint::from_shared(format!("http://{}", keyward.admin)).unwrap().connect().await.unwrap();
+    let mut keys = KeyServiceClient::new(channel);
+    for (paths, refused) in [(20, false), (21, true), (150_000, true)] {
+        let read_mask = Some(FieldMask { paths: vec!["name".into(); paths] });
+        let request = ListKeysRequest { parent: "realms/plain".into(), read_mask, ..ListKeysRequest::default() };
+        let listed = keys.list_keys(as_admin(&keyward, request)).await.map(drop);
+        let said = listed.err().map(|status| fields(&status));
+        assert_eq!(said, refused.then(|| vec!["read_mask".to_owned()]), "{paths}");
+    }
 }
 
 fn as_admin<T>(keyward: &Keyward, message: T) -> Request<T> {

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use keyward::domain::record::Record;
 use keyward::domain::time::StoreTime;
-use keyward::store::{Store, StoreError};
+use keyward::store::{Commit, Store, StoreError};
 use redis::Commands as _;
 
-use super::super::samples::{changed_key, commit, digest, key, new_key, owner, put, realm};
+use super::super::samples::{changed_key, commit, digest, key, new_key, owner, put, realm, request};
 use super::super::samples::{changed_owner, new_owner};
 use super::seed;
 use crate::support::redis::{RedisServer, settings};
@@ -69,6 +69,9 @@ async fn where_memory_is_full_a_key_is_revoked_all_the_same_and_a_new_one_is_ref
     let refused = store.commit(&commit(vec![new_key(&key("key_2", &[digest(2)]))])).await;
     assert!(matches!(&refused, Err(StoreError::Unavailable(why)) if why.contains("maxmemory")), "the control, of a key more: {refused:?}");
     let revoked = Record { revision: 2, revoked: Some(StoreTime(5)), ..key("key_1", &[digest(1)]) };
-    store.commit(&commit(vec![changed_key(&revoked)])).await.unwrap();
+    let asked = Commit { request: Some(request("admin_1", "r", 1)), ..commit(vec![changed_key(&revoked)]) };
+    store.commit(&asked).await.unwrap();
+    let again = store.commit(&asked).await.unwrap();
+    assert!(again.replayed.is_some(), "whoever heard nothing of it asks again");
     assert_eq!(store.key(&realm("otesse"), &revoked.id).await.unwrap().unwrap().revoked, Some(StoreTime(5)));
 }
