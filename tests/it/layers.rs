@@ -71,7 +71,8 @@ const ASKED_BY: &[(&str, &[&str])] = &[
     // a token, or whether a secret that the caller has is known already
     ("find", &["caller.rs", "create.rs", "revocation.rs"]),
     // of what was read, or is new
-    ("commit", &["bootstrap.rs", "create.rs", "delete.rs", "edit.rs", "lot.rs", "owners.rs", "revoke_many.rs", "upkeep.rs", "peppers.rs"]),
+    ("commit", &["bootstrap.rs", "create.rs", "delete.rs", "edit.rs", "owners.rs", "revoke_many.rs", "upkeep.rs", "peppers.rs"]),
+    ("commit_in_line", &["lot.rs"]),
     // of nobody's keys
     (
         "now",

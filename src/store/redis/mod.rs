@@ -70,8 +70,7 @@ use crate::domain::time::StoreTime;
 use crate::domain::usage::LastUse;
 use crate::revocation::{At, Footing, Pushed, Registration, Renewal, Renewed, Standing};
 
-/// How much longer a grant is waited for than it can be spent: what comes late is known, and can be returned. Who waits for it is the
-/// caller's affair.
+/// How much longer a grant is waited for than it can be spent: what comes late is known, and can be returned.
 const LATE: Duration = Duration::from_secs(2);
 
 /// A store in Redis.
