@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{Cmd, RedisResult, Value, from_redis_value, from_redis_value_ref};
-use tokio::time::Instant;
+use tokio::sync::oneshot::Sender;
+use tokio::time::{Instant, timeout_at};
 
 use super::footing::{self, Demand, Info, Told};
 use super::pool::Pool;
@@ -45,25 +46,26 @@ pub(super) async fn commit(
     pool: &Pool,
     deadline: Instant,
     demand: Demand,
-    (commit, line): (&Commit, Line),
+    (commit, Line { after, next }): (&Commit, Line),
 ) -> Result<Committed, StoreError> {
     let mark = getrandom::u64().map(Mark).map_err(|error| StoreError::Unavailable(format!("no random number: {error}")))?;
-    pool.run(deadline, |connection| make(connection, (demand, deadline), (commit, mark), line)).await?
+    // before a connection is borrowed: whoever is waited for needs one, too
+    let foreseen = match after {
+        Some(after) => {
+            let foreseen = timeout_at(deadline, after).await.ok().and_then(Result::ok);
+            Some(foreseen.and_then(|foreseen| Before::foreseen(foreseen, commit)).ok_or(StoreError::Late)?)
+        }
+        None => None,
+    };
+    pool.run(deadline, |connection| make(connection, (demand, deadline), (commit, mark), (foreseen, next))).await?
 }
 
 async fn make(
     mut connection: MultiplexedConnection,
     (demand, deadline): (Demand, Instant),
     (commit, mark): (&Commit, Mark),
-    Line { after, mut next }: Line,
+    (mut foreseen, mut next): (Option<Before>, Option<Sender<Foreseen>>),
 ) -> RedisResult<Result<Committed, StoreError>> {
-    let mut foreseen = match after {
-        Some(after) => match after.await.ok().and_then(|foreseen| Before::foreseen(foreseen, commit)) {
-            Some(before) => Some(before),
-            None => return Ok(Err(StoreError::Late)),
-        },
-        None => None,
-    };
     let (mut turn, is_in_line) = (Turn::default(), foreseen.is_some());
     loop {
         let before = match foreseen.take() {
