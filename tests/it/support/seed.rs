@@ -10,7 +10,7 @@ use keyward::domain::name::{KeyId, OwnerId, RealmId, Word};
 use keyward::domain::owner::Owner;
 use keyward::domain::record::{Cause, KeptSecret, Record};
 use keyward::domain::time::StoreTime;
-use keyward::store::{AuditNote, Change, Commit, Expect, Store};
+use keyward::store::{AuditNote, Change, Commit, Expect, Needs, Store};
 
 /// The peppers that keys are made under.
 pub fn peppers() -> Peppers {
@@ -48,7 +48,7 @@ pub fn id(number: usize) -> String {
 /// Makes these changes in one step.
 pub async fn commit(store: &dyn Store, changes: Vec<Change>) {
     let audit = super::audit::note("CreateKey", "key_1");
-    store.commit(&Commit { changes, audit, request: None, once: None, free: Vec::new() }).await.unwrap();
+    store.commit(&Commit { changes, audit, request: None, once: None, needs: Needs::default() }).await.unwrap();
 }
 
 /// An owner without a plan.
