@@ -39,8 +39,8 @@ pub(crate) fn measure(runtime: &Runtime) {
             let mut lister = Lister::new(&filled).await;
             let all = ListKeysRequest { parent: "realms/bench".into(), ..ListKeysRequest::default() };
             for (what, question) in [
-                ("by name", all.clone()),
-                ("by name, backwards", ListKeysRequest { order_by: "name desc".into(), ..all.clone() }),
+                ("by owner", all.clone()),
+                ("backwards", ListKeysRequest { order_by: "owner desc".into(), ..all.clone() }),
                 ("of an owner", ListKeysRequest { owner: "realms/bench/owners/acme".into(), ..all.clone() }),
                 ("a filter that takes none", ListKeysRequest { label: "none".into(), ..all.clone() }),
             ] {

@@ -23,7 +23,7 @@ pub(super) enum Keys {
     Get(Name),
     /// Shows how often a key was let in and refused, and when each of its secrets was used last.
     Usage(Usage),
-    /// Lists the keys of a realm, oldest first, or some of them.
+    /// Lists the keys of a realm, owner by owner, or some of them.
     List(Box<ListKeys>),
     /// Changes fields of a key; ends when no replica goes by what it took away.
     Update(Box<UpdateKey>),

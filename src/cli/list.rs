@@ -52,8 +52,8 @@ pub(super) struct KeysOf {
 pub(super) struct ListKeys {
     #[command(flatten)]
     keys: KeysOf,
-    /// The order: by name, which is oldest first, or the other way round.
-    #[arg(long, value_name = "ORDER", value_parser = ["name", "name desc"], default_value = "name", hide_default_value = true)]
+    /// The order: owner by owner, and each one's keys oldest first, or all of it the other way round.
+    #[arg(long, value_name = "ORDER", value_parser = ["owner", "owner desc"], default_value = "owner", hide_default_value = true)]
     order_by: String,
     /// Shows more columns.
     #[arg(long)]

@@ -24,7 +24,7 @@ use crate::domain::realm::FailureRate;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
 use crate::replica::sources::Counted;
-use crate::store::{Change, Commit, Expect, StoreError};
+use crate::store::{Change, Commit, Expect, Needs, StoreError};
 
 /// The owner that the first token belongs to.
 pub const ADMINS: &str = "admins";
@@ -46,8 +46,13 @@ impl Keyring {
             let changes = [self.admins(now).await?, Some(Change::Key { record: record.clone(), expect: Expect::Absent })];
             let target = Target { realm: record.realm.clone(), id: record.id.clone() };
             let audit = self.noted(Who::Bootstrap, "Bootstrap", vec![Record::name(&target)]);
-            let commit =
-                Commit { changes: changes.into_iter().flatten().collect(), audit, request: None, once: Some(mark), free: Vec::new() };
+            let commit = Commit {
+                changes: changes.into_iter().flatten().collect(),
+                audit,
+                request: None,
+                once: Some(mark),
+                needs: Needs::default(),
+            };
             match self.store.commit(&commit).await {
                 Ok(_) => return Ok(Created { record, secret, replayed: false }),
                 Err(StoreError::DoneBefore) => return Err(KeyringError::BootstrapDone),

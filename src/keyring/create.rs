@@ -7,12 +7,12 @@ use super::reach::HOW_MUCH;
 use super::terms::{Once, Target};
 use super::{Caller, Keyring, KeyringError, Wrong, contract};
 use crate::domain::key::{Digest, Secret};
-use crate::domain::name::{KeyId, RealmId};
+use crate::domain::name::{KeyId, OwnerId, RealmId};
 use crate::domain::realm::Realm;
 use crate::domain::record::{Binding, Record};
 use crate::domain::time::BootTime;
 use crate::revocation::Standing;
-use crate::store::{Change, Commit, Committed, Expect, StoreError};
+use crate::store::{Change, Commit, Committed, Expect, Needs, StoreError};
 
 /// A key to make.
 #[derive(Debug, Clone)]
@@ -50,7 +50,7 @@ impl Keyring {
         };
         let begun = self.guard.clock.boot();
         let free = new.secret.as_ref().map_or_else(Vec::new, |given| self.else_known_by(realm, given));
-        let commit = Commit { free, ..new.commit(self, caller, &record) };
+        let commit = Commit { needs: Needs { free, owners: new.owners() }, ..new.commit(self, caller, &record) };
         let committed = self.made_once(caller, new, commit).await.map_err(|error| new.refused(error))?;
         self.nobody_takes_it_for_unknown(new, &committed.standing, begun).await;
         match committed.replayed {
@@ -123,6 +123,12 @@ impl NewKey {
         if plan.is_some() || !limits.is_empty() || of_others { caller.is_for_more_than_its_owner(HOW_MUCH) } else { Ok(()) }
     }
 
+    /// Those that have to be there.
+    fn owners(&self) -> Vec<(RealmId, OwnerId)> {
+        let bound = self.key.binding.iter().filter_map(|Binding { realm, owner }| Some((realm.clone(), owner.clone()?)));
+        bound.chain([(self.realm.clone(), self.key.owner.clone())]).collect()
+    }
+
     fn commit(&self, keyring: &Keyring, caller: &Caller, record: &Record) -> Commit {
         let target = Target { realm: record.realm.clone(), id: record.id.clone() };
         let given = self.secret.as_ref().and(record.secrets.first()).map(|kept| &kept.digest);
@@ -131,7 +137,7 @@ impl NewKey {
             audit: keyring.note(caller, "CreateKey", Record::name(&target)),
             request: self.once.as_ref().map(|once| once.of(caller, given)),
             once: None,
-            free: Vec::new(),
+            needs: Needs::default(),
         }
     }
 

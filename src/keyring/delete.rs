@@ -6,7 +6,7 @@ use super::kept::Kept as _;
 use super::{Caller, Keyring, KeyringError, Target, Terms};
 use crate::domain::name::KeyId;
 use crate::domain::record::Record;
-use crate::store::{Change, Commit, Expect, StoreError};
+use crate::store::{Change, Commit, Expect, Needs, StoreError};
 
 /// A key that is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl Keyring {
                 audit: self.note(caller, "DeleteKey", Record::name(target)),
                 request: terms.once.as_ref().map(|once| once.of(caller, None)),
                 once: None,
-                free: Vec::new(),
+                needs: Needs::default(),
             };
             match self.store.commit(&commit).await {
                 Ok(committed) => {

@@ -7,7 +7,7 @@ use super::{Caller, Keyring, KeyringError};
 use crate::domain::time::{BootTime, StoreTime};
 use crate::revocation::Standing;
 use crate::store::commit::is_restricting;
-use crate::store::{Commit, Committed, Expect, StoreError};
+use crate::store::{Commit, Committed, Expect, Needs, StoreError};
 
 /// How often a change is begun again when others come between.
 pub(super) const ATTEMPTS: usize = 16;
@@ -160,7 +160,7 @@ impl<T: Kept> Edit<'_, T> {
             audit: keyring.note(self.caller, self.action, T::name(self.target)),
             request: terms.once.as_ref().map(|once| once.of(self.caller, None)),
             once: None,
-            free: Vec::new(),
+            needs: Needs::default(),
         }
     }
 }

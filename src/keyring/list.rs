@@ -6,16 +6,17 @@ use super::walk::{Takes, Walk};
 use super::{Caller, Keyring, KeyringError, Wrong};
 use crate::domain::name::{OwnerId, RealmId};
 use crate::domain::owner::Owner;
+use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
 use crate::store::usage::LAST_KEPT;
-use crate::store::{Order, Page};
+use crate::store::{Order, Page, by_owner};
 
 /// A part of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing<T> {
     /// Fewer than were asked for, even none, where a filter takes few.
     pub items: Vec<T>,
-    /// The id after which the next part begins; `None`: there is none.
+    /// After which the next part begins, as a page says it; `None`: there is none.
     pub next: Option<String>,
 }
 
@@ -29,7 +30,7 @@ pub struct KeysOf {
 }
 
 impl Keyring {
-    /// Keys of a realm, or of one of its owners, by their ids.
+    /// Keys of a realm, or of one of its owners: by their owners, and each one's by their ids.
     pub async fn keys(
         &self,
         caller: &Caller,
@@ -44,11 +45,13 @@ impl Keyring {
         let now = self.store.now().await?;
         may_be_known(filter.unused_since, now)?;
         let takes = if filter.takes_all() { Takes::All } else { Takes::Some };
-        let mut walk = Walk::new(page, takes, |seen: &Seen| seen.record.id.as_str());
+        let mut walk = Walk::new(page, takes, |seen: &Seen| place(&seen.record));
         loop {
             let part = self.store.keys(realm, owner, &walk.ask()).await?;
-            let (read, last) = (part.len(), part.last().map(|record| record.id.to_string()));
-            let open = part.into_iter().filter(|record| filter.may_take(record)).collect();
+            let (read, last) = (part.len(), part.last().map(place));
+            // a page begins where its token says, and anybody may have written that
+            let is_open = |record: &Record| caller.sees(realm, &record.owner) && filter.may_take(record);
+            let open = part.into_iter().filter(is_open).collect();
             let mut kept = self.all_seen(realm, open, now).await?;
             kept.retain(|seen| filter.takes(seen, now));
             if let Some(since) = filter.unused_since {
@@ -67,7 +70,7 @@ impl Keyring {
             return self.only(realm, only, filter, page).await;
         }
         let takes = if filter == OwnerFilter::Any { Takes::All } else { Takes::Some };
-        let mut walk = Walk::new(page, takes, |owner: &Owner| owner.id.as_str());
+        let mut walk = Walk::new(page, takes, |owner: &Owner| owner.id.to_string());
         loop {
             let mut part = self.store.owners(realm, &walk.ask()).await?;
             let (read, last) = (part.len(), part.last().map(|owner| owner.id.to_string()));
@@ -98,6 +101,11 @@ impl Keyring {
         let found = if is_left { self.store.owner(realm, only).await? } else { None };
         Ok(Listing { items: found.into_iter().filter(|owner| filter.takes(owner)).collect(), next: None })
     }
+}
+
+/// Where a key stands among others.
+fn place(key: &Record) -> String {
+    by_owner(&key.owner, &key.id)
 }
 
 /// What was before uses are kept nobody knows: a key that was used in between would look as if it had not been.

@@ -8,7 +8,7 @@ use super::{Caller, Changed, Keyring, KeyringError, Target, Terms, contract};
 use crate::domain::name::{OwnerId, RealmId};
 use crate::domain::owner::Owner;
 use crate::domain::time::StoreTime;
-use crate::store::{Change, Commit, Expect, StoreError};
+use crate::store::{Change, Commit, Expect, Needs, StoreError};
 
 /// An owner to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +73,7 @@ impl NewOwner {
             audit: keyring.note(caller, "CreateOwner", Owner::name(&self.target())),
             request: self.once.as_ref().map(|once| once.of(caller, None)),
             once: None,
-            free: Vec::new(),
+            needs: Needs::default(),
         }
     }
 

@@ -16,7 +16,7 @@ use crate::domain::key::Scheme;
 use crate::domain::name::{OwnerId, RealmId, Word, admin_realm};
 use crate::domain::record::Record;
 use crate::domain::time::{BootTime, StoreTime};
-use crate::store::{AuditNote, Change, Commit, Expect, Order, Page, PepperUse, StoreError, What, pepper};
+use crate::store::{AuditNote, Change, Commit, Expect, Needs, Order, Page, PepperUse, StoreError, What, by_owner, pepper};
 
 /// So many keys are read at once.
 const PAGE: usize = 1_000;
@@ -159,7 +159,7 @@ impl Keyring {
             let names = records.iter().map(name).collect();
             let audit = AuditNote { subjects: names, ..self.note(caller, "WithdrawPepper", String::new()) };
             let changes = records.iter().map(|record| without(record, version)).collect();
-            match self.store.commit(&Commit { changes, audit, request: None, once: None, free: Vec::new() }).await {
+            match self.store.commit(&Commit { changes, audit, request: None, once: None, needs: Needs::default() }).await {
                 Ok(_) => {
                     for record in &records {
                         told.take(record, version, now);
@@ -234,7 +234,7 @@ impl Pages {
         let page = Page { after: self.after.take(), count: PAGE, order: Order::Ascending };
         let records = keyring.store.keys(realm, None, &page).await?;
         match records.last() {
-            Some(last) if records.len() == PAGE => self.after = Some(last.id.to_string()),
+            Some(last) if records.len() == PAGE => self.after = Some(by_owner(&last.owner, &last.id)),
             _ => drop(self.realms.pop()),
         }
         // a page is decoded at one go: others have their turn between two

@@ -10,7 +10,7 @@ use super::{Caller, Keyring, KeyringError, Target, Wrong};
 use crate::domain::name::{KeyId, RealmId};
 use crate::domain::record::{Cause, Record};
 use crate::domain::time::BootTime;
-use crate::store::{AuditNote, Change, Commit, Committed, Expect, Page, StoreError};
+use crate::store::{AuditNote, Change, Commit, Committed, Expect, Needs, Page, StoreError};
 
 /// So many in one commit, with one entry in the audit log.
 const TOGETHER: usize = 200;
@@ -39,7 +39,7 @@ pub struct Ending {
     pub ended_before: usize,
     /// Those that were named and are not there.
     pub missing: Vec<Unknown<KeyId>>,
-    /// The id after which the next page of the list begins; `None`: this was the last.
+    /// After which the next page of the list begins, as a page says it; `None`: this was the last.
     pub next: Option<String>,
     /// Of the last change; `None`: nothing had to change, or nothing was done.
     pub position: Option<u64>,
@@ -149,7 +149,7 @@ impl Keyring {
         let subjects = changes.iter().map(|(_, after)| name(after)).collect();
         let audit = AuditNote { subjects, ..self.note(caller, "RevokeKeys", String::new()) };
         let changes = changes.into_iter().map(|(before, after)| Change::Key { record: after, expect: Expect::Revision(before.revision) });
-        Commit { changes: changes.collect(), audit, request: None, once: None, free: Vec::new() }
+        Commit { changes: changes.collect(), audit, request: None, once: None, needs: Needs::default() }
     }
 
     /// As they are now, without those that are gone.

@@ -12,7 +12,7 @@ use crate::domain::name::{KeyId, RealmId};
 use crate::domain::record::{KeptSecret, Record};
 use crate::domain::retention::Retention;
 use crate::domain::time::StoreTime;
-use crate::store::{Change, Commit, Due, DueKey, Expect, StoreError, audit};
+use crate::store::{Change, Commit, Due, DueKey, Expect, Needs, StoreError, audit};
 
 /// How many keys are looked at in one go.
 const TOGETHER: usize = 100;
@@ -74,7 +74,7 @@ impl Keyring {
         let target = Target { realm: realm.clone(), id: id.clone() };
         let audit = self.noted(Who::Keyward, in_use.action(), vec![Record::name(&target)]);
         let changes = vec![Change::Key { record: after, expect: Expect::Revision(before.revision) }];
-        match self.store.commit(&Commit { changes, audit, request: None, once: None, free: Vec::new() }).await {
+        match self.store.commit(&Commit { changes, audit, request: None, once: None, needs: Needs::default() }).await {
             Ok(_) => Ok(Some((count, in_use))),
             Err(StoreError::Conflict) => Ok(None),
             Err(other) => Err(other.into()),
@@ -121,7 +121,7 @@ impl Keyring {
                 return Ok(());
             }
             let audit = self.noted(Who::Keyward, "ForgetKeys", subjects);
-            match self.store.commit(&Commit { changes, audit, request: None, once: None, free: Vec::new() }).await {
+            match self.store.commit(&Commit { changes, audit, request: None, once: None, needs: Needs::default() }).await {
                 Ok(_) => return Ok(()),
                 // somebody else was there before, or one of them was changed: all are looked at again
                 Err(StoreError::Conflict) => {}

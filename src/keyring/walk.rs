@@ -20,7 +20,7 @@ pub(super) enum Takes {
 /// A page in the making.
 pub(super) struct Walk<T> {
     page: Page,
-    id: fn(&T) -> &str,
+    place: fn(&T) -> String,
     items: Vec<T>,
     /// The last that was looked at.
     after: Option<String>,
@@ -30,13 +30,13 @@ pub(super) struct Walk<T> {
 }
 
 impl<T> Walk<T> {
-    pub(super) fn new(page: &Page, takes: Takes, id: fn(&T) -> &str) -> Self {
+    pub(super) fn new(page: &Page, takes: Takes, place: fn(&T) -> String) -> Self {
         // the one beyond the page tells whether there is a next one
         let (left, step) = match takes {
             Takes::All => (page.count + 1, page.count + 1),
             Takes::Some => (LOOKS, STEP),
         };
-        Self { page: page.clone(), id, items: Vec::new(), after: page.after.clone(), left, step }
+        Self { page: page.clone(), place, items: Vec::new(), after: page.after.clone(), left, step }
     }
 
     /// What to read now.
@@ -44,7 +44,7 @@ impl<T> Walk<T> {
         Page { after: self.after.clone(), count: self.step.min(self.left), order: self.page.order }
     }
 
-    /// So many were read, the last of them with this id, and those were kept. The page, when it is made.
+    /// So many were read, the last of them at this place, and those were kept. The page, when it is made.
     pub(super) fn got(&mut self, read: usize, last: Option<String>, kept: Vec<T>) -> Option<Listing<T>> {
         let is_end = read < self.ask().count;
         let beyond = self.items.len() + kept.len() > self.page.count;
@@ -53,7 +53,7 @@ impl<T> Walk<T> {
         self.left = self.left.saturating_sub(read);
         self.after = last.or(self.after.take());
         let next = match (beyond, is_end, self.left) {
-            (true, _, _) => self.items.last().map(|last| (self.id)(last).to_owned()),
+            (true, _, _) => self.items.last().map(self.place),
             (false, true, _) => None,
             (false, false, 0) => self.after.clone(),
             (false, false, _) => return None,
@@ -71,7 +71,7 @@ mod tests {
         let ids: Vec<String> = (0..all).map(|number| format!("{number:06}")).collect();
         let (mut pages, mut after) = (Vec::new(), None);
         loop {
-            let mut walk = Walk::new(&Page { after: after.take(), count, ..Page::default() }, takes, String::as_str);
+            let mut walk = Walk::new(&Page { after: after.take(), count, ..Page::default() }, takes, String::clone);
             let mut looked = 0;
             let listing = loop {
                 let ask = walk.ask();

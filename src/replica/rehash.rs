@@ -15,7 +15,7 @@ use crate::domain::audit::Who;
 use crate::domain::key::{Digest, Peppers, Scheme};
 use crate::domain::name::{KeyId, RealmId, Word};
 use crate::domain::record::{KeptSecret, Record};
-use crate::store::{AuditNote, Change, Commit, Expect, SharedStore, StoreError, pepper};
+use crate::store::{AuditNote, Change, Commit, Expect, Needs, SharedStore, StoreError, pepper};
 
 /// So many wait at most.
 const MOST: usize = 8_192;
@@ -200,7 +200,7 @@ impl Rehash {
         let subjects = changes.iter().map(|change| format!("realms/{}/keys/{}", change.realm(), change.named().1)).collect();
         let peppers = self.peppers.clone();
         let audit = AuditNote { who: Who::Keyward, from: None, action: "RehashSecrets", subjects, refused: None, peppers };
-        Commit { changes, audit, request: None, once: None, free: Vec::new() }
+        Commit { changes, audit, request: None, once: None, needs: Needs::default() }
     }
 
     fn waiting(&self) -> MutexGuard<'_, HashMap<(RealmId, KeyId, u32), Stale>> {

@@ -114,7 +114,7 @@ impl Round for Claimed {
     }
 
     /// A pepper that was withdrawn a moment ago is not used any more: whoever begins again does so under another.
-    async fn commit_in_line(&self, commit: &Commit, line: Line) -> Result<Committed, StoreError> {
+    async fn commit_in_line(&self, commit: &Commit, line: &mut Line) -> Result<Committed, StoreError> {
         match self.inner()?.commit_in_line(commit, line).await {
             Err(StoreError::PepperWithdrawn(_)) => {
                 self.agree().await?;

@@ -7,7 +7,7 @@ use crate::domain::actor::Actor;
 use crate::domain::address::AddressList;
 use crate::domain::audit::Head;
 use crate::domain::key::Digest;
-use crate::domain::name::{KeyId, RealmId};
+use crate::domain::name::{KeyId, OwnerId, RealmId};
 use crate::domain::owner::Owner;
 use crate::domain::record::{KeptSecret, Record};
 use crate::domain::time::StoreTime;
@@ -19,10 +19,18 @@ pub struct Commit {
     pub changes: Vec<Change>,
     pub audit: AuditNote,
     pub request: Option<RequestId>,
-    /// Digests that no key may have, of a realm each: those of a secret under other peppers, or of other schemes, where a key gets it.
-    pub free: Vec<(RealmId, Digest)>,
+    pub needs: Needs,
     /// A mark that no other commit may carry after this one: SHA-256 of a one-time secret.
     pub once: Option<[u8; 32]>,
+}
+
+/// What must be so for a commit, beside what its changes expect; each of a realm.
+#[derive(Debug, Clone, Default)]
+pub struct Needs {
+    /// Digests that no key may have: those of a secret under other peppers, or of other schemes, where a key gets it.
+    pub free: Vec<(RealmId, Digest)>,
+    /// Owners that must be there, whose keys it makes. Those that it makes itself are not meant.
+    pub owners: Vec<(RealmId, OwnerId)>,
 }
 
 /// A record in place of another, or of none.

@@ -27,11 +27,11 @@ use async_trait::async_trait;
 
 pub use audit::AuditNote;
 pub use charge::{Charge, Generations, Return, Settled, Settlement, Subject, SubjectName, TICKETS_LIVE, Taken, undo};
-pub use commit::{Change, Commit, Committed, Expect, RequestId};
+pub use commit::{Change, Commit, Committed, Expect, Needs, RequestId};
 pub use due::{Due, DueKey};
 pub use error::StoreError;
 pub use line::Line;
-pub use page::{Order, Page};
+pub use page::{Order, Page, by_owner};
 pub use pepper::{Knows, PepperClaim, PepperUse};
 pub use round::Round;
 pub use usage::{Counts, Usage, UsagePiece, UsageRange};
@@ -117,6 +117,7 @@ pub trait Store: Send + Sync {
     /// - a commit that expects another revision is a conflict and changes nothing
     /// - a secret that another key of the realm has is refused and changes nothing
     /// - a digest that is to be free and that a key of its realm has is refused and changes nothing
+    /// - a commit that needs an owner who is not there is a conflict and changes nothing
     /// - the same request id with the same content is done once; with other content it is an error
     /// - a commit marked as once is done once, whoever races for it
     /// - positions go up by one with every entry of the log
@@ -128,14 +129,16 @@ pub trait Store: Send + Sync {
     /// - a commit names everyone who holds a lease
     /// - what was acknowledged is there after a crash
     async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {
-        self.commit_in_line(commit, Line::default()).await
+        self.commit_in_line(commit, &mut Line::default()).await
     }
 
-    /// The same, right behind another commit that is being made, and only if that one is made; [`StoreError::Late`]: it was not, or somebody came
-    /// between, or the engine cannot foresee where it will stand. Nothing has changed then.
+    /// The same, right behind another commit that is being made, and only if that one is made; [`StoreError::Late`]: it was not made so, or somebody
+    /// came between. Nothing has changed then, and whoever calls again waits for where it stands now; unless it will not be told any more, or
+    /// the engine cannot foresee it: then the place stands alone, and whoever calls again has to have waited for the other.
     ///
     /// - a commit in a line is made right behind the one before it or not at all
-    async fn commit_in_line(&self, commit: &Commit, line: Line) -> Result<Committed, StoreError>;
+    /// - a line goes on behind a commit that was late and came later
+    async fn commit_in_line(&self, commit: &Commit, line: &mut Line) -> Result<Committed, StoreError>;
 
     /// Reads one key's record.
     ///
@@ -155,8 +158,9 @@ pub trait Store: Send + Sync {
     /// - several keys are read as one is, by their ids and by their digests, and who is not there is left out
     async fn keys_of(&self, realm: &RealmId, ids: &[KeyId], digests: &[Digest]) -> Result<Vec<Record>, StoreError>;
 
-    /// Lists keys of a realm, or of one of its owners, by their ids, from after `after`.
+    /// Lists keys of a realm, or of one of its owners: by their owners, and each one's by their ids.
     ///
+    /// - a page of an owner's keys holds none of others, wherever it is to begin
     /// - pages follow one another without gap or repetition, in either order
     /// - pages go on while keys are added
     /// - a page that is not full is the last one

@@ -86,7 +86,7 @@ impl Round for Observed {
         self.observe("last_used", self.inner.last_used(realm, keys)).await
     }
 
-    async fn commit_in_line(&self, commit: &Commit, line: Line) -> Result<Committed, StoreError> {
+    async fn commit_in_line(&self, commit: &Commit, line: &mut Line) -> Result<Committed, StoreError> {
         let committed = self.observe("commit", self.inner.commit_in_line(commit, line)).await?;
         committed.audit.into_iter().for_each(|head| self.anchor(head));
         Ok(committed)

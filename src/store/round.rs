@@ -55,7 +55,7 @@ pub trait Round: Send + Sync {
         self.inner()?.last_used(realm, keys).await
     }
 
-    async fn commit_in_line(&self, commit: &Commit, line: Line) -> Result<Committed, StoreError> {
+    async fn commit_in_line(&self, commit: &Commit, line: &mut Line) -> Result<Committed, StoreError> {
         self.inner()?.commit_in_line(commit, line).await
     }
 
@@ -194,7 +194,7 @@ impl<T: Round> Store for T {
         Round::last_used(self, realm, keys).await
     }
 
-    async fn commit_in_line(&self, commit: &Commit, line: Line) -> Result<Committed, StoreError> {
+    async fn commit_in_line(&self, commit: &Commit, line: &mut Line) -> Result<Committed, StoreError> {
         Round::commit_in_line(self, commit, line).await
     }
 

@@ -42,13 +42,14 @@ pub(super) fn owners(fields: &mut Fields, state: i32) -> Option<OwnerFilter> {
     fields.take("state", filter)
 }
 
-/// The order of a list (AIP-132): by name alone.
-pub(super) fn order(fields: &mut Fields, order_by: &str) -> Option<Order> {
+/// The order of a list (AIP-132): by this field alone.
+pub(super) fn order(fields: &mut Fields, by: &str, order_by: &str) -> Option<Order> {
     let words: Vec<&str> = order_by.split_ascii_whitespace().collect();
     let order = match words[..] {
-        [] | ["name"] | ["name", "asc"] => Ok(Order::Ascending),
-        ["name", "desc"] => Ok(Order::Descending),
-        _ => Err("must be `name` or `name desc`"),
+        [] => Ok(Order::Ascending),
+        [field] | [field, "asc"] if field == by => Ok(Order::Ascending),
+        [field, "desc"] if field == by => Ok(Order::Descending),
+        _ => Err(format!("must be `{by}` or `{by} desc`")),
     };
     fields.take("order_by", order)
 }

@@ -19,7 +19,7 @@ use crate::proto::keyward::admin::v1::{
     RetireSecretsRequest, RetireSecretsResponse, RevokeKeyRequest, RevokeKeyResponse, RevokeKeysRequest, RevokeKeysResponse,
     RotateKeyRequest, RotateKeyResponse, UpdateKeyRequest, UpdateKeyResponse,
 };
-use crate::store::Page;
+use crate::store::{Page, by_owner};
 
 /// The service.
 #[derive(Debug)]
@@ -58,8 +58,8 @@ impl KeyService for Keys {
         let (asked, page) = listed(&request, &question)?;
         let listing = self.0.keys(&caller, &asked, &page).await?;
         let items = listing.items.into_iter().map(|seen| {
-            let id = seen.record.id.to_string();
-            (id, shown::key(seen).masked(request.read_mask.as_ref()))
+            let place = by_owner(&seen.record.owner, &seen.record.id);
+            (place, shown::key(seen).masked(request.read_mask.as_ref()))
         });
         let (keys, next) = page::cut(items, listing.next);
         Ok(Response::new(ListKeysResponse { keys, next_page_token: page::token(next.as_deref(), &question) }))
@@ -163,7 +163,7 @@ pub(super) fn text(secret: &Secret) -> String {
 fn listed(request: &ListKeysRequest, question: &page::Question) -> Result<(KeysOf, Page), KeyringError> {
     let mut fields = Fields::default();
     let asked = filters::keys(&mut fields, request);
-    let order = filters::order(&mut fields, &request.order_by);
+    let order = filters::order(&mut fields, "owner", &request.order_by);
     fields.take("read_mask", Key::known(request.read_mask.as_ref()));
     let page = page::asked(&mut fields, request.page_size, &request.page_token, question);
     let page = page.zip(order).map(|(page, order)| Page { order, ..page });

@@ -80,7 +80,7 @@ fn listed(given: &[String], realm: Option<&RealmId>) -> Result<Vec<KeyId>, Strin
 
 fn found(fields: &mut Fields, filter: &wire::ListKeysRequest, every_key: bool, question: &Question) -> Option<Which> {
     let page = page::asked(fields, filter.page_size, &filter.page_token, question);
-    let order = filters::order(fields, &filter.order_by);
+    let order = filters::order(fields, "owner", &filter.order_by);
     let keys = filters::keys(fields, filter)?;
     if !keys.filter.says_which() && keys.owner.is_none() && !every_key {
         fields.refuse(Wrong::new(

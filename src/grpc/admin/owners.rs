@@ -92,7 +92,7 @@ fn listed(request: &ListOwnersRequest, question: &page::Question) -> Result<(Rea
     let mut fields = Fields::default();
     let realm = fields.take("parent", names::realm(&request.parent));
     let filter = filters::owners(&mut fields, request.state);
-    let order = filters::order(&mut fields, &request.order_by);
+    let order = filters::order(&mut fields, "name", &request.order_by);
     fields.take("read_mask", Owner::known(request.read_mask.as_ref()));
     let page = page::asked(&mut fields, request.page_size, &request.page_token, question);
     let page = page.zip(order).map(|(page, order)| Page { order, ..page });

@@ -1,4 +1,4 @@
-//! Pages (AIP-158). A token says after which id the next page begins, and which question it belongs to.
+//! Pages (AIP-158). A token says after which item the next page begins, and which question it belongs to.
 
 use data_encoding::BASE64URL_NOPAD;
 use prost::Message;
@@ -23,21 +23,21 @@ pub(super) fn asked(fields: &mut Fields, size: i32, token: &str, question: &Ques
     Some(Page { after, count: if count? == 0 { USUAL } else { count?.min(MOST) }, ..Page::default() })
 }
 
-/// The token of the page after this id, or none after the last.
+/// The token of the page after this item, or none after the last.
 pub(super) fn token(last: Option<&str>, question: &Question) -> String {
     last.map(|last| BASE64URL_NOPAD.encode(&[question, last.as_bytes()].concat())).unwrap_or_default()
 }
 
-/// As many as a response has room for, at least one, and after which id the next page begins: `next`, where all have room.
+/// As many as a response has room for, at least one, and after which item the next page begins: `next`, where all have room.
 pub(super) fn cut<T: Message>(items: impl Iterator<Item = (String, T)>, next: Option<String>) -> (Vec<T>, Option<String>) {
     let (mut page, mut bytes, mut last) = (Vec::new(), 0, None);
-    for (id, item) in items {
+    for (place, item) in items {
         bytes += item.encoded_len();
         if bytes > ROOM && last.is_some() {
             return (page, last);
         }
         page.push(item);
-        last = Some(id);
+        last = Some(place);
     }
     (page, next)
 }
@@ -45,7 +45,8 @@ pub(super) fn cut<T: Message>(items: impl Iterator<Item = (String, T)>, next: Op
 fn read(token: &str, question: &Question) -> Option<String> {
     let bytes = BASE64URL_NOPAD.decode(token.as_bytes()).ok()?;
     let after = std::str::from_utf8(bytes.strip_prefix(question)?).ok()?;
-    Word::parse(after).ok().map(|after| after.to_string())
+    let is_item = after.split(' ').all(|word| Word::parse(word).is_ok());
+    is_item.then(|| after.to_owned())
 }
 
 #[cfg(test)]

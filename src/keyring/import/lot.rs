@@ -15,7 +15,7 @@ use crate::domain::owner::Owner;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
 use crate::revocation::Standing;
-use crate::store::{AuditNote, Change, Commit, Expect, Line, StoreError};
+use crate::store::{AuditNote, Change, Commit, Expect, Line, Needs, StoreError};
 
 /// So often a lot is looked at anew, when what it looks at changes.
 const ATTEMPTS: usize = 32;
@@ -55,9 +55,9 @@ impl Lot {
         self.last = number;
     }
 
-    /// Those of its keys.
+    /// Those of its keys, each once.
     fn owners(&self) -> impl Iterator<Item = &OwnerId> {
-        self.good.iter().map(|(_, row)| &row.record.owner)
+        self.good.iter().map(|(_, row)| &row.record.owner).collect::<HashSet<_>>().into_iter()
     }
 
     pub(super) fn rows(&self) -> usize {
@@ -65,11 +65,11 @@ impl Lot {
     }
 }
 
-/// What is there already.
+/// Which of its keys are there already.
+#[derive(Default)]
 struct There {
     keys: HashMap<KeyId, Record>,
     by_digest: HashMap<Digest, KeyId>,
-    owners: HashSet<OwnerId>,
 }
 
 /// What is to become of a lot.
@@ -82,9 +82,9 @@ struct Plan<'a> {
 }
 
 /// The same, with what there is to write. Who writes it is known at the last moment.
-struct Draft {
+pub(super) struct Draft {
     changes: Vec<Change>,
-    free: Vec<(RealmId, Digest)>,
+    needs: Needs,
     subjects: Vec<String>,
     outcome: Outcome,
 }
@@ -98,82 +98,94 @@ pub(super) struct Place {
 }
 
 impl Keyring {
-    /// Writes a lot right behind the one before it, if its caller would still be let in. Where that does not go, because a key of it turns out to be there
-    /// or somebody else has written meanwhile, it waits for the one before and is looked at anew.
+    /// Writes a lot right behind the one before it, if its caller would still be let in. Where a key of it turns out to be there, it waits for the one
+    /// before and is looked at anew; where somebody else has written meanwhile, it comes behind that.
     pub(super) async fn write_lot(
         &self,
         course: &Course,
-        (lot, look): (&Lot, Look),
+        (lot, mut draft): (&Lot, Draft),
         Place { mut before, mut line }: Place,
     ) -> Result<Outcome, KeyringError> {
-        let mut draft = draft(lot, &self.looked(course, (lot, look)).await?, course);
-        if draft.changes.is_empty() || draft.outcome.ended.is_some() {
-            // nothing comes behind the place at which an import ends
-            line.next = None;
-        }
-        for _ in 0..ATTEMPTS {
+        let mut attempts = 0;
+        while attempts < ATTEMPTS {
+            if draft.changes.is_empty() || draft.outcome.ended.is_some() {
+                // nobody can come behind what is not written, and nothing comes behind the place at which an import ends
+                line.end();
+            }
             if draft.changes.is_empty() {
-                is_written(before.take()).await?;
+                is_written(&mut before).await?;
                 self.still(&course.called).await?;
                 return Ok(draft.outcome);
             }
             let caller = self.still(&course.called).await?;
-            let Draft { changes, free, subjects, outcome } = draft;
+            let Draft { changes, needs, subjects, outcome } = draft;
             let audit = AuditNote { subjects, ..self.note(&caller, "ImportKeys", String::new()) };
-            let commit = Commit { changes, audit, request: None, once: None, free };
-            let refused = match self.store.commit_in_line(&commit, std::mem::take(&mut line)).await {
+            let commit = Commit { changes, audit, request: None, once: None, needs };
+            let refused = match self.store.commit_in_line(&commit, &mut line).await {
                 Ok(committed) => return Ok(Outcome { standing: Some(committed.standing), ..outcome }),
                 Err(error) => error,
             };
-            is_written(before.take()).await?;
-            let look = match refused {
-                StoreError::Late => look,
-                StoreError::Conflict | StoreError::Exists(_) | StoreError::SecretTaken => Look::First,
+            // as long as it waits for the one before, that one's attempts are counted
+            attempts += usize::from(line.is_alone());
+            draft = match refused {
+                StoreError::Late => {
+                    if line.is_alone() {
+                        is_written(&mut before).await?;
+                    }
+                    let Commit { changes, audit, needs, .. } = commit;
+                    Draft { changes, needs, subjects: audit.subjects, outcome }
+                }
+                StoreError::Conflict | StoreError::Exists(_) | StoreError::SecretTaken => {
+                    is_written(&mut before).await?;
+                    line.leave();
+                    self.draft(course, (lot, Look::First), &mut HashSet::new()).await?
+                }
                 error => return Err(error.into()),
             };
-            draft = self::draft(lot, &self.looked(course, (lot, look)).await?, course);
         }
         Err(KeyringError::Busy)
     }
 
-    async fn looked(&self, course: &Course, (lot, look): (&Lot, Look)) -> Result<There, KeyringError> {
-        match look {
-            Look::First => self.there(course, lot).await,
-            Look::IfRefused => self.owners_there(course, lot).await,
-        }
+    /// What is to become of a lot. Owners are looked for that are not known; those that are there, or will be, are known then.
+    pub(super) async fn draft(
+        &self,
+        course: &Course,
+        (lot, look): (&Lot, Look),
+        known: &mut HashSet<OwnerId>,
+    ) -> Result<Draft, KeyringError> {
+        let owners = async {
+            let unknown: Vec<OwnerId> = lot.owners().filter(|owner| !known.contains(*owner)).cloned().collect();
+            if unknown.is_empty() { Ok(Vec::new()) } else { self.store.owners_of(&course.terms.realm, &unknown).await }
+        };
+        let (there, owners) = tokio::try_join!(self.there(course, (lot, look)), owners)?;
+        known.extend(owners.into_iter().map(|owner| owner.id));
+        Ok(draft(lot, (&there, known), course))
     }
 
-    async fn there(&self, course: &Course, lot: &Lot) -> Result<There, KeyringError> {
+    async fn there(&self, course: &Course, (lot, look): (&Lot, Look)) -> Result<There, StoreError> {
+        if look == Look::IfRefused {
+            return Ok(There::default());
+        }
         let ids: Vec<KeyId> = lot.good.iter().map(|(_, row)| row.record.id.clone()).collect();
         let digests: Vec<Digest> = lot.good.iter().flat_map(|(_, row)| row.known_by.iter().copied()).collect();
-        let keys = self.store.keys_of(&course.terms.realm, &ids, &digests);
-        let (keys, there) = tokio::try_join!(async { Ok(keys.await?) }, self.owners_there(course, lot))?;
+        let keys = self.store.keys_of(&course.terms.realm, &ids, &digests).await?;
         let by_digest = keys.iter().flat_map(|key| key.secrets.iter().map(|kept| (kept.digest, key.id.clone()))).collect();
         let keys = keys.into_iter().map(|key| (key.id.clone(), key)).collect();
-        Ok(There { keys, by_digest, ..there })
-    }
-
-    /// As if no key of the lot were there.
-    async fn owners_there(&self, course: &Course, lot: &Lot) -> Result<There, KeyringError> {
-        let owners: HashSet<OwnerId> = lot.owners().cloned().collect();
-        let owners: Vec<OwnerId> = owners.into_iter().collect();
-        let found = self.store.owners_of(&course.terms.realm, &owners).await?;
-        let owners = found.into_iter().map(|owner| owner.id).collect();
-        Ok(There { keys: HashMap::new(), by_digest: HashMap::new(), owners })
+        Ok(There { keys, by_digest })
     }
 }
 
 /// Everything is for one commit, with one entry in the audit log that names it.
-fn draft(lot: &Lot, there: &There, Course { terms, now, .. }: &Course) -> Draft {
-    let Plan { new, owners, mut report, ended } = planned(lot, there, terms);
+fn draft(lot: &Lot, (there, known): (&There, &mut HashSet<OwnerId>), Course { terms, now, .. }: &Course) -> Draft {
+    let Plan { new, owners, mut report, ended } = planned(lot, (there, known), terms);
     let last = match &ended {
         Some(KeyringError::ImportConflict { row, .. }) => row.saturating_sub(1),
         _ => lot.last,
     };
     report.durable_row = if terms.mode == Mode::Dry { 0 } else { last };
     let (realm, is_written) = (&terms.realm, terms.mode == Mode::Real && !new.is_empty());
-    let mut draft =
-        Draft { changes: Vec::new(), free: Vec::new(), subjects: Vec::new(), outcome: Outcome { report, standing: None, ended } };
+    let outcome = Outcome { report, standing: None, ended };
+    let mut draft = Draft { changes: Vec::new(), needs: Needs::default(), subjects: Vec::new(), outcome };
     if is_written {
         let owner = |id: &&OwnerId| Change::Owner { owner: new_owner(realm, id, *now), expect: Expect::Absent };
         let key = |row: &&Candidate| Change::Key { record: row.record.clone(), expect: Expect::Absent };
@@ -181,13 +193,16 @@ fn draft(lot: &Lot, there: &There, Course { terms, now, .. }: &Course) -> Draft 
         let owner = |id: &&OwnerId| Owner::name(&Target { realm: realm.clone(), id: (*id).clone() });
         let key = |row: &&Candidate| Record::name(&Target { realm: realm.clone(), id: row.record.id.clone() });
         draft.subjects = owners.iter().map(owner).chain(new.iter().map(key)).collect();
-        draft.free = new.iter().flat_map(|row| row.else_known_by()).map(|digest| (realm.clone(), digest)).collect();
+        let of_new: HashSet<&OwnerId> = new.iter().map(|row| &row.record.owner).filter(|owner| known.contains(*owner)).collect();
+        draft.needs.owners = of_new.into_iter().map(|owner| (realm.clone(), owner.clone())).collect();
+        draft.needs.free = new.iter().flat_map(|row| row.else_known_by()).map(|digest| (realm.clone(), digest)).collect();
     }
+    known.extend(owners.into_iter().cloned());
     draft
 }
 
 /// Row by row: it is new, or there, or in the way of what is there or came before.
-fn planned<'a>(lot: &'a Lot, there: &There, terms: &ImportTerms) -> Plan<'a> {
+fn planned<'a>(lot: &'a Lot, (there, known): (&There, &HashSet<OwnerId>), terms: &ImportTerms) -> Plan<'a> {
     let mut plan = Plan::default();
     let (mut ids, mut digests, mut owners): (HashMap<_, (u64, &Candidate)>, HashMap<_, _>, HashSet<_>) = Default::default();
     for (number, wrong) in &lot.bad {
@@ -202,7 +217,7 @@ fn planned<'a>(lot: &'a Lot, there: &There, terms: &ImportTerms) -> Plan<'a> {
         };
         match verdict {
             Ok(Verdict::Unchanged) => plan.report.unchanged += 1,
-            Ok(Verdict::New) if terms.owners == MissingOwners::Refused && !there.owners.contains(&row.record.owner) => {
+            Ok(Verdict::New) if terms.owners == MissingOwners::Refused && !known.contains(&row.record.owner) => {
                 let says = format!(
                     "must be an owner that is there, and there is no {}: make it first, or let the import make owners",
                     row.record.owner
@@ -212,7 +227,7 @@ fn planned<'a>(lot: &'a Lot, there: &There, terms: &ImportTerms) -> Plan<'a> {
             Ok(Verdict::New) => {
                 ids.insert(&row.record.id, (*number, row));
                 digests.extend(row.known_by.iter().map(|digest| (digest, (*number, row))));
-                if !there.owners.contains(&row.record.owner) && owners.insert(&row.record.owner) {
+                if !known.contains(&row.record.owner) && owners.insert(&row.record.owner) {
                     plan.owners.push(&row.record.owner);
                 }
                 plan.new.push(row);
@@ -248,8 +263,8 @@ fn judged(row: &Candidate, there: &There) -> Result<Verdict, Wrong> {
 }
 
 /// Waits for the lot before. It is not written where that one is not.
-async fn is_written(before: Option<oneshot::Receiver<()>>) -> Result<(), KeyringError> {
-    match before {
+async fn is_written(before: &mut Option<oneshot::Receiver<()>>) -> Result<(), KeyringError> {
+    match before.take() {
         Some(before) => before.await.map_err(|_| KeyringError::Busy),
         None => Ok(()),
     }

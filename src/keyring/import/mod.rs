@@ -5,7 +5,7 @@ mod lot;
 mod report;
 mod row;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
@@ -15,10 +15,9 @@ use self::lot::{Look, Lot, Outcome, Place};
 pub use self::report::{ImportReport, RefusedRow};
 pub use self::row::{Credential, Row};
 use super::{Called, Keyring, KeyringError, Wrong};
-use crate::domain::name::{RealmId, admin_realm};
+use crate::domain::name::{OwnerId, RealmId, admin_realm};
 use crate::domain::time::{BootTime, StoreTime};
 use crate::revocation::Standing;
-use crate::store::Line;
 
 /// How keys are to be imported.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +57,9 @@ pub enum Mode {
 /// So many rows go into one commit: more would hold up whoever else asks the store for longer.
 const LOT: usize = 500;
 
+/// So many owners are known at once: those of others are looked for again.
+const OWNERS_KNOWN: usize = 100_000;
+
 /// So many lots are under way at once: one is written, one waits behind it in the store, the others are made ready.
 const UNDER_WAY: usize = 4;
 
@@ -75,6 +77,8 @@ pub struct Import {
     look: Look,
     /// Behind the last of them.
     place: Place,
+    /// That are there, or will be when the lots under way are written.
+    owners: HashSet<OwnerId>,
     report: ImportReport,
     /// What the last of its commits stands on.
     standing: Option<Standing>,
@@ -109,6 +113,7 @@ impl Keyring {
             lot: Lot::default(),
             writing: VecDeque::new(),
             place: Place::default(),
+            owners: HashSet::new(),
             look,
             report: ImportReport::default(),
             standing: None,
@@ -140,6 +145,17 @@ impl Import {
         Ok(self.report)
     }
 
+    /// Ends here, for a reason that lies before the rows that come next: what is under way is written, and what was only checked is not.
+    pub async fn cut(self, why: KeyringError) -> KeyringError {
+        cut(self.end().await, why)
+    }
+
+    /// Ends here, and tells up to which row everything is written.
+    pub async fn end(mut self) -> u64 {
+        while !self.writing.is_empty() && self.written().await.is_ok() {}
+        self.report.durable_row
+    }
+
     /// Has a lot written, when those before it are. One that comes after another that was not is not written either.
     async fn write(&mut self) -> Result<(), KeyringError> {
         if self.writing.len() >= UNDER_WAY {
@@ -147,14 +163,18 @@ impl Import {
         }
         let lot = std::mem::take(&mut self.lot);
         if lot.rows() > 0 {
-            let (keyring, course, look) = (self.keyring.clone(), self.course.clone(), self.look);
+            let (keyring, course) = (self.keyring.clone(), self.course.clone());
+            // here, one after another: each knows which owners those before it make
+            let draft = keyring.draft(&course, (&lot, self.look), &mut self.owners).await;
+            // of owners that a dry run would make nobody else knows
+            if self.owners.len() > OWNERS_KNOWN && self.course.terms.mode == Mode::Real {
+                self.owners.clear();
+            }
             let (is_written, before) = oneshot::channel();
-            let (next, after) = oneshot::channel();
-            let behind = Place { before: Some(before), line: Line { after: Some(after), next: None } };
-            let mut place = std::mem::replace(&mut self.place, behind);
-            place.line.next = Some(next);
+            let behind = Place { before: Some(before), line: self.place.line.behind() };
+            let place = std::mem::replace(&mut self.place, behind);
             self.writing.push_back(tokio::spawn(async move {
-                let outcome = keyring.write_lot(&course, (&lot, look), place).await?;
+                let outcome = keyring.write_lot(&course, (&lot, draft?), place).await?;
                 if outcome.ended.is_none() {
                     let _ = is_written.send(());
                 }

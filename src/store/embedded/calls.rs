@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redb::ReadTransaction;
 use tokio::time::sleep;
 
-use super::clock::StoreClock;
 use super::glance;
 use super::log::{self, Stands};
 use super::writer::Job;
@@ -60,8 +58,8 @@ impl Store for Embedded {
     }
 
     /// The writer takes what waits into one transaction anyway: nothing is foreseen.
-    async fn commit_in_line(&self, commit: &Commit, line: Line) -> Result<Committed, StoreError> {
-        if line.after.is_some() {
+    async fn commit_in_line(&self, commit: &Commit, line: &mut Line) -> Result<Committed, StoreError> {
+        if line.leave() {
             return Err(StoreError::Late);
         }
         let mark = Mark(drawn()?);
@@ -93,11 +91,7 @@ impl Store for Embedded {
 
     async fn keys(&self, realm: &RealmId, owner: Option<&OwnerId>, page: &Page) -> Result<Vec<Record>, StoreError> {
         let (realm, owner, page) = (realm.clone(), owner.cloned(), page.clone());
-        let reading = move |txn: &ReadTransaction, _: &StoreClock| match owner {
-            Some(owner) => read::keys_of(txn, &realm, &owner, &page),
-            None => read::keys(txn, &realm, &page),
-        };
-        self.read(self.timeouts.admin, reading).await
+        self.read(self.timeouts.admin, move |txn, _| read::keys(txn, &realm, owner.as_ref(), &page)).await
     }
 
     async fn owners(&self, realm: &RealmId, page: &Page) -> Result<Vec<Owner>, StoreError> {

@@ -17,7 +17,12 @@ pub(super) fn check(tables: &Tables<'_>, commit: &Commit) -> Result<Vec<Step>, S
     for change in &commit.changes {
         plan.add(change)?;
     }
-    for (realm, digest) in &commit.free {
+    for (realm, owner) in &commit.needs.owners {
+        if tables.owners.get((realm.as_str(), owner.as_str()))?.is_none() {
+            return Err(StoreError::Conflict.into());
+        }
+    }
+    for (realm, digest) in &commit.needs.free {
         if tables.holder(realm, &digest.0)?.is_some() {
             return Err(StoreError::SecretTaken.into());
         }

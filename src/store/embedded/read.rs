@@ -15,6 +15,7 @@ use crate::domain::record::Holder;
 use crate::domain::record::Record;
 use crate::domain::time::StoreTime;
 use crate::revocation::At;
+use crate::store::page::BETWEEN;
 use crate::store::record::{decode_key, decode_owner};
 use crate::store::{Due, DueKey, Finding, Kept, Order, Page, StoreError, What};
 
@@ -74,16 +75,20 @@ pub(super) fn some_keys(txn: &ReadTransaction, realm: &RealmId, ids: &[KeyId], d
     Ok(keys)
 }
 
-pub(super) fn keys(txn: &ReadTransaction, realm: &RealmId, page: &Page) -> Result<Vec<Record>, Stop> {
-    let (table, (low, high)) = (txn.open_table(KEYS)?, span(page));
-    let range = table.range(between((realm.as_str(), low), (realm.as_str(), high)))?;
-    listed(range, page, |entry| Ok(decode_key(entry?.1.value())?))
-}
-
-pub(super) fn keys_of(txn: &ReadTransaction, realm: &RealmId, owner: &OwnerId, page: &Page) -> Result<Vec<Record>, Stop> {
-    let (index, table, (low, high)) = (txn.open_table(KEYS_OF_OWNERS)?, txn.open_table(KEYS)?, span(page));
-    let named = |id| (realm.as_str(), owner.as_str(), id);
-    let range = index.range(between(named(low), named(high)))?;
+/// Keys of a realm, or of one of its owners.
+pub(super) fn keys(txn: &ReadTransaction, realm: &RealmId, owner: Option<&OwnerId>, page: &Page) -> Result<Vec<Record>, Stop> {
+    let (index, table) = (txn.open_table(KEYS_OF_OWNERS)?, txn.open_table(KEYS)?);
+    let after = page.after.as_deref().map(|after| after.split_once(BETWEEN).unwrap_or((after, FIRST)));
+    let (first, last) = owner.map_or((FIRST, LAST), |owner| (owner.as_str(), owner.as_str()));
+    let (low, high) = match page.order {
+        Order::Ascending => (after.map_or((first, FIRST), |after| after.max((first, FIRST))), (last, LAST)),
+        Order::Descending => ((first, FIRST), after.map_or((last, LAST), |after| after.min((last, LAST)))),
+    };
+    // a range may not end before it begins
+    if low >= high {
+        return Ok(Vec::new());
+    }
+    let range = index.range(between((realm.as_str(), low.0, low.1), (realm.as_str(), high.0, high.1)))?;
     listed(range, page, |entry| {
         let name = entry?.0;
         let (_, _, id) = name.value();

@@ -2,12 +2,12 @@
 -- before the first write. Begins with audit.lua.
 --
 -- KEYS  further: position, log, once, leases, longest lease, secured, barrier, uses of peppers; then for each time that new keys are told: keys,
---       digests, their ids, and for each key the ids of its owner's; then one for each group below, in their order; last, the request if there is one
+--       digests, keys by owner; then one for each group below, in their order; last, the request if there is one
 -- ARGV  further: fingerprint or '', subject, how long requests are kept (ms), once mark or '', the log's mark, '1' where a write that is answered
 --       is as durable as it has to be, how many entries the log keeps; each with its number before it: peppers that secrets are put under, log
---       entries; then new keys, with the number of times before them (number, and of each: id, owner, digest, record); then groups, with their number
---       before them: records that must not be there (number, ids..), digests that must be free (number,
---       digests..), records that must be of a revision (id, the 8 bytes that its value opens with), writes (command, number, arguments..)
+--       entries; then new keys, with the number of times before them (number, and of each: id, digest, record, owner and id); then groups, with their number
+--       before them: records that must not be there (number, ids..), digests that must be free (number, digests..), records that must be there
+--       (number, ids..), records that must be of a revision (id, the 8 bytes that its value opens with), writes (command, number, arguments..)
 -- Answers {'made' or 'replayed', position, subject, head, longest lease, holders and registrations..}, {'reused'}, {'done'},
 -- {'exists', records, id}, {'conflict'}, {'taken'}, {'withdrawn', pepper}, or {'behind'}: the audit log has gone on meanwhile.
 
@@ -38,17 +38,16 @@ end
 
 -- New keys of one realm, as the calls that look for them and that write them take them.
 local function new_keys()
-  local new = {ids = {}, digests = {}, records = {}, holders = {}, listed = {}, lists = {}}
-  new.in_keys, new.in_digests, new.in_ids = key(), key(), key()
+  local new = {ids = {}, digests = {}, records = {}, holders = {}, by_owner = {}}
+  new.in_keys, new.in_digests, new.in_by_owner = key(), key(), key()
   for i = 1, tonumber(arg()) do
-    local id, owner, digest, record = unpack(ARGV, next_arg + 1, next_arg + 4)
+    local id, digest, record, by_owner = unpack(ARGV, next_arg + 1, next_arg + 4)
     local field, value = 2 * i - 1, 2 * i
     next_arg = next_arg + 4
     new.ids[i], new.digests[i] = id, digest
     new.records[field], new.records[value] = id, record
-    new.holders[field], new.holders[value] = digest, id .. '/' .. owner
-    new.listed[field], new.listed[value] = '0', id
-    new.lists[i] = key()
+    new.holders[field], new.holders[value] = digest, by_owner
+    new.by_owner[field], new.by_owner[value] = '0', by_owner
   end
   return new
 end
@@ -60,6 +59,7 @@ local entries = list(arg(), arg)
 local new = list(arg(), new_keys)
 local absent = list(arg(), group)
 local free = list(arg(), group)
+local present = list(arg(), group)
 local expected = list(arg(), function() return {name = key(), id = arg(), revision = arg()} end)
 local writes = list(arg(), function() return {command = arg(), group = group()} end)
 local request = KEYS[next_key + 1]
@@ -116,6 +116,12 @@ end
 local why = obstacle()
 if why then return why end
 if not goes_on() then return {'behind'} end
+-- Last: one that the commit before was to make is no reason to look at everything anew where that one is not there yet.
+for _, group in ipairs(present) do
+  for _, value in ipairs(redis.call('HMGET', group.name, unpack(ARGV, group.first, group.last))) do
+    if not value then return {'conflict'} end
+  end
+end
 
 local position = tonumber(string.match(head, '^%d+'))
 
@@ -127,8 +133,7 @@ end
 for _, new in ipairs(new) do
   redis.call('HSET', new.in_digests, unpack(new.holders))
   redis.call('HSET', new.in_keys, unpack(new.records))
-  redis.call('ZADD', new.in_ids, unpack(new.listed))
-  for i, list in ipairs(new.lists) do redis.call('ZADD', list, '0', new.ids[i]) end
+  redis.call('ZADD', new.in_by_owner, unpack(new.by_owner))
 end
 for _, write in ipairs(writes) do
   redis.call(write.command, write.group.name, unpack(ARGV, write.group.first, write.group.last))

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{Cmd, RedisResult, Value, from_redis_value, from_redis_value_ref};
-use tokio::sync::oneshot::Sender;
 use tokio::time::{Instant, timeout_at};
 
 use super::footing::{self, Demand, Info, Told};
@@ -46,27 +45,33 @@ pub(super) async fn commit(
     pool: &Pool,
     deadline: Instant,
     demand: Demand,
-    (commit, Line { after, next }): (&Commit, Line),
+    (commit, line): (&Commit, &mut Line),
 ) -> Result<Committed, StoreError> {
     let mark = getrandom::u64().map(Mark).map_err(|error| StoreError::Unavailable(format!("no random number: {error}")))?;
     // before a connection is borrowed: whoever is waited for needs one, too
-    let foreseen = match after {
-        Some(after) => {
-            let foreseen = timeout_at(deadline, after).await.ok().and_then(Result::ok);
-            Some(foreseen.and_then(|foreseen| Before::foreseen(foreseen, commit)).ok_or(StoreError::Late)?)
-        }
-        None => None,
+    let foreseen = if line.is_alone() {
+        None
+    } else {
+        // what is told late leaves too little time to be sure of what became of the commit
+        let now = Instant::now();
+        let foreseen = timeout_at(now + deadline.saturating_duration_since(now) / 2, line.foreseen()).await.ok().flatten();
+        Some(foreseen.and_then(|foreseen| Before::foreseen(foreseen, commit)).ok_or(StoreError::Late)?)
     };
-    pool.run(deadline, |connection| make(connection, (demand, deadline), (commit, mark), (foreseen, next))).await?
+    let place = &*line;
+    let made = pool.run(deadline, |connection| make(connection, (demand, deadline), (commit, mark), (foreseen, place))).await?;
+    if made.is_err() {
+        line.late();
+    }
+    made
 }
 
 async fn make(
     mut connection: MultiplexedConnection,
     (demand, deadline): (Demand, Instant),
     (commit, mark): (&Commit, Mark),
-    (mut foreseen, mut next): (Option<Before>, Option<Sender<Foreseen>>),
+    (mut foreseen, line): (Option<Before>, &Line),
 ) -> RedisResult<Result<Committed, StoreError>> {
-    let (mut turn, is_in_line) = (Turn::default(), foreseen.is_some());
+    let mut turn = Turn::default();
     loop {
         let before = match foreseen.take() {
             Some(before) => before,
@@ -77,10 +82,7 @@ async fn make(
             Ok(prepared) => prepared,
             Err(unreadable) => return Ok(Err(unreadable)),
         };
-        if let Some(next) = next.take() {
-            // whoever would be next may have gone
-            drop(next.send(prepared.foreseen(&before)));
-        }
+        line.tell(Foreseen { is_made: false, ..prepared.foreseen(&before) });
         // While a node is away, waiting would only take every commit's time: it cannot end well.
         let wait = demand.wait(deadline).filter(|_| before.followers >= demand.replicas);
         let rest = |call: &mut Cmd| write(call, &turn, (commit, &prepared), (mark, at_once(demand)));
@@ -88,13 +90,15 @@ async fn make(
         let told: Told<Vec<Value>> = footing::run(&mut connection, script, rest, (demand, wait)).await?;
         let made = match read(&told, commit, prepared.audit.end.head) {
             Ok(Some(made)) => made,
-            Ok(None) if is_in_line || deadline < Instant::now() + NO_TIME => return Ok(Err(StoreError::Late)),
+            Ok(None) if !line.is_alone() || deadline < Instant::now() + NO_TIME => return Ok(Err(StoreError::Late)),
             Ok(None) => {
                 turn.was_late(&mut connection).await?;
                 continue;
             }
             Err(refused) => return Ok(Err(refused)),
         };
+        // again: the next may have been faster
+        line.tell(prepared.foreseen(&before));
         secure::raise(&mut connection, &made.standing.at.to_string(), (demand, told.level)).await?;
         return Ok(Ok(made));
     }
@@ -115,7 +119,7 @@ struct Before {
 
 impl Before {
     /// What the commit before leaves behind, for one that makes only what must not be there.
-    fn foreseen(Foreseen { end, position, followers, at: (at, asked) }: Foreseen, commit: &Commit) -> Option<Self> {
+    fn foreseen(Foreseen { end, position, followers, at: (at, asked), .. }: Foreseen, commit: &Commit) -> Option<Self> {
         let makes_only = commit.changes.iter().all(|change| change.expects() == Expect::Absent);
         let records = vec![None; commit.changes.len()];
         let now = StoreTime(at.0.saturating_add(i64::try_from(asked.elapsed().as_millis()).unwrap_or(0)));
@@ -143,7 +147,7 @@ struct Prepared<'a> {
 impl<'a> Prepared<'a> {
     fn new(commit: &'a Commit, (before, was): (&Before, &'a [Option<Change>]), mark: Mark) -> Result<Self, StoreError> {
         let changes: Vec<(Option<&Change>, &Change)> = was.iter().map(Option::as_ref).zip(&commit.changes).collect();
-        let mut steps = Steps::new(&commit.free);
+        let mut steps = Steps::new(&commit.needs);
         for (was, change) in &changes {
             steps.add(change, *was)?;
         }
@@ -163,10 +167,10 @@ impl<'a> Prepared<'a> {
         Ok(Self { steps, entries, restricts, peppers, audit })
     }
 
-    /// Where it will stand.
+    /// Where it stands when it is made.
     fn foreseen(&self, before: &Before) -> Foreseen {
         let position = before.position + self.entries.len() as u64;
-        Foreseen { end: self.audit.end.clone(), position, followers: before.followers, at: (before.audit.now, before.asked) }
+        Foreseen { end: self.audit.end.clone(), position, followers: before.followers, at: (before.audit.now, before.asked), is_made: true }
     }
 }
 

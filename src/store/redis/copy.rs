@@ -13,7 +13,7 @@ use crate::domain::record::Record;
 use crate::revocation::{At, Mark};
 use crate::store::audit::{End, encode};
 use crate::store::copy::{KeptAnswer, Rest};
-use crate::store::{PepperUse, StoreError};
+use crate::store::{PepperUse, StoreError, by_owner};
 
 /// Stands among the places that were found lost as long as not everything is here.
 const UNFINISHED: &str = "1/0000000000000000";
@@ -38,14 +38,12 @@ impl RedisStore {
     pub async fn copy_keys(&self, keys: &[Record]) -> Result<(), StoreError> {
         let mut all = ::redis::pipe();
         for key in keys {
-            let (id, holder) = (key.id.as_str(), format!("{}/{}", key.id, key.owner));
+            let (id, by_owner) = (key.id.as_str(), by_owner(&key.owner, &key.id));
             all.cmd("HSET").arg(names::keys(&key.realm)).arg(id).arg(stored::key(key));
             for secret in &key.secrets {
-                all.cmd("HSET").arg(names::digests(&key.realm)).arg(&secret.digest.0[..]).arg(&holder);
+                all.cmd("HSET").arg(names::digests(&key.realm)).arg(&secret.digest.0[..]).arg(&by_owner);
             }
-            for ids in [names::key_ids(&key.realm), names::key_ids_of(&key.realm, &key.owner)] {
-                all.cmd("ZADD").arg(ids).arg(0).arg(id);
-            }
+            all.cmd("ZADD").arg(names::keys_by_owner(&key.realm)).arg(0).arg(&by_owner);
             for (due, when) in [(names::SECRET_ENDS, key.secret_ends()), (names::REVOKED, key.revoked)] {
                 if let Some(when) = when {
                     all.cmd("ZADD").arg(due).arg(when.0).arg(format!("{}/{id}", key.realm));

@@ -10,7 +10,7 @@ local head = redis.call('GET', KEYS[1]) or '0/0000000000000000'
 for _, digest in ipairs(ARGV) do
   local holder = redis.call('HGET', KEYS[2], digest)
   if holder then
-    local key, owner = string.match(holder, '^(.-)/(.*)$')
+    local owner, key = string.match(holder, '^(.-) (.*)$')
     return {time[1], time[2], head, holder, redis.call('HGET', KEYS[3], key), redis.call('HGET', KEYS[4], owner)}
   end
 end

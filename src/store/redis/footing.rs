@@ -99,7 +99,8 @@ where
 fn with_script(mut script: Cmd, rest: impl Fn(&mut Cmd)) -> Pipeline {
     rest(&mut script);
     let mut all = ::redis::pipe();
-    who_it_is(all.ignore_errors().add_command(script)).clone()
+    who_it_is(all.ignore_errors().add_command(script));
+    all
 }
 
 fn who_it_is(all: &mut Pipeline) -> &mut Pipeline {

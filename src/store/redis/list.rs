@@ -1,4 +1,4 @@
-//! Records, one by one and by the order of their ids.
+//! Records, one by one and in their order.
 
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{Cmd, FromRedisValue, RedisResult, cmd};
@@ -10,6 +10,7 @@ use crate::domain::key::Digest;
 use crate::domain::name::{KeyId, OwnerId, RealmId};
 use crate::domain::owner::Owner;
 use crate::domain::record::Record;
+use crate::store::page::BETWEEN;
 use crate::store::{Order, Page, StoreError};
 
 pub(super) async fn key(pool: &Pool, deadline: Instant, realm: &RealmId, id: &KeyId) -> Result<Option<Record>, StoreError> {
@@ -46,7 +47,7 @@ pub(super) async fn keys_of(
     if !digests.is_empty() {
         let holders: Vec<Option<String>> =
             pool.run(deadline, |connection| some(connection, &index, digests.iter().map(|digest| &digest.0[..]))).await?;
-        ids.extend(holders.iter().flatten().filter_map(|holder| holder.split('/').next()).map(str::to_owned));
+        ids.extend(holders.iter().flatten().map(|holder| id(holder).to_owned()));
         ids.sort_unstable();
         ids.dedup();
     }
@@ -78,15 +79,15 @@ pub(super) async fn keys(
     (realm, owner): (&RealmId, Option<&OwnerId>),
     page: &Page,
 ) -> Result<Vec<Record>, StoreError> {
-    let ids = owner.map_or_else(|| names::key_ids(realm), |owner| names::key_ids_of(realm, owner));
-    let records = names::keys(realm);
-    let kept = pool.run(deadline, |connection| many(connection, &ids, &records, page)).await?;
+    let of = owner.map_or_else(String::new, |owner| [owner.as_str(), BETWEEN].concat());
+    let list = List { members: names::keys_by_owner(realm), of, records: names::keys(realm) };
+    let kept = pool.run(deadline, |connection| many(connection, &list, page)).await?;
     kept.into_iter().map(|kept| stored::read_key(&kept)).collect()
 }
 
 pub(super) async fn owners(pool: &Pool, deadline: Instant, realm: &RealmId, page: &Page) -> Result<Vec<Owner>, StoreError> {
-    let (ids, records) = (names::owner_ids(realm), names::owners(realm));
-    let kept = pool.run(deadline, |connection| many(connection, &ids, &records, page)).await?;
+    let list = List { members: names::owner_ids(realm), of: String::new(), records: names::owners(realm) };
+    let kept = pool.run(deadline, |connection| many(connection, &list, page)).await?;
     kept.into_iter().map(|kept| stored::read_owner(&kept)).collect()
 }
 
@@ -103,32 +104,55 @@ async fn one(pool: &Pool, deadline: Instant, records: &str, id: &str) -> Result<
     pool.run(deadline, |mut connection| async move { cmd("HGET").arg(records).arg(id).query_async(&mut connection).await }).await
 }
 
-/// Ids first, then their records. A record may be removed between the two: it is passed over, and the page filled up from what follows, so that
-/// one that is not full is still the last.
-async fn many(mut connection: MultiplexedConnection, ids: &str, records: &str, page: &Page) -> RedisResult<Vec<Vec<u8>>> {
+/// Comes behind whatever a member may hold.
+const BEHIND: &str = "\u{ff}";
+
+/// Members in their order, whose last word is a record's id.
+struct List {
+    members: String,
+    /// How those that are meant begin.
+    of: String,
+    records: String,
+}
+
+/// Members first, then their records. A record may be removed between the two: it is passed over, and the page filled up from what follows, so
+/// that one that is not full is still the last.
+async fn many(mut connection: MultiplexedConnection, list: &List, page: &Page) -> RedisResult<Vec<Vec<u8>>> {
     let (mut kept, mut after) = (Vec::new(), page.after.clone());
     loop {
         let wanted = page.count - kept.len();
-        let part: Vec<String> = range(ids, after.as_deref(), page.order, wanted).query_async(&mut connection).await?;
+        let part: Vec<String> = range(list, after.as_deref(), page.order, wanted).query_async(&mut connection).await?;
         let Some(last) = part.last().cloned() else { return Ok(kept) };
-        let full = part.len() == wanted;
-        let read: Vec<Option<Vec<u8>>> = cmd("HMGET").arg(records).arg(part).query_async(&mut connection).await?;
+        let ids: Vec<&str> = part.iter().map(|member| id(member)).collect();
+        let read: Vec<Option<Vec<u8>>> = cmd("HMGET").arg(&list.records).arg(ids).query_async(&mut connection).await?;
         kept.extend(read.into_iter().flatten());
-        if !full || kept.len() == page.count {
+        if part.len() < wanted || kept.len() == page.count {
             return Ok(kept);
         }
         after = Some(last);
     }
 }
 
-/// So many ids after this one, in this order.
-fn range(ids: &str, after: Option<&str>, order: Order, count: usize) -> Cmd {
+/// The last word: a key's id of an owner and a key, an owner's of itself.
+fn id(member: &str) -> &str {
+    member.rsplit(BETWEEN).next().unwrap_or(member)
+}
+
+/// So many members after this one, in this order. Whatever it is, none is told but those that are meant.
+fn range(List { members, of, .. }: &List, after: Option<&str>, order: Order, count: usize) -> Cmd {
+    let end = [of, BEHIND].concat();
+    let (first, last) = if of.is_empty() { ("-".to_owned(), "+".to_owned()) } else { (format!("[{of}"), format!("({end}")) };
+    // what is before all of them is no reason to begin there
+    let after = after.filter(|after| match order {
+        Order::Ascending => *after >= of.as_str(),
+        Order::Descending => of.is_empty() || *after < end.as_str(),
+    });
     let (name, start, end) = match order {
-        Order::Ascending => ("ZRANGEBYLEX", "-", "+"),
-        Order::Descending => ("ZREVRANGEBYLEX", "+", "-"),
+        Order::Ascending => ("ZRANGEBYLEX", first, last),
+        Order::Descending => ("ZREVRANGEBYLEX", last, first),
     };
-    let from = after.map_or_else(|| start.to_owned(), |after| format!("({after}"));
+    let from = after.map_or(start, |after| format!("({after}"));
     let mut range = cmd(name);
-    range.arg(ids).arg(from).arg(end).arg("LIMIT").arg(0).arg(count);
+    range.arg(members).arg(from).arg(end).arg("LIMIT").arg(0).arg(count);
     range
 }

@@ -191,7 +191,7 @@ impl Store for RedisStore {
         usage::last_used(self.windows(), self.ready().await?, realm, keys).await
     }
 
-    async fn commit_in_line(&self, commit: &Commit, line: Line) -> Result<Committed, StoreError> {
+    async fn commit_in_line(&self, commit: &Commit, line: &mut Line) -> Result<Committed, StoreError> {
         commit::commit(&self.admin, self.ready().await?, self.demand, (commit, line)).await
     }
 

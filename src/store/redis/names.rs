@@ -3,7 +3,7 @@
 //!
 //! No name can be read in two ways: ids hold none of the characters `/ : { }`, and what people choose freely stands last.
 
-use crate::domain::name::{OwnerId, RealmId};
+use crate::domain::name::RealmId;
 use crate::domain::usage::Granularity;
 use crate::store::{RequestId, SubjectName};
 
@@ -59,19 +59,14 @@ pub(super) fn owners(realm: &RealmId) -> String {
     format!("kw:1:{{kw}}:owners:{realm}")
 }
 
-/// `<key>/<owner>` by digest: a hash.
+/// `<owner> <key>` by digest: a hash.
 pub(super) fn digests(realm: &RealmId) -> String {
     format!("kw:1:{{kw}}:digests:{realm}")
 }
 
-/// Ids of a realm's keys in their order: a sorted set without scores.
-pub(super) fn key_ids(realm: &RealmId) -> String {
-    format!("kw:1:{{kw}}:key-ids:{realm}")
-}
-
-/// Ids of an owner's keys in their order: a sorted set without scores. One for each owner: Redis keeps short ones in a tenth of the memory.
-pub(super) fn key_ids_of(realm: &RealmId, owner: &OwnerId) -> String {
-    format!("kw:1:{{kw}}:key-ids:{realm}/{owner}")
+/// `<owner> <key>` of a realm's keys in their order: a sorted set without scores.
+pub(super) fn keys_by_owner(realm: &RealmId) -> String {
+    format!("kw:1:{{kw}}:keys-by-owner:{realm}")
 }
 
 /// Ids of a realm's owners in their order: a sorted set without scores.
@@ -125,7 +120,7 @@ pub(super) fn last_used(subject: &SubjectName) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::name::KeyId;
+    use crate::domain::name::{KeyId, OwnerId};
 
     #[test]
     fn whatever_is_counted_of_an_owner_and_of_its_keys_is_in_one_hash_slot() {

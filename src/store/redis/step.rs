@@ -10,9 +10,9 @@ use super::new_keys::NewKeys;
 use super::stored;
 use super::table::Table;
 use crate::domain::key::Digest;
-use crate::domain::name::{OwnerId, RealmId};
+use crate::domain::name::RealmId;
 use crate::domain::record::Record;
-use crate::store::{Change, Expect, StoreError};
+use crate::store::{Change, Expect, Needs, StoreError, by_owner};
 
 /// Stands for a revision that no record has: what was read is not what the commit expects, so it is not what its write was made from.
 const NEVER: &[u8] = b"-";
@@ -27,6 +27,8 @@ pub(super) struct Steps<'a> {
     absent: Groups<'a, ()>,
     /// Digests that no key may have.
     free: Groups<'a, ()>,
+    /// Ids of records that must be there.
+    present: Groups<'a, ()>,
     /// Records that must be of a revision: their table, id, revision.
     expected: Vec<(String, &'a str, Vec<u8>)>,
     writes: Groups<'a, Write>,
@@ -35,11 +37,14 @@ pub(super) struct Steps<'a> {
 }
 
 impl<'a> Steps<'a> {
-    /// With digests that no key may have.
-    pub(super) fn new(free: &'a [(RealmId, Digest)]) -> Self {
+    /// With what must be so.
+    pub(super) fn new(Needs { free, owners }: &'a Needs) -> Self {
         let mut steps = Self::default();
         for (realm, Digest(digest)) in free {
             steps.free.add((), Table::Digests(realm), [digest.into()]);
+        }
+        for (realm, owner) in owners {
+            steps.present.add((), Table::Owners(realm), [owner.as_str().as_bytes().into()]);
         }
         steps
     }
@@ -63,8 +68,7 @@ impl<'a> Steps<'a> {
             Change::Removed { realm, id, .. } => {
                 let member = || [id.as_str().as_bytes().into()];
                 self.writes.add(Write::Drop, Table::Keys(realm), member());
-                self.writes.add(Write::Leave, Table::KeyIds(realm), member());
-                self.leave_owner(realm, id.as_str(), owner_of(was));
+                self.leave_list(realm, listed(was));
                 for due in [Table::SecretEnds, Table::Revoked] {
                     self.writes.add(Write::Leave, due, [due_name(realm, id.as_str())]);
                 }
@@ -89,7 +93,7 @@ impl<'a> Steps<'a> {
     /// The tables that it touches, in the order in which [`Self::write`] tells what of them.
     pub(super) fn names(&self) -> impl Iterator<Item = Cow<'_, str>> {
         let expected = self.expected.iter().map(|(records, ..)| records.as_str());
-        let known = self.absent.names().chain(self.free.names()).chain(expected).chain(self.writes.names());
+        let known = self.absent.names().chain(self.free.names()).chain(self.present.names()).chain(expected).chain(self.writes.names());
         self.new.names().map(Cow::Owned).chain(known.map(Cow::Borrowed))
     }
 
@@ -97,6 +101,7 @@ impl<'a> Steps<'a> {
         self.new.write(call);
         self.absent.write(call);
         self.free.write(call);
+        self.present.write(call);
         call.arg(self.expected.len());
         for (_, id, revision) in &self.expected {
             call.arg(*id).arg(revision);
@@ -118,19 +123,18 @@ impl<'a> Steps<'a> {
 
     fn write_key(&mut self, record: &'a Record, was: Option<&'a Change>) -> Result<(), StoreError> {
         let (realm, id) = (&record.realm, record.id.as_str());
+        let now = by_owner(&record.owner, &record.id);
         let had = |digest: &Digest| was.into_iter().flat_map(Change::digests).any(|had| had == *digest);
         for digest in record.secrets.iter().map(|secret| &secret.digest) {
             self.takes_secret(record, digest)?;
             if !had(digest) {
                 self.free.add((), Table::Digests(realm), [(&digest.0).into()]);
             }
-            let holder = [id, "/", record.owner.as_str()].concat().into_bytes();
-            self.writes.add(Write::Set, Table::Digests(realm), [(&digest.0).into(), holder.into()]);
+            self.writes.add(Write::Set, Table::Digests(realm), [(&digest.0).into(), now.clone().into_bytes().into()]);
         }
         self.writes.add(Write::Set, Table::Keys(realm), [id.as_bytes().into(), stored::key(record).into()]);
-        self.writes.add(Write::Join, Table::KeyIds(realm), [NO_SCORE, id.as_bytes().into()]);
-        self.leave_owner(realm, id, owner_of(was).filter(|owner| **owner != record.owner));
-        self.writes.add(Write::Join, Table::KeyIdsOf(realm, &record.owner), [NO_SCORE, id.as_bytes().into()]);
+        self.leave_list(realm, listed(was).filter(|was| *was != now));
+        self.writes.add(Write::Join, Table::KeysByOwner(realm), [NO_SCORE, now.into_bytes().into()]);
         self.write_due(record, was);
         Ok(())
     }
@@ -151,9 +155,9 @@ impl<'a> Steps<'a> {
         }
     }
 
-    fn leave_owner(&mut self, realm: &'a RealmId, id: &'a str, owner: Option<&'a OwnerId>) {
-        if let Some(owner) = owner {
-            self.writes.add(Write::Leave, Table::KeyIdsOf(realm, owner), [id.as_bytes().into()]);
+    fn leave_list(&mut self, realm: &'a RealmId, listed: Option<String>) {
+        if let Some(listed) = listed {
+            self.writes.add(Write::Leave, Table::KeysByOwner(realm), [listed.into_bytes().into()]);
         }
     }
 }
@@ -181,9 +185,10 @@ fn due_name(realm: &RealmId, id: &str) -> Cow<'static, [u8]> {
     format!("{realm}/{id}").into_bytes().into()
 }
 
-fn owner_of(change: Option<&Change>) -> Option<&OwnerId> {
-    match change {
-        Some(Change::Key { record, .. }) => Some(&record.owner),
+/// As what a key that was there is listed.
+fn listed(was: Option<&Change>) -> Option<String> {
+    match was {
+        Some(Change::Key { record, .. }) => Some(by_owner(&record.owner, &record.id)),
         _ => None,
     }
 }

@@ -1,7 +1,7 @@
 //! The tables that hold records and what finds them, told apart before a name is made of them.
 
 use super::names;
-use crate::domain::name::{OwnerId, RealmId};
+use crate::domain::name::RealmId;
 
 /// A hash, or a sorted set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -9,8 +9,7 @@ pub(super) enum Table<'a> {
     Keys(&'a RealmId),
     Owners(&'a RealmId),
     Digests(&'a RealmId),
-    KeyIds(&'a RealmId),
-    KeyIdsOf(&'a RealmId, &'a OwnerId),
+    KeysByOwner(&'a RealmId),
     OwnerIds(&'a RealmId),
     Realms,
     SecretEnds,
@@ -23,8 +22,7 @@ impl Table<'_> {
             Self::Keys(realm) => names::keys(realm),
             Self::Owners(realm) => names::owners(realm),
             Self::Digests(realm) => names::digests(realm),
-            Self::KeyIds(realm) => names::key_ids(realm),
-            Self::KeyIdsOf(realm, owner) => names::key_ids_of(realm, owner),
+            Self::KeysByOwner(realm) => names::keys_by_owner(realm),
             Self::OwnerIds(realm) => names::owner_ids(realm),
             Self::Realms => names::REALMS.to_owned(),
             Self::SecretEnds => names::SECRET_ENDS.to_owned(),

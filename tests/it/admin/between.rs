@@ -120,7 +120,7 @@ impl Round for Between {
         Ok(&*self.store)
     }
 
-    async fn commit_in_line(&self, commit: &Commit, line: Line) -> Result<Committed, StoreError> {
+    async fn commit_in_line(&self, commit: &Commit, line: &mut Line) -> Result<Committed, StoreError> {
         let first = self.first.lock().unwrap().take();
         if let Some(first) = first {
             first.await;

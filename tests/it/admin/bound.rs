@@ -1,5 +1,6 @@
 //! Tokens that are bound: how they come about, what they show, and what an owner's own admin may not do with its owner's keys.
 
+use data_encoding::BASE64URL_NOPAD;
 use keyward::proto::keyward::admin::v1::{
     CreateKeyRequest, DeleteKeyRequest, GetKeyRequest, Key, LimitOverride, ListKeysRequest, ListOwnersRequest, RevokeKeyRequest,
     RevokeKeysRequest, RotateKeyRequest, UpdateKeyRequest,
@@ -16,6 +17,7 @@ on_every_store![
     a_binding_is_shown_and_stays,
     only_admin_tokens_are_bound_and_only_to_what_there_is,
     a_list_shows_what_is_inside_the_binding_alone_page_by_page,
+    a_page_token_that_was_written_by_hand_leads_nowhere_else,
     an_owners_admin_does_not_say_how_much_its_keys_may_do,
     what_is_beyond_is_not_ended_however_it_is_named,
 ];
@@ -98,6 +100,42 @@ async fn a_list_shows_what_is_inside_the_binding_alone_page_by_page(world: World
             }
         }
         assert_eq!(named, owners);
+    }
+}
+
+async fn a_page_token_that_was_written_by_hand_leads_nowhere_else(world: World) {
+    for owner in ["aaa", "globex", "zzz"] {
+        world.owner("otesse", owner).await;
+        for _ in 0..2 {
+            let key = Key { owner: format!("realms/otesse/owners/{owner}"), environment: "live".into(), ..Key::default() };
+            world.try_create(create("otesse", key)).await.unwrap();
+        }
+    }
+    let token = world.bound_token("portals", &["viewer", "revoker"], "realms/otesse/owners/globex").await.secret;
+    let forged = |given: &str, after: &str| {
+        let question = &BASE64URL_NOPAD.decode(given.as_bytes()).unwrap()[..16];
+        BASE64URL_NOPAD.encode(&[question, after.as_bytes()].concat())
+    };
+    for (order_by, after) in [("owner", "a a"), ("owner", "aaa z"), ("owner desc", "zzz z"), ("owner desc", "zzz")] {
+        let list = ListKeysRequest { parent: "realms/otesse".into(), order_by: order_by.into(), page_size: 1, ..Default::default() };
+        let first = world.keys().list_keys(with(&token, list.clone())).await.unwrap().into_inner();
+        let forged_list = ListKeysRequest { page_token: forged(&first.next_page_token, after), page_size: 99, ..list.clone() };
+        let page = world.keys().list_keys(with(&token, forged_list)).await.unwrap().into_inner();
+        assert_eq!(page.keys.len(), 2, "its own, from the start");
+        assert!(page.keys.iter().all(|key| key.owner == "realms/otesse/owners/globex"), "{after}: {page:?}");
+
+        let revoke = |filter, dry_run| RevokeKeysRequest {
+            parent: "realms/otesse".into(),
+            filter: Some(filter),
+            every_key: true,
+            dry_run,
+            ..Default::default()
+        };
+        let dry = world.keys().revoke_keys(with(&token, revoke(list.clone(), true))).await.unwrap().into_inner();
+        let forged_list = ListKeysRequest { page_token: forged(&dry.next_page_token, after), page_size: 99, ..list };
+        let hit = world.keys().revoke_keys(with(&token, revoke(forged_list, true))).await.unwrap().into_inner();
+        let own: Vec<_> = page.keys.iter().map(|key| key.name.clone()).collect();
+        assert_eq!(hit.names, own, "{after}");
     }
 }
 

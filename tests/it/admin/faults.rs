@@ -90,7 +90,7 @@ impl Round for Faults {
         })
     }
 
-    async fn commit_in_line(&self, commit: &Commit, line: Line) -> Result<Committed, StoreError> {
+    async fn commit_in_line(&self, commit: &Commit, line: &mut Line) -> Result<Committed, StoreError> {
         let once = commit.once.filter(|_| !self.no_marks.load(Ordering::SeqCst));
         let committed = self.store.commit_in_line(&Commit { once, ..commit.clone() }, line).await?;
         Ok(Committed { standing: self.told(committed.standing), ..committed })

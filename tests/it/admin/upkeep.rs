@@ -17,7 +17,7 @@ use keyward::proto::keyward::admin::v1::{
     AuditEntry, CreateKeyResponse, EnableKeyRequest, GetKeyRequest, ListAuditRequest, RevokeKeyRequest, RotateKeyRequest,
     VerifyAuditRequest, VerifyAuditResponse,
 };
-use keyward::store::{Change, Commit, Counts, Due, DueKey, Expect, Round, SharedStore, Store, StoreError, SubjectName, UsagePiece};
+use keyward::store::{Change, Commit, Counts, Due, DueKey, Expect, Needs, Round, SharedStore, Store, StoreError, SubjectName, UsagePiece};
 use tonic::Code;
 
 use super::presented::bookings;
@@ -115,8 +115,13 @@ async fn keys_of_which_every_secret_has_ended_keep_no_other_from_its_turn(world:
         let record = Record { id, owner: owner.clone(), secrets: vec![secret], revision: 1, ..template.clone() };
         Change::Key { record, expect: Expect::Absent }
     };
-    let commit =
-        Commit { changes: (0..250).map(dead).collect(), audit: note("Test", "250 keys"), request: None, once: None, free: Vec::new() };
+    let commit = Commit {
+        changes: (0..250).map(dead).collect(),
+        audit: note("Test", "250 keys"),
+        request: None,
+        once: None,
+        needs: Needs::default(),
+    };
     world.store.commit(&commit).await.unwrap();
     world.time.pass(2 * HOUR);
     let ended = tokio::time::timeout(PATIENCE, world.keyring.end_secrets()).await.expect("it ends");
@@ -246,7 +251,11 @@ async fn without_its_newest(world: &World, made: &CreateKeyResponse) {
     let secrets = before.secrets.iter().filter(|kept| kept.ends.is_some()).cloned().collect();
     let expect = Expect::Revision(before.revision);
     let changes = vec![Change::Key { record: Record { secrets, revision: before.revision + 1, ..before }, expect }];
-    world.store.commit(&Commit { changes, audit: note("Test", &name(made)), request: None, once: None, free: Vec::new() }).await.unwrap();
+    world
+        .store
+        .commit(&Commit { changes, audit: note("Test", &name(made)), request: None, once: None, needs: Needs::default() })
+        .await
+        .unwrap();
 }
 
 async fn ended_of(world: &World, made: &CreateKeyResponse) -> bool {

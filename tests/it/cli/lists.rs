@@ -16,8 +16,8 @@ fn keys_are_listed_by_each_of_the_apis_filters() {
     };
     for (line, expected) in [
         (&[][..], "build-1 build-2 gone deploy"),
-        (&["--order-by", "name desc"], "deploy gone build-2 build-1"),
-        (&["--order-by", "name desc", "--page-size", "1"], "deploy gone build-2 build-1"),
+        (&["--order-by", "owner desc"], "deploy gone build-2 build-1"),
+        (&["--order-by", "owner desc", "--page-size", "1"], "deploy gone build-2 build-1"),
         (&["--label", "deploy"], "deploy"),
         (&["--label-prefix", "build-"], "build-1 build-2"),
         (&["--label-prefix", "build-", "--page-size", "1", "--limit", "1"], "build-1"),

@@ -12,7 +12,7 @@ use keyward::domain::record::{Cause, KeptSecret, Record};
 use keyward::domain::time::StoreTime;
 use keyward::domain::window::Spec;
 use keyward::store::embedded::Timeouts;
-use keyward::store::{Change, Charge, Commit, Expect, Generations, Subject, SubjectName};
+use keyward::store::{Change, Charge, Commit, Expect, Generations, Needs, Subject, SubjectName};
 use sha2::{Digest as _, Sha256};
 
 /// A machine that is busy with other tests must not make a store seem away.
@@ -88,7 +88,7 @@ pub fn record(id: &KeyId, owner: &OwnerId) -> Record {
 }
 
 pub fn commit(changes: Vec<Change>, subject: impl AsRef<str>) -> Commit {
-    Commit { changes, audit: note("Test", subject.as_ref()), request: None, once: None, free: Vec::new() }
+    Commit { changes, audit: note("Test", subject.as_ref()), request: None, once: None, needs: Needs::default() }
 }
 
 pub fn new_key(record: Record) -> Change {

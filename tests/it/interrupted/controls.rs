@@ -114,7 +114,7 @@ async fn what_is_changed_behind_keywards_back_is_found() {
         (format!("redis.call('HDEL', '{key}', '{word}')"), Kind::Undone),
         (put("stranger", word), Kind::Untold),
         (drop_digest.to_owned(), Kind::Digest),
-        (format!("redis.call('ZREM', 'kw:1:{{kw}}:key-ids:otesse/cutters', '{word}')"), Kind::List),
+        (format!("redis.call('ZREM', 'kw:1:{{kw}}:keys-by-owner:otesse', 'cutters {word}')"), Kind::List),
         (format!("redis.call('ZREM', 'kw:1:{{kw}}:secret-ends', 'otesse/{word}')"), Kind::Due),
         ("redis.call('SET', 'kw:1:{kw}:position', '9999/0000000000000000')".into(), Kind::Log),
     ] {

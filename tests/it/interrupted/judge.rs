@@ -6,7 +6,7 @@ use keyward::domain::audit::{Entry, Head, Link, Verifier};
 use keyward::domain::key::Peppers;
 use keyward::domain::record::Record;
 use keyward::proto::keyward::store::v1::Entry as Logged;
-use keyward::store::audit;
+use keyward::store::{audit, by_owner};
 
 use super::replay;
 use super::state::{Engine, REVOKED, SECRET_ENDS, State, list_of};
@@ -144,7 +144,7 @@ fn half(record: &Record) -> Option<&'static str> {
 fn digests(state: &State) -> BTreeSet<String> {
     let holder = |record: &Record| match state.engine {
         Engine::Embedded => record.id.to_string(),
-        Engine::Redis => format!("{}/{}", record.id, record.owner),
+        Engine::Redis => by_owner(&record.owner, &record.id),
     };
     let of = |((realm, _), record): (&(String, String), &Record)| {
         record.secrets.iter().map(|kept| format!("{:?}", ((realm, kept.digest.0.to_vec()), holder(record)))).collect::<Vec<_>>()
@@ -154,11 +154,8 @@ fn digests(state: &State) -> BTreeSet<String> {
 
 fn lists(state: &State) -> BTreeSet<String> {
     let mut all = BTreeSet::new();
-    for ((realm, id), record) in &state.keys {
-        all.insert(format!("{:?}", (list_of(realm, record.owner.as_str()), id)));
-        if state.engine == Engine::Redis {
-            all.insert(format!("{:?}", (format!("key-ids:{realm}"), id)));
-        }
+    for ((realm, _), record) in &state.keys {
+        all.insert(format!("{:?}", (list_of(realm), by_owner(&record.owner, &record.id))));
     }
     for (realm, id) in state.owners.keys().filter(|_| state.engine == Engine::Redis) {
         all.insert(format!("{:?}", (format!("owner-ids:{realm}"), id)));

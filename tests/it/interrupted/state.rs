@@ -87,7 +87,7 @@ impl State {
             "keys" => self.keys.extend(pairs().map(|(id, kept)| ((of.into(), id), decode_key(&kept[8..]).unwrap()))),
             "owners" => self.owners.extend(pairs().map(|(id, kept)| ((of.into(), id), decode_owner(&kept[8..]).unwrap()))),
             "digests" => self.digests.extend(content.chunks(2).map(|pair| ((of.into(), pair[0].clone()), text(&pair[1])))),
-            "key-ids" | "owner-ids" => self.lists.extend(pairs().map(|(id, _)| (name.to_owned(), id))),
+            "keys-by-owner" | "owner-ids" => self.lists.extend(pairs().map(|(id, _)| (name.to_owned(), id))),
             SECRET_ENDS => self.due.extend(pairs().map(|(key, when)| due(SECRET_ENDS, &key, when))),
             REVOKED => self.due.extend(pairs().map(|(key, when)| due(REVOKED, &key, when))),
             "audit" => self.audit.extend(pairs().map(|(id, kept)| (number(&id), kept.to_vec()))),
@@ -122,7 +122,7 @@ impl State {
                 .read::<(&str, &[u8; 32]), &str, _>("digests", |(realm, digest), key| ((realm.to_owned(), digest.to_vec()), key.to_owned()))
                 .collect(),
             lists: all
-                .read::<(&str, &str, &str), (), _>("keys_of_owners", |(realm, owner, id), ()| (list_of(realm, owner), id.to_owned()))
+                .read::<(&str, &str, &str), (), _>("keys_of_owners", |(realm, owner, id), ()| (list_of(realm), format!("{owner} {id}")))
                 .collect(),
             due: due(SECRET_ENDS, "secret_ends").chain(due(REVOKED, "revoked")).collect(),
             audit: all.read::<u64, &[u8], _>("audit", |sequence, kept| (sequence, kept.to_vec())).collect(),
@@ -139,9 +139,9 @@ impl State {
     }
 }
 
-/// What Redis calls the list of an owner's keys.
-pub fn list_of(realm: &str, owner: &str) -> String {
-    format!("key-ids:{realm}/{owner}")
+/// What Redis calls the list of a realm's keys.
+pub fn list_of(realm: &str) -> String {
+    format!("keys-by-owner:{realm}")
 }
 
 struct Tables(redb::ReadTransaction);

@@ -9,7 +9,7 @@ use keyward::domain::name::{KeyId, OwnerId, RealmId, Scope, Word};
 use keyward::domain::owner::Owner;
 use keyward::domain::record::{Cause, KeptSecret, Record};
 use keyward::domain::time::StoreTime;
-use keyward::store::{Change, Commit, Expect, Store};
+use keyward::store::{Change, Commit, Expect, Needs, Store};
 
 use super::plain::{self, Block, World};
 
@@ -23,7 +23,7 @@ pub(super) async fn fill(store: &dyn Store, world: &World, peppers: &Peppers) {
     let owners = world.owners.iter().map(|owner| Change::Owner { owner: self::owner(owner), expect: Expect::Absent });
     let keys = world.keys.iter().map(|key| Change::Key { record: record(key, peppers), expect: Expect::Absent });
     let audit = note("CreateKey", "a world");
-    let commit = Commit { changes: owners.chain(keys).collect(), audit, request: None, once: None, free: Vec::new() };
+    let commit = Commit { changes: owners.chain(keys).collect(), audit, request: None, once: None, needs: Needs::default() };
     store.commit(&commit).await.unwrap();
 }
 

@@ -5,11 +5,12 @@ use keyward::domain::name::KeyId;
 use keyward::domain::owner::Owner;
 use keyward::domain::record::Record;
 use keyward::domain::time::StoreTime;
-use keyward::store::{Change, Commit, Expect, Line, Store, StoreError};
-use tokio::sync::oneshot;
+use keyward::store::{Change, Commit, Expect, Line, Needs, Store, StoreError};
 
 use super::engines::Engine;
-use super::samples::{changed_key, changed_owner, commit, digest, key, new_key, new_owner, owner, page, position, put, realm, request};
+use super::samples::{
+    changed_key, changed_owner, commit, digest, key, new_key, new_owner, owner, owner_id, page, position, put, realm, request,
+};
 
 pub(super) async fn a_commit_that_expects_another_revision_is_a_conflict_and_changes_nothing(engine: &mut impl Engine) {
     let store = engine.store();
@@ -177,7 +178,7 @@ pub(super) async fn a_digest_that_is_to_be_free_and_that_a_key_of_its_realm_has_
     let store = engine.store();
     put(&*store, vec![new_owner(&owner("acme")), new_key(&key("key_1", &[digest(1)]))]).await;
     let before = everything(&*store).await;
-    let with = |free| Commit { free, ..commit(vec![new_key(&key("key_2", &[digest(2)]))]) };
+    let with = |free| Commit { needs: Needs { free, ..Needs::default() }, ..commit(vec![new_key(&key("key_2", &[digest(2)]))]) };
     let held = with(vec![(realm("otesse"), digest(3)), (realm("otesse"), digest(1))]);
     assert_eq!(store.commit(&held).await, Err(StoreError::SecretTaken));
     assert_eq!(everything(&*store).await, before);
@@ -185,20 +186,32 @@ pub(super) async fn a_digest_that_is_to_be_free_and_that_a_key_of_its_realm_has_
     store.commit(&control).await.unwrap();
 }
 
+pub(super) async fn a_commit_that_needs_an_owner_who_is_not_there_is_a_conflict_and_changes_nothing(engine: &mut impl Engine) {
+    let store = engine.store();
+    put(&*store, vec![new_owner(&owner("acme")), new_owner(&Owner { realm: realm("ocus"), ..owner("other") })]).await;
+    let before = everything(&*store).await;
+    let needing = |owners: &[(&str, &str)]| {
+        let owners = owners.iter().map(|(of, id)| (realm(of), owner_id(id))).collect();
+        Commit { needs: Needs { owners, ..Needs::default() }, ..commit(vec![new_key(&key("key_1", &[digest(1)]))]) }
+    };
+    for missing in [("otesse", "other"), ("ocus", "acme"), ("otesse", "Acme")] {
+        assert_eq!(store.commit(&needing(&[("otesse", "acme"), missing])).await, Err(StoreError::Conflict), "{missing:?}");
+        assert_eq!(everything(&*store).await, before);
+    }
+    store.commit(&needing(&[("otesse", "acme"), ("ocus", "other")])).await.expect("control: they are there");
+}
+
 /// Its control: where nothing comes between, an engine that foresees makes it.
 pub(super) async fn a_commit_in_a_line_is_made_right_behind_the_one_before_it_or_not_at_all(engine: &mut impl Engine) {
     let store = engine.store();
     put(&*store, vec![new_owner(&owner("acme"))]).await;
-    let making = |number: u16| commit(vec![new_key(&key(&format!("key_{number}"), &[digest(number)]))]);
-    let is_there =
-        async |number: u16| store.key(&realm("otesse"), &KeyId::parse(&format!("key_{number}")).unwrap()).await.unwrap().is_some();
-    let behind = |after| Line { after: Some(after), next: None };
+    let is_there = async |number: u16| store.key(&realm("otesse"), &numbered(number)).await.unwrap().is_some();
 
     // at once: whichever way it goes, none is lost and none comes first
-    let (next, after) = oneshot::channel();
-    let (first, second) = (making(1), making(2));
-    let (one, two) =
-        tokio::join!(store.commit_in_line(&first, Line { after: None, next: Some(next) }), store.commit_in_line(&second, behind(after)));
+    let mut front = Line::default();
+    let mut behind = front.behind();
+    let (one, two) = (making(1), making(2));
+    let (one, two) = tokio::join!(store.commit_in_line(&one, &mut front), store.commit_in_line(&two, &mut behind));
     let one = one.unwrap();
     match &two {
         Ok(two) => assert_eq!(two.audit.unwrap().sequence, one.audit.unwrap().sequence + 1),
@@ -207,30 +220,63 @@ pub(super) async fn a_commit_in_a_line_is_made_right_behind_the_one_before_it_or
     assert_eq!(is_there(2).await, two.is_ok());
 
     // behind one that is refused, or was never sent
-    let (next, after) = oneshot::channel();
-    let (again, third) = (making(1), making(3));
-    let (refused, late) =
-        tokio::join!(store.commit_in_line(&again, Line { after: None, next: Some(next) }), store.commit_in_line(&third, behind(after)));
+    let mut front = Line::default();
+    let mut behind = front.behind();
+    let (again, three) = (making(1), making(3));
+    let (refused, late) = tokio::join!(store.commit_in_line(&again, &mut front), store.commit_in_line(&three, &mut behind));
     assert!(matches!(refused, Err(StoreError::Exists(_))), "{refused:?}");
     assert_eq!(late, Err(StoreError::Late));
-    let (never, after) = oneshot::channel();
-    drop(never);
-    assert_eq!(store.commit_in_line(&third, behind(after)).await, Err(StoreError::Late));
+    let mut behind = Line::default().behind();
+    assert_eq!(store.commit_in_line(&three, &mut behind).await, Err(StoreError::Late));
+    assert!(behind.is_alone(), "nobody will tell it any more");
     assert!(!is_there(3).await);
 
-    for (number, between, expected) in [(4, None, true), (6, Some(5), false)] {
-        let (next, after) = oneshot::channel();
-        store.commit_in_line(&making(number), Line { after: None, next: Some(next) }).await.unwrap();
-        let Ok(foreseen) = after.await else { continue };
+    for (number, between) in [(4, None), (6, Some(5))] {
+        let mut front = Line::default();
+        let mut behind = front.behind();
+        store.commit_in_line(&making(number), &mut front).await.unwrap();
         if let Some(between) = between {
             store.commit(&making(between)).await.unwrap();
         }
-        let (next, after) = oneshot::channel();
-        next.send(foreseen).unwrap();
-        let made = store.commit_in_line(&making(number + 10), behind(after)).await;
-        assert_eq!(made.as_ref().err(), (!expected).then_some(&StoreError::Late));
-        assert_eq!(is_there(number + 10).await, expected);
+        let made = store.commit_in_line(&making(number + 10), &mut behind).await;
+        let is_foreseen = !behind.is_alone();
+        assert_eq!(made.as_ref().err(), (between.is_some() || !is_foreseen).then_some(&StoreError::Late));
+        assert_eq!(is_there(number + 10).await, made.is_ok());
     }
+}
+
+pub(super) async fn a_line_goes_on_behind_a_commit_that_was_late_and_came_later(engine: &mut impl Engine) {
+    let store = engine.store();
+    put(&*store, vec![new_owner(&owner("acme"))]).await;
+    let mut first = Line::default();
+    let mut second = first.behind();
+    let mut third = second.behind();
+    store.commit_in_line(&making(1), &mut first).await.unwrap();
+    drop(first);
+    store.commit(&making(2)).await.unwrap();
+    assert_eq!(store.commit_in_line(&making(3), &mut second).await, Err(StoreError::Late), "somebody came between");
+    assert_eq!(store.commit_in_line(&making(4), &mut third).await, Err(StoreError::Late), "it was to come behind one that is not there");
+    if !second.is_alone() {
+        assert_eq!(store.commit_in_line(&making(3), &mut second).await, Err(StoreError::Late), "nobody tells it anything new");
+    }
+    assert!(second.is_alone());
+    let third_made = async {
+        match store.commit_in_line(&making(4), &mut third).await {
+            Err(StoreError::Late) => panic!("it is told where the second stands now"),
+            made => made.unwrap(),
+        }
+    };
+    let second_made = store.commit_in_line(&making(3), &mut second).await.unwrap();
+    assert_eq!(third_made.await.audit.unwrap().sequence, second_made.audit.unwrap().sequence + 1);
+}
+
+fn numbered(number: u16) -> KeyId {
+    KeyId::parse(&format!("key_{number}")).unwrap()
+}
+
+/// What makes a key.
+fn making(number: u16) -> Commit {
+    commit(vec![new_key(&key(numbered(number).as_str(), &[digest(number)]))])
 }
 
 pub(super) async fn a_key_that_was_removed_is_found_and_listed_no_more_and_its_secrets_are_free(engine: &mut impl Engine) {

@@ -74,7 +74,9 @@ sentences! {
         a_commit_that_expects_another_revision_is_a_conflict_and_changes_nothing,
         a_secret_that_another_key_of_the_realm_has_is_refused_and_changes_nothing,
         a_digest_that_is_to_be_free_and_that_a_key_of_its_realm_has_is_refused_and_changes_nothing,
+        a_commit_that_needs_an_owner_who_is_not_there_is_a_conflict_and_changes_nothing,
         a_commit_in_a_line_is_made_right_behind_the_one_before_it_or_not_at_all,
+        a_line_goes_on_behind_a_commit_that_was_late_and_came_later,
         the_same_request_id_with_the_same_content_is_done_once_with_other_content_it_is_an_error,
         a_commit_marked_as_once_is_done_once_whoever_races_for_it,
         positions_go_up_by_one_with_every_entry_of_the_log,
@@ -108,7 +110,8 @@ sentences! {
     paging:
         pages_follow_one_another_without_gap_or_repetition_in_either_order,
         pages_go_on_while_keys_are_added,
-        a_page_that_is_not_full_is_the_last_one;
+        a_page_that_is_not_full_is_the_last_one,
+        a_page_of_an_owners_keys_holds_none_of_others_wherever_it_is_to_begin;
     noting:
         every_change_has_its_entry_in_the_log_with_the_digests_that_its_key_had_and_has,
         new_keys_that_stand_one_after_another_in_a_commit_have_one_entry_in_the_log_together_and_so_have_new_owners,

@@ -14,8 +14,8 @@ use keyward::domain::time::StoreTime;
 use keyward::domain::window::Spec;
 use keyward::revocation::{At, Entry, Holder, Log, Registration, Renewal, Renewed, Terms};
 use keyward::store::{
-    Change, Charge, Commit, Committed, Expect, Generations, Page, RequestId, Return, Settled, Settlement, Store, StoreError, Subject,
-    SubjectName, Taken,
+    Change, Charge, Commit, Committed, Expect, Generations, Needs, Page, RequestId, Return, Settled, Settlement, Store, StoreError,
+    Subject, SubjectName, Taken,
 };
 
 pub(super) const MINUTE: u32 = 60_000;
@@ -111,7 +111,7 @@ pub(super) fn changed_owner(owner: &Owner) -> Change {
 
 pub(super) fn commit(changes: Vec<Change>) -> Commit {
     let audit = note("CreateKey", "key_1");
-    Commit { changes, audit, request: None, once: None, free: Vec::new() }
+    Commit { changes, audit, request: None, once: None, needs: Needs::default() }
 }
 
 /// Commits what must succeed.

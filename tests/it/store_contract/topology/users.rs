@@ -112,11 +112,11 @@ forbidden! { "keyward-check", the_user_that_checks_may_not:
     read_the_names_of_all_keys: "HKEYS kw:1:{kw}:keys:otesse";
     write_an_owner: "HSET kw:1:{kw}:owners:otesse acme x";
     remove_an_owner: "HDEL kw:1:{kw}:owners:otesse acme";
-    write_a_digest: "HSET kw:1:{kw}:digests:otesse d key_1/acme";
+    write_a_digest: "HSET kw:1:{kw}:digests:otesse d x";
     remove_a_digest: "HDEL kw:1:{kw}:digests:otesse d";
     remove_all_digests: "DEL kw:1:{kw}:digests:otesse";
     read_all_digests: "HGETALL kw:1:{kw}:digests:otesse";
-    write_a_list: "ZADD kw:1:{kw}:key-ids:otesse 0 key_2";
+    write_a_list: "ZADD kw:1:{kw}:keys-by-owner:otesse 0 acme";
     add_to_the_log: "XADD kw:1:{kw}:log * mark x";
     trim_the_log: "XTRIM kw:1:{kw}:log MAXLEN 0";
     remove_from_the_log: "XDEL kw:1:{kw}:log 1-0";
