@@ -8,7 +8,7 @@ use tonic::{Status, Streaming};
 
 use super::asked::{block, numbers};
 use super::fields::{self, Fields};
-use super::names;
+use super::{names, status};
 use crate::domain::address::AddressList;
 use crate::domain::key::{Scheme, Secret};
 use crate::domain::name::{KeyId, OwnerId, Scope, Word};
@@ -33,7 +33,8 @@ pub(super) async fn import(
     let mut number = 0;
     loop {
         if !message.parent.is_empty() && message.parent != parent {
-            return Err(KeyringError::Invalid(vec![Wrong::new("parent", "must be that of the first message, or empty")]).into());
+            let why = KeyringError::Invalid(vec![Wrong::new("parent", "must be that of the first message, or empty")]);
+            return Err(import.cut(why).await.into());
         }
         for (passed, key) in message.rows.into_iter().enumerate() {
             number = if key.row == 0 { u64::saturating_add(number, 1) } else { key.row };
@@ -42,9 +43,10 @@ pub(super) async fn import(
                 yield_now().await;
             }
         }
-        match stream.message().await? {
-            Some(next) => message = next,
-            None => return Ok(told(import.finish().await?)),
+        match stream.message().await {
+            Ok(Some(next)) => message = next,
+            Ok(None) => return Ok(told(import.finish().await?)),
+            Err(unread) => return Err(status::unread_behind(&unread, import.end().await)),
         }
     }
 }

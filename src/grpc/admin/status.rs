@@ -49,12 +49,27 @@ pub(in super::super) fn no_such_rpc() -> Status {
 
 /// For a call that was refused before any service had a request of it to look at: its bytes are none, or more than are taken.
 pub(in super::super) fn unread(status: &Status) -> Status {
-    let (code, reason) = match status.code() {
+    let (code, reason) = row_unread(status.code());
+    Status::with_error_details(code, status.message(), ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new()))
+}
+
+/// The same, for a message of an import that is not its first.
+pub(super) fn unread_behind(status: &Status, durable_row: u64) -> Status {
+    let (code, reason) = row_unread(status.code());
+    let about = HashMap::from([("durable_row".to_owned(), durable_row.to_string())]);
+    Status::with_error_details(code, cut(status.message(), durable_row), ErrorDetails::with_error_info(reason, DOMAIN, about))
+}
+
+fn row_unread(code: Code) -> (Code, &'static str) {
+    match code {
         Code::Internal => (Code::InvalidArgument, "MESSAGE_MALFORMED"),
         Code::OutOfRange | Code::ResourceExhausted => (Code::InvalidArgument, "MESSAGE_TOO_LARGE"),
         other => (other, "MESSAGE_UNREAD"),
-    };
-    Status::with_error_details(code, status.message(), ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new()))
+    }
+}
+
+fn cut(why: &str, durable_row: u64) -> String {
+    format!("{why}; rows up to {durable_row} are done, and to import them again changes nothing of those")
 }
 
 fn row(error: &E) -> (Code, &'static str) {
@@ -187,9 +202,7 @@ fn told(error: &E) -> String {
             tracing::error!(%error, "an admin call could not be answered");
             "a fault of the server's own: its log says which".into()
         }
-        E::ImportCut { durable_row, why } => {
-            format!("{}; rows up to {durable_row} are done, and to import them again changes nothing of those", told(why))
-        }
+        E::ImportCut { durable_row, why } => cut(&told(why), *durable_row),
         other => other.to_string(),
     }
 }

@@ -1,5 +1,6 @@
 //! `ImportKeys`, row by row, on every store.
 
+use futures_util::future::join_all;
 use keyward::domain::name::{KeyId, RealmId};
 use keyward::domain::time::StoreTime;
 use keyward::proto::keyward::admin::v1::audit_service_client::AuditServiceClient;
@@ -22,7 +23,10 @@ on_every_store![
     rows_that_are_there_change_nothing_and_others_do_not_overwrite_them,
     refused_rows_are_told_and_the_others_are_taken,
     an_import_may_end_at_a_conflict_and_tells_what_is_done,
+    a_message_that_is_wrong_ends_an_import_and_it_is_told_what_is_done,
     a_dry_run_says_the_same_and_writes_nothing,
+    a_dry_run_of_many_rows_counts_the_owners_that_the_rows_would_make,
+    imports_at_once_make_all_their_rows_and_owners_whoever_comes_between,
     every_lot_is_one_entry_in_the_audit_log_that_names_its_keys,
     who_is_not_admin_or_is_bound_to_an_owner_imports_nothing,
     racing_imports_of_the_same_rows_make_each_key_once,
@@ -135,6 +139,20 @@ async fn an_import_may_end_at_a_conflict_and_tells_what_is_done(world: World) {
     assert_eq!((about["row"].as_str(), about["durable_row"].as_str(), count(&world).await), ("710", "709", 700));
 }
 
+async fn a_message_that_is_wrong_ends_an_import_and_it_is_told_what_is_done(world: World) {
+    let message = |rows| ImportKeysRequest { rows, ..ImportKeysRequest::default() };
+    let first = ImportKeysRequest { parent: REALM.into(), options: Some(making_owners()), rows: Vec::new() };
+    let begins = [vec![first], (0..4).map(|part| message((part * 300 + 1..=part * 300 + 300).map(row).collect())).collect()].concat();
+    let other_realm = ImportKeysRequest { parent: "realms/ocus".into(), ..message(vec![row(1201)]) };
+    for (last, expected) in [(other_realm, "INVALID"), (message(vec![ImportedKey::default(); 10_001]), "MESSAGE_TOO_LARGE")] {
+        let messages = [begins.clone(), vec![last]].concat();
+        let ended = world.keys().import_keys(world.ask(tokio_stream::iter(messages))).await.unwrap_err();
+        assert_eq!(reason(&ended), (Code::InvalidArgument, expected.into()));
+        let about = ended.get_error_details().error_info().unwrap().metadata.clone();
+        assert_eq!((about["durable_row"].as_str(), count(&world).await), ("1000", 1000), "whole lots, and they are there: {expected}");
+    }
+}
+
 async fn a_dry_run_says_the_same_and_writes_nothing(world: World) {
     world.owner("otesse", "acme").await;
     let head = world.store.audit_head().await.unwrap();
@@ -144,6 +162,37 @@ async fn a_dry_run_says_the_same_and_writes_nothing(world: World) {
     assert_eq!((count(&world).await, world.store.audit_head().await.unwrap()), (0, head));
     let real = import(&world, rows, ImportOptions::default()).await.unwrap();
     assert_eq!(ImportKeysResponse { durable_row: 0, ..real }, dry);
+}
+
+async fn a_dry_run_of_many_rows_counts_the_owners_that_the_rows_would_make(world: World) {
+    // one owner in two lots, and one that comes back after a lot without it
+    let of = |owner: &str, numbers: std::ops::Range<usize>| -> Vec<_> {
+        numbers.map(|number| ImportedKey { owner_id: owner.into(), ..row(number) }).collect()
+    };
+    let rows = [of("a", 0..400), of("b", 400..600), of("c", 600..1_100), of("a", 1_100..1_300)].concat();
+    let dry = import(&world, rows.clone(), ImportOptions { dry_run: true, ..making_owners() }).await.unwrap();
+    assert_eq!((dry.created, dry.owners_created, count(&world).await), (1_300, 3, 0));
+    let real = import(&world, rows, making_owners()).await.unwrap();
+    assert_eq!(ImportKeysResponse { durable_row: 0, ..real }, dry);
+}
+
+async fn imports_at_once_make_all_their_rows_and_owners_whoever_comes_between(world: World) {
+    let rows = |import: usize| -> Vec<_> {
+        let all = (1..=2_000).map(|number| import * 10_000 + number);
+        all.map(|number| ImportedKey { owner_id: format!("owner_{}", number % 700), row: (number % 10_000) as u64, ..row(number) })
+            .collect()
+    };
+    let imports = join_all((0..3).map(|number| import(&world, rows(number), making_owners())));
+    let others = async {
+        for number in 0..30 {
+            world.owner("ocus", &format!("other_{number}")).await;
+        }
+    };
+    let (done, ()) = tokio::join!(imports, others);
+    let done: Vec<_> = done.into_iter().map(Result::unwrap).collect();
+    assert!(done.iter().all(|done| (done.created, done.refused, done.unchanged, done.durable_row) == (2_000, 0, 0, 2_000)), "{done:?}");
+    assert_eq!(done.iter().map(|done| done.owners_created).sum::<u64>(), 700, "each once: {done:?}");
+    assert_eq!(count(&world).await, 6_000);
 }
 
 async fn every_lot_is_one_entry_in_the_audit_log_that_names_its_keys(world: World) {
