@@ -137,7 +137,7 @@ impl RevokeMany {
         let filter = self.filter.request();
         let any = ListKeysRequest { parent: parent.clone(), ..ListKeysRequest::default() };
         let working = ListKeysRequest { state: State::Active.into(), ..any.clone() };
-        let filter = match &listed {
+        let mut filter = match &listed {
             Some(_) if filter != any => return Err(Failure::usage("--from names the keys, and no filter goes with it")),
             None if !every_key && (filter == any || filter == working) => return Err(Failure::usage(WHICH)),
             None => Some(filter),
@@ -145,18 +145,24 @@ impl RevokeMany {
         };
         let mut parts = listed.unwrap_or_default().chunks(1000).map(<[String]>::to_vec).collect::<Vec<_>>().into_iter();
         let mut service = client.keys().await?;
-        let (mut all, mut left) = (Many::new(dry_run), Some(String::new()));
+        let (mut all, mut left, mut ended) = (Many::new(dry_run), Some(String::new()), 0);
         while let Some(page_token) = left.take() {
-            let filter = filter.clone().map(|filter| ListKeysRequest { page_size: 1000, page_token, ..filter });
-            let names = if filter.is_some() { Vec::new() } else { parts.next().unwrap_or_default() };
-            if filter.is_none() && names.is_empty() {
+            let page = filter.clone().map(|filter| ListKeysRequest { page_size: 1000, page_token, ..filter });
+            let names = if page.is_some() { Vec::new() } else { parts.next().unwrap_or_default() };
+            if page.is_none() && names.is_empty() {
                 break;
             }
-            let request = RevokeKeysRequest { parent: parent.clone(), names, filter, every_key, cause, dry_run };
+            let request = RevokeKeysRequest { parent: parent.clone(), names, filter: page, every_key, cause, dry_run };
             let response = service.revoke_keys(request).await.map_err(client.failed())?.into_inner();
             let next = response.next_page_token.clone();
-            left = if filter_is_left(&next, parts.len()) { Some(next) } else { None };
+            ended += response.names.len();
             all.add(response);
+            left = if filter_is_left(&next, parts.len()) { Some(next) } else { None };
+            // keys that were made meanwhile may stand before where the walk was: where working ones are meant it ends when it finds none
+            let of_working = filter.as_mut().filter(|filter| matches!(filter.state(), State::Unspecified | State::Active));
+            if let (None, Some(filter), false, true) = (&left, of_working, dry_run, ended > 0) {
+                (filter.state, ended, left) = (State::Active.into(), 0, Some(String::new()));
+            }
         }
         output.print(&all)?;
         if dry_run {

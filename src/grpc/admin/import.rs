@@ -46,7 +46,7 @@ pub(super) async fn import(
         match stream.message().await {
             Ok(Some(next)) => message = next,
             Ok(None) => return Ok(told(import.finish().await?)),
-            Err(unread) => return Err(status::unread_behind(&unread, import.end().await)),
+            Err(unread) => return Err(status::unread_behind(&unread, import.end().await?)),
         }
     }
 }

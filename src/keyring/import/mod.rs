@@ -57,8 +57,11 @@ pub enum Mode {
 /// So many rows go into one commit: more would hold up whoever else asks the store for longer.
 const LOT: usize = 500;
 
-/// So many owners are known at once: those of others are looked for again.
-const OWNERS_KNOWN: usize = 100_000;
+/// So many owners are known at once. Those of others are looked for again; and those that a dry run would make are counted again, for nobody else
+/// knows of them.
+fn known(mode: Mode) -> usize {
+    if mode == Mode::Dry { 1_000_000 } else { 100_000 }
+}
 
 /// So many lots are under way at once: one is written, one waits behind it in the store, the others are made ready.
 const UNDER_WAY: usize = 4;
@@ -145,15 +148,17 @@ impl Import {
         Ok(self.report)
     }
 
-    /// Ends here, for a reason that lies before the rows that come next: what is under way is written, and what was only checked is not.
+    /// Ends here, for a reason that lies behind all rows so far: what is under way is written, and what was only checked is not.
     pub async fn cut(self, why: KeyringError) -> KeyringError {
-        cut(self.end().await, why)
+        self.end().await.map_or_else(|earlier| earlier, |durable| cut(durable, why))
     }
 
-    /// Ends here, and tells up to which row everything is written.
-    pub async fn end(mut self) -> u64 {
-        while !self.writing.is_empty() && self.written().await.is_ok() {}
-        self.report.durable_row
+    /// Ends here, and tells up to which row everything is written; an error: a row so far has ended it already.
+    pub async fn end(mut self) -> Result<u64, KeyringError> {
+        while !self.writing.is_empty() {
+            self.written().await?;
+        }
+        Ok(self.report.durable_row)
     }
 
     /// Has a lot written, when those before it are. One that comes after another that was not is not written either.
@@ -166,8 +171,7 @@ impl Import {
             let (keyring, course) = (self.keyring.clone(), self.course.clone());
             // here, one after another: each knows which owners those before it make
             let draft = keyring.draft(&course, (&lot, self.look), &mut self.owners).await;
-            // of owners that a dry run would make nobody else knows
-            if self.owners.len() > OWNERS_KNOWN && self.course.terms.mode == Mode::Real {
+            if self.owners.len() > known(self.course.terms.mode) {
                 self.owners.clear();
             }
             let (is_written, before) = oneshot::channel();

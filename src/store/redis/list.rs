@@ -122,14 +122,14 @@ async fn many(mut connection: MultiplexedConnection, list: &List, page: &Page) -
     loop {
         let wanted = page.count - kept.len();
         let part: Vec<String> = range(list, after.as_deref(), page.order, wanted).query_async(&mut connection).await?;
-        let Some(last) = part.last().cloned() else { return Ok(kept) };
+        let Some(end) = part.last().cloned() else { return Ok(kept) };
         let ids: Vec<&str> = part.iter().map(|member| id(member)).collect();
         let read: Vec<Option<Vec<u8>>> = cmd("HMGET").arg(&list.records).arg(ids).query_async(&mut connection).await?;
         kept.extend(read.into_iter().flatten());
         if part.len() < wanted || kept.len() == page.count {
             return Ok(kept);
         }
-        after = Some(last);
+        after = Some(end);
     }
 }
 

@@ -48,6 +48,18 @@ fn keys_are_listed_by_each_of_the_apis_filters() {
 }
 
 #[test]
+fn many_keys_are_revoked_until_none_that_works_is_left_and_each_is_told_once() {
+    let server = server();
+    filled(&server);
+    let revoke = |line: &[&str]| server.cli(&[&["keys", "revoke-many", "--realm", "otesse", "--output", "json"], line].concat());
+    let count = |told: &Value| (told["names"].as_array().unwrap().len(), told["revoked_before"].as_u64().unwrap());
+    assert_eq!(count(&revoke(&["--owner", "acme", "--dry-run"])), (2, 1));
+    assert_eq!(count(&revoke(&["--owner", "acme", "--state", "expired"])), (0, 0), "keys that work are not meant");
+    assert_eq!(count(&revoke(&["--owner", "acme"])), (2, 1));
+    assert_eq!(count(&revoke(&["--every-key"])), (1, 3), "another owner's");
+}
+
+#[test]
 fn a_list_fits_a_terminal_and_wide_has_the_rest() {
     let server = server();
     let gone = filled(&server);
