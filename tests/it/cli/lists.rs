@@ -48,7 +48,7 @@ fn keys_are_listed_by_each_of_the_apis_filters() {
 }
 
 #[test]
-fn many_keys_are_revoked_until_none_that_works_is_left_and_each_is_told_once() {
+fn many_keys_that_are_revoked_are_told_once_each_and_none_but_those_that_are_meant() {
     let server = server();
     filled(&server);
     let revoke = |line: &[&str]| server.cli(&[&["keys", "revoke-many", "--realm", "otesse", "--output", "json"], line].concat());
